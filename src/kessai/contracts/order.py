@@ -1,0 +1,195 @@
+"""What order-service offers: the purchase, the order as its owner sees it, cancel and refund."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import Field, JsonValue
+
+from kessai.contracts.moves import AttemptStatus, Method, OrderReason, OrderStatus
+from kessai.contracts.payment import ProviderError
+from kessai.contracts.storage import Line
+from kessai.contracts.wire import Nothing, OrderId, UserId, Wire
+
+
+class ShippingAddress(Wire):
+    postal_code: str = Field(max_length=20)
+    address: str = Field(max_length=300)
+    phone: str = Field(max_length=30)
+
+
+class Purchase(Wire):
+    """`session` scopes carts without a key; `fingerprint` is the hash of the whole request."""
+
+    user_id: UserId
+    session: str = Field(max_length=64)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=255)
+    fingerprint: str = Field(max_length=64)
+    customer_name: str = Field(min_length=1, max_length=100)
+    customer_email: str = Field(min_length=3, max_length=254)
+    lines: tuple[Line, ...] = Field(min_length=1, max_length=50)
+    expected_amount: int | None = None
+    method: Method = Method.PAYPAY
+    shipping_address: ShippingAddress | None = None
+    user_agent: str | None = Field(default=None, max_length=500)
+
+
+class OrderItem(Wire):
+    product_id: int
+    title: str
+    image_key: str | None
+    unit_price: int
+    quantity: int
+
+
+class TimelineEntry(Wire):
+    """One fact of the order's story; `code` is translated by the page, `data` are its values."""
+
+    at: str
+    kind: str
+    code: str
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class RefundView(Wire):
+    amount: int
+    status: str
+    reason: str
+    at: str
+
+
+class Order(Wire):
+    """The order as its owner sees it. Times are wire strings; fields without a value are None."""
+
+    order_id: str
+    order_number: str
+    user_id: str
+    created_at: str
+    method: Method
+    amount: int
+    tax_yen: int
+    status: OrderStatus
+    reason: OrderReason | None = None
+    view_version: int
+    payment_status: AttemptStatus | None = None
+    paypay_status: str | None = None
+    payment_id: str | None = None
+    payment_last_event_id: str | None = None
+    payment_url: str | None = None
+    deeplink: str | None = None
+    payment_expires_at: str | None = None
+    payment_requested_at: str | None = None
+    payment_completed_at: str | None = None
+    hold_until: str
+    paypay_error: ProviderError | None = None
+    items: tuple[OrderItem, ...]
+    shipping_address: ShippingAddress | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+    refund: RefundView | None = None
+    actions: tuple[str, ...] = ()
+
+
+class OrderSummary(Wire):
+    order_id: str
+    order_number: str
+    created_at: str
+    amount: int
+    status: OrderStatus
+    reason: OrderReason | None
+    payment_status: AttemptStatus | None
+    items: tuple[OrderItem, ...]
+    item_count: int
+
+
+class ListOrders(Wire):
+    user_id: UserId
+    status: OrderStatus | None = None
+    cursor: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class OrderPage(Wire):
+    items: tuple[OrderSummary, ...]
+    next_cursor: str | None = None
+
+
+class OrderOfUser(Wire):
+    """An order of somebody else is NOT_FOUND."""
+
+    user_id: UserId
+    order_id: OrderId
+
+
+class NewPayment(Wire):
+    user_id: UserId
+    order_id: OrderId
+    method: Method | None = None
+    user_agent: str | None = Field(default=None, max_length=500)
+
+
+class RefundOrder(Wire):
+    """`amount` None is the whole amount; customers always get the whole."""
+
+    user_id: UserId
+    order_id: OrderId
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class OrderById(Wire):
+    """For the system itself (push, audit); never with an id that came from a browser alone."""
+
+    order_id: OrderId
+
+
+class AuditEntry(Wire):
+    """One row of the order's hash chain: `hash` covers the entry and `previous_hash`."""
+
+    order_id: str
+    sequence: int
+    at: str
+    actor: str
+    action: str
+    from_status: OrderStatus | None
+    to_status: OrderStatus | None
+    cause: str
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+    previous_hash: str
+    hash: str
+
+
+class AuditTrailOfOrder(Wire):
+    """`intact` is False when the chain does not verify; `broken_at` names the first bad row."""
+
+    entries: tuple[AuditEntry, ...]
+    intact: bool
+    broken_at: int | None = None
+
+
+class OrderService(Protocol):
+    async def purchase(self, command: Purchase) -> Order:
+        """Answers within `KESSAI_PURCHASE_ANSWER_S`, PENDING when the provider is slow.
+
+        Refused NO_ITEMS, VALIDATION, PRICE_CHANGED, OUT_OF_STOCK, PAYMENT_UNAVAILABLE,
+        IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_FLIGHT; every final answer is replayed by the key.
+        """
+        ...
+
+    async def list_orders(self, command: ListOrders) -> OrderPage: ...
+
+    async def get_order(self, command: OrderOfUser) -> Order: ...
+
+    async def view_order(self, command: OrderById) -> Order: ...
+
+    async def new_payment(self, command: NewPayment) -> Order:
+        """A new attempt on the same order. Refused ILLEGAL_STATE when none may be made now."""
+        ...
+
+    async def check_payment(self, command: OrderOfUser) -> Order: ...
+
+    async def cancel_order(self, command: OrderOfUser) -> Order: ...
+
+    async def refund_order(self, command: RefundOrder) -> Order: ...
+
+    async def audit_order(self, command: OrderById) -> AuditTrailOfOrder: ...
+
+    async def ping(self, command: Nothing) -> Nothing: ...

@@ -1,0 +1,212 @@
+"""What storage-service offers: the catalogue with prices of record, stock and reservations."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from kessai.contracts.moves import ReservationStatus
+from kessai.contracts.wire import Nothing, OrderId, Wire
+
+
+class Names(Wire):
+    en: str | None = None
+    zh: str | None = None
+
+
+class Category(Wire):
+    id: int
+    name: str
+    names: Names = Names()
+    image_key: str | None = None
+
+
+class Categories(Wire):
+    items: tuple[Category, ...]
+
+
+class Product(Wire):
+    """`price` in yen, tax included; `image_key` is the sha256 of the image, None without one."""
+
+    product_id: int
+    category_id: int
+    name: str
+    names: Names = Names()
+    description: str
+    price: int
+    stock: int
+    image_key: str | None = None
+    created_at: str
+    active: bool = True
+
+
+class ProductById(Wire):
+    product_id: int
+
+
+class ListProducts(Wire):
+    category_id: int | None = None
+    cursor: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=24, ge=1, le=100)
+
+
+class ProductPage(Wire):
+    items: tuple[Product, ...]
+    next_cursor: str | None = None
+
+
+Sort = Literal["relevance", "newest", "price_asc", "price_desc"]
+
+
+class SearchProducts(Wire):
+    q: str = Field(default="", max_length=200)
+    min_price: int | None = Field(default=None, ge=0)
+    max_price: int | None = Field(default=None, ge=0)
+    category_ids: tuple[int, ...] = ()
+    in_stock: bool | None = None
+    sort: Sort = "relevance"
+    page: int = Field(default=0, ge=0, le=1000)
+    size: int = Field(default=20, ge=1, le=100)
+
+
+class CategoryCount(Wire):
+    id: int
+    name: str
+    count: int
+
+
+class PriceRange(Wire):
+    min: int | None
+    max: int | None
+
+
+class StockCount(Wire):
+    true: int
+    false: int
+
+
+class Facets(Wire):
+    categories: tuple[CategoryCount, ...]
+    price: PriceRange
+    in_stock: StockCount
+
+
+class SearchPage(Wire):
+    items: tuple[Product, ...]
+    total: int
+    page: int
+    size: int
+    facets: Facets
+
+
+class Suggest(Wire):
+    q: str = Field(max_length=200)
+    size: int = Field(default=10, ge=1, le=10)
+
+
+class Suggestions(Wire):
+    suggestions: tuple[str, ...]
+    products: tuple[Product, ...]
+
+
+class Line(Wire):
+    product_id: int
+    quantity: int = Field(ge=1, le=99)
+
+
+class Quote(Wire):
+    lines: tuple[Line, ...] = Field(min_length=1, max_length=50)
+
+
+class QuotedLine(Wire):
+    product_id: int
+    title: str
+    image_key: str | None
+    unit_price: int
+    quantity: int
+
+
+class Quoted(Wire):
+    """Prices of this moment; the order keeps them for good."""
+
+    lines: tuple[QuotedLine, ...]
+    amount: int
+
+
+class ReserveStock(Wire):
+    """All lines or none. `reservation_id` is made by the asker: `<orderId>-<n>`."""
+
+    reservation_id: str = Field(max_length=64)
+    order_id: OrderId
+    lines: tuple[Line, ...] = Field(min_length=1, max_length=50)
+
+
+class ReservationById(Wire):
+    reservation_id: str = Field(max_length=64)
+
+
+class Reservation(Wire):
+    reservation_id: str
+    order_id: str | None
+    status: ReservationStatus
+
+
+class Restock(Wire):
+    """Puts a confirmed reservation's goods back, once per `restock_id`."""
+
+    restock_id: str = Field(max_length=64)
+    reservation_id: str = Field(max_length=64)
+    reason: str = Field(max_length=60)
+
+
+class ImportCatalogue(Wire):
+    csv: bytes
+    dry_run: bool = False
+
+
+class BadRow(Wire):
+    row: int
+    column: str
+    why: str
+
+
+class Imported(Wire):
+    created: int
+    changed: int
+    unchanged: int
+    bad: tuple[BadRow, ...]
+
+
+class StorageService(Protocol):
+    async def list_categories(self, command: Nothing) -> Categories: ...
+
+    async def list_products(self, command: ListProducts) -> ProductPage: ...
+
+    async def get_product(self, command: ProductById) -> Product: ...
+
+    async def search_products(self, command: SearchProducts) -> SearchPage: ...
+
+    async def suggest(self, command: Suggest) -> Suggestions: ...
+
+    async def quote(self, command: Quote) -> Quoted:
+        """Refused VALIDATION with `items[i].productId` for what is unknown or not sold any more."""
+        ...
+
+    async def reserve_stock(self, command: ReserveStock) -> Reservation:
+        """Refused OUT_OF_STOCK with `items`; RESERVATION_RELEASED after a release of this id."""
+        ...
+
+    async def confirm_stock(self, command: ReservationById) -> Reservation:
+        """Refused RESERVATION_RELEASED or NOT_FOUND."""
+        ...
+
+    async def release_stock(self, command: ReservationById) -> Reservation:
+        """Without a reservation it changes no stock and is remembered; CONFIRMED is refused."""
+        ...
+
+    async def restock(self, command: Restock) -> Reservation: ...
+
+    async def import_catalogue(self, command: ImportCatalogue) -> Imported: ...
+
+    async def ping(self, command: Nothing) -> Nothing: ...

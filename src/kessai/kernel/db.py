@@ -1,0 +1,383 @@
+"""One transaction per request or record: SQLite inline in the loop, with group commit.
+
+Calls cost 18 us instead of 150-250 us through a driver thread, and tasks of one loop turn share
+one fsync. The group's first body says BEGIN IMMEDIATE, each body runs in a savepoint of its own,
+and a `call_soon` callback says COMMIT once for all; leaving the block waits for that commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import structlog
+from sqlalchemy import BigInteger, Integer, Table, create_engine, insert
+from sqlalchemy import exc as sql_errors
+from sqlalchemy.engine import Connection, CursorResult, Engine, RowMapping
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.dml import Insert
+
+from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplicate
+
+Params = Mapping[str, object] | Sequence[Mapping[str, object]]
+
+# SQLite counts rows only in a column that is exactly INTEGER PRIMARY KEY.
+SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+_log = structlog.get_logger(__name__)
+_INLINE_WAIT_MS = 20
+_BUSY_PAUSE_S = 0.005
+
+
+class Rows:
+    """What a statement returned, fetched at once, so nothing is read after the body ended."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, result: CursorResult[tuple[object, ...]]) -> None:
+        self._rows = result.mappings().all() if result.returns_rows else ()
+        self.rowcount: int = result.rowcount
+
+    def all(self) -> Sequence[RowMapping]:
+        return self._rows
+
+    def first(self) -> RowMapping | None:
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> RowMapping:
+        if len(self._rows) != 1:
+            raise LookupError(f"expected one row, found {len(self._rows)}")
+        return self._rows[0]
+
+    def scalar(self) -> object:
+        """The first column of the first row, None without rows."""
+        return next(iter(self._rows[0].values())) if self._rows else None
+
+
+class Tx(Protocol):
+    async def run(self, statement: Executable, params: Params | None = None) -> Rows:
+        """Raises `Duplicate`, `ConstraintViolated`, `DatabaseUnavailable`."""
+        ...
+
+    def after_commit(self, fn: Callable[[], None]) -> None:
+        """Calls `fn` once the commit is durable; never if this body or its commit fails."""
+        ...
+
+
+class Body(Tx, Protocol):
+    async def __aenter__(self) -> Tx: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Db(Protocol):
+    def transaction(self) -> Body:
+        """A body that awaits nothing but `run`. Leaving the block waits for the durable commit."""
+        ...
+
+    def read(self) -> Body:
+        """A snapshot of what is committed; it sees no open neighbour and cannot write."""
+        ...
+
+    async def ping(self) -> None: ...
+
+    def migrate(self, change: Callable[[Connection], None]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def open_database(url: str, *, lock_timeout_s: float = 5.0) -> Db:
+    """`sqlite:` in memory, `sqlite:///relative`, `sqlite:////absolute`. Other schemes raise."""
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        raise ValueError(f"no SQL adapter for scheme {scheme!r}: use sqlite:///FILE")
+    path = rest.removeprefix("///")
+    if path:
+        await _ensure_folder(path)
+    return InlineDb(path or None, lock_timeout_s=lock_timeout_s)
+
+
+async def _ensure_folder(path: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
+def insert_ignore(table: Table) -> Insert:
+    """Insert or leave as it is; `rowcount` tells 1 or 0. For key conflicts, not for repairs."""
+    return (
+        insert(table)
+        .prefix_with("IGNORE", dialect="mysql")
+        .prefix_with("IGNORE", dialect="mariadb")
+        .prefix_with("OR IGNORE", dialect="sqlite")
+    )
+
+
+class _Group:
+    """The bodies that one COMMIT makes durable."""
+
+    __slots__ = ("callbacks", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: list[asyncio.Future[None]] = []
+        self.callbacks: list[Callable[[], None]] = []
+
+
+class InlineDb:
+    """SQLite on the event loop: one writer and one reader connection per file."""
+
+    def __init__(self, path: str | None, *, lock_timeout_s: float) -> None:
+        self._writer = _connect(path)
+        # Without a file there is nothing a second connection could open.
+        self._reader = _connect(path, read_only=True) if path else self._writer
+        self._raw = _raw(self._writer)
+        self._raw_reader = _raw(self._reader)
+        self._lock_timeout_s = lock_timeout_s
+        self._group: _Group | None = None
+        self._active: _WriteBody | None = None
+        self._reading = False
+        self._flush_due = False
+        self._idle = asyncio.Event()
+
+    def transaction(self) -> Body:
+        return _WriteBody(self)
+
+    def read(self) -> Body:
+        return _ReadBody(self)
+
+    async def ping(self) -> None:
+        """Raises `DatabaseUnavailable` when a write would not be accepted now."""
+        async with self.transaction():
+            pass
+
+    def migrate(self, change: Callable[[Connection], None]) -> None:
+        """Runs schema changes under the write lock, all or nothing. Before any traffic only."""
+        self._raw.execute(f"PRAGMA busy_timeout={int(self._lock_timeout_s * 1000)}")
+        self._raw.execute("BEGIN IMMEDIATE")
+        try:
+            change(self._writer)
+        except BaseException:
+            self._raw.execute("ROLLBACK")
+            raise
+        finally:
+            self._raw.execute(f"PRAGMA busy_timeout={_INLINE_WAIT_MS}")
+        self._raw.execute("COMMIT")
+
+    async def close(self) -> None:
+        self._flush()
+        for connection in {id(c): c for c in (self._reader, self._writer)}.values():
+            connection.close()
+            connection.engine.dispose()
+
+    async def _enter(self, body: _WriteBody) -> _Group:
+        deadline: float | None = None
+        while self._active is not None or self._group is None:
+            if self._active is not None:
+                await self._wait_for_suspended_body()
+            elif not self._begin():
+                loop = asyncio.get_running_loop()
+                deadline = deadline or loop.time() + self._lock_timeout_s
+                if loop.time() >= deadline:
+                    raise DatabaseUnavailable("the database stayed locked by another process")
+                await asyncio.sleep(_BUSY_PAUSE_S)
+        self._raw.execute("SAVEPOINT body")
+        self._active = body
+        return self._group
+
+    async def _wait_for_suspended_body(self) -> None:
+        warnings.warn(
+            "a transaction body awaited something other than tx.run", RuntimeWarning, stacklevel=4
+        )
+        self._idle.clear()
+        await self._idle.wait()
+
+    def _begin(self) -> bool:
+        try:
+            self._raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                return False
+            raise DatabaseUnavailable(str(error)) from error
+        self._group = _Group()
+        asyncio.get_running_loop().call_soon(self._flush)
+        return True
+
+    def _leave(self, *, undo: bool) -> None:
+        """Ends the active body's savepoint; an error that ended the whole group fails all of it."""
+        self._active = None
+        self._idle.set()
+        try:
+            # SQLite itself rolls everything back on some errors (disk full, I/O).
+            if self._raw.in_transaction:
+                if undo:
+                    self._raw.execute("ROLLBACK TO body")
+                self._raw.execute("RELEASE body")
+            else:
+                self._fail_group(DatabaseUnavailable("the transaction was rolled back"))
+        except sqlite3.Error as error:
+            self._fail_group(DatabaseUnavailable(str(error)))
+            if not undo:
+                raise DatabaseUnavailable(str(error)) from error
+        if self._flush_due:
+            self._flush()
+
+    def _flush(self) -> None:
+        """COMMIT for the whole group, then its callers and callbacks, in their order."""
+        if self._active is not None:
+            self._flush_due = True
+            return
+        self._flush_due = False
+        group = self._group
+        if group is None:
+            return
+        try:
+            self._raw.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._fail_group(DatabaseUnavailable(str(error)))
+            return
+        self._group = None
+        for waiter in group.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        for callback in group.callbacks:
+            _call(callback)
+
+    def _fail_group(self, error: DatabaseUnavailable) -> None:
+        group, self._group = self._group, None
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+        for waiter in group.waiters if group else ():
+            if not waiter.done():
+                waiter.set_exception(error)
+
+
+class _WriteBody:
+    """One unit of work inside a group, in a savepoint of its own."""
+
+    __slots__ = ("_callbacks", "_db", "_group")
+
+    def __init__(self, db: InlineDb) -> None:
+        self._db = db
+        self._callbacks: list[Callable[[], None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._group = await self._db._enter(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._db._leave(undo=True)
+            return
+        # The group waits for its COMMIT as one; each caller has its own future, so that a
+        # cancelled caller takes nobody with it. Its own outcome is then unknown, as ever.
+        durable = asyncio.get_running_loop().create_future()
+        self._group.waiters.append(durable)
+        self._group.callbacks.extend(self._callbacks)
+        self._db._leave(undo=False)
+        await durable
+
+    async def run(self, statement: Executable, params: Params | None = None) -> Rows:
+        if self._db._active is not self:
+            raise RuntimeError("this transaction has ended")
+        return _execute(self._db._writer, statement, params)
+
+    def after_commit(self, fn: Callable[[], None]) -> None:
+        self._callbacks.append(fn)
+
+
+class _ReadBody:
+    """A snapshot on the reader connection."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: InlineDb) -> None:
+        self._db = db
+
+    async def __aenter__(self) -> Self:
+        db = self._db
+        if db._reading:
+            raise RuntimeError("a read body awaited something other than tx.run")
+        if db._reader is db._writer:
+            db._flush()
+        db._raw_reader.execute("BEGIN")
+        db._reading = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db._reading = False
+        self._db._raw_reader.execute("COMMIT" if error is None else "ROLLBACK")
+
+    async def run(self, statement: Executable, params: Params | None = None) -> Rows:
+        return _execute(self._db._reader, statement, params)
+
+    def after_commit(self, fn: Callable[[], None]) -> None:
+        raise RuntimeError(f"a read has no commit to call {fn} after")
+
+
+def _execute(connection: Connection, statement: Executable, params: Params | None) -> Rows:
+    try:
+        return Rows(connection.execute(statement, params))
+    except sql_errors.IntegrityError as error:
+        text = str(error.orig)
+        if text.startswith("UNIQUE"):
+            raise Duplicate(text) from error
+        raise ConstraintViolated(text) from error
+    except sql_errors.OperationalError as error:
+        raise DatabaseUnavailable(str(error.orig)) from error
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        # The commit stands; a broken listener may not make its neighbours deaf.
+        _log.exception("db.after_commit_failed")
+
+
+def _connect(path: str | None, *, read_only: bool = False) -> Connection:
+    """A connection whose transactions are ours: the driver never begins or commits by itself."""
+
+    def connect() -> sqlite3.Connection:
+        raw = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        raw.execute(f"PRAGMA busy_timeout={1000 if read_only else _INLINE_WAIT_MS}")
+        raw.execute("PRAGMA foreign_keys=ON")
+        raw.execute("PRAGMA temp_store=MEMORY")
+        if path:
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("PRAGMA synchronous=FULL")
+            # Fewer, longer checkpoints lower p99 from 19 to 10 ms at 32 writers (saga-log, F).
+            raw.execute("PRAGMA wal_autocheckpoint=10000")
+        if read_only:
+            raw.execute("PRAGMA query_only=ON")
+        return raw
+
+    engine: Engine = create_engine(
+        "sqlite://", creator=connect, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+    )
+    return engine.connect()
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError(f"not an SQLite connection: {type(raw)}")
+    return raw

@@ -1,0 +1,145 @@
+"""Every setting with its name, unit, default and meaning; read once, in `main`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOCAL_SECRETS = {
+    "service_token": "kessai-local-service-token",
+    "paypay_api_key": "kessai-sim-key",
+    "paypay_api_secret": "kessai-sim-secret",
+}
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Environment variables `KESSAI_*` or a `.env` file; the scheme of a URL picks its adapter."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KESSAI_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    # Where and as what this process runs.
+    env: Literal["local", "production"] = Field("local", description="production refuses defaults")
+    data_dir: str = Field(".kessai", description="folder of the embedded default")
+    instance: str = Field("local", description="stable name of this process", max_length=60)
+    host: str = Field("127.0.0.1", description="address that the public ports listen on")
+    public_url: str = Field("http://127.0.0.1:8080", description="redirects, Origin check, cookie")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="networks whose X-Forwarded-For counts"
+    )
+    service_token: SecretStr = Field(
+        SecretStr(LOCAL_SECRETS["service_token"]), description="secret between services"
+    )
+    service_urls: str = Field("", description="caller's view: order-service=http://h:8082|...;...")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
+
+    # One URL per need.
+    sql_url: str = Field("sqlite:", description="one schema per service: sqlite:")
+    bus_url: str = Field("local:", description="events: local:")
+    redis_url: str = Field("memory:", description="sessions: memory: | redis://...")
+    audit_url: str = Field("sql:", description="audit trail: sql:")
+    objects_url: str = Field("file:", description="product images: file:")
+    search_url: str = Field("sql:", description="product search: sql: (storage-service answers)")
+
+    # Identity.
+    firebase_project: str = Field("kessai-local", description="audience of ID tokens")
+    firebase_keys_url: str = Field(
+        "http://127.0.0.1:8091/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+        description="public keys of ID tokens",
+    )
+    firebase_api_url: str = Field("http://127.0.0.1:8091", description="where pages sign in")
+    firebase_api_key: str = Field("kessai-local", description="public web API key")
+    firebase_auth_domain: str = Field("127.0.0.1", description="auth domain of the web app")
+    firebase_app_id: str = Field("kessai-web", description="web app id")
+
+    # Payment provider.
+    paypay_url: str = Field("http://127.0.0.1:8090", description="PayPay's API")
+    paypay_api_key: SecretStr = Field(
+        SecretStr(LOCAL_SECRETS["paypay_api_key"]), description="API key"
+    )
+    paypay_api_secret: SecretStr = Field(
+        SecretStr(LOCAL_SECRETS["paypay_api_secret"]), description="API secret"
+    )
+    paypay_merchant_id: str = Field("kessai-merchant", description="merchant id")
+    paypay_webhook_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1/32", "::1/128"), description="networks that may send webhooks"
+    )
+    paypay_create_timeout_s: Seconds = Field(30, description="read timeout of create (PayPay: 30)")
+    paypay_timeout_s: Seconds = Field(15, description="read timeout of other calls (PayPay: 15)")
+    paypay_rate_per_s: Seconds = Field(50, description="requests a second to PayPay")
+    paypay_code_lifetime_s: Count = Field(
+        300, description="lifetime of a code whose answer is lost"
+    )
+    paypay_grace_s: Seconds = Field(2, description="time between closing a code and believing it")
+
+    # Promises.
+    order_deadline_s: Count = Field(900, description="an order waits for payment at most")
+    customer_refund_s: Count = Field(86400, description="a customer may ask for a refund within")
+    refund_limit_s: Count = Field(300, description="a refund must be done within (rule D)")
+    alert_window_s: Count = Field(30, description="window of rules A and B")
+    alert_tick_s: Count = Field(10, description="tick of the alert rules")
+    purchase_answer_s: Seconds = Field(8, description="a purchase answers after at most")
+    call_timeout_s: Seconds = Field(10, description="limit of a call between services")
+    poll_first_s: Seconds = Field(3, description="first look-up after a code was made")
+    poll_max_s: Seconds = Field(10, description="longest pause between look-ups of a live code")
+    fallback_after_s: Seconds = Field(20, description="order-service asks when no event came")
+    fallback_every_s: Seconds = Field(5, description="pause between such rounds")
+    stop_timeout_s: Count = Field(8, description="graceful stop")
+
+    # Saga engine.
+    saga_lease_s: Seconds = Field(2, description="an engine without heartbeat is dead after")
+    saga_heartbeat_s: Seconds = Field(0.5, description="pause between heartbeats")
+    saga_retry_max_s: Seconds = Field(5, description="longest pause before a step is asked again")
+
+    # Sessions and limits.
+    session_idle_s: Count = Field(1800, description="a session without requests ends after")
+    session_absolute_s: Count = Field(43200, description="a session ends after, whatever happens")
+    channel_token_s: Count = Field(60, description="lifetime of a WebSocket ticket")
+    purchases_per_minute: Count = Field(600, description="purchases of one user a minute")
+    checks_per_minute: Count = Field(20, description="look-ups of one order by its customer")
+    sign_ins_per_minute: Count = Field(600, description="sign-ins from one address a minute")
+    body_limit_bytes: Count = Field(65536, description="largest request body")
+    page_limit: Count = Field(100, description="largest page of a list")
+
+    # Simulators.
+    sim_public_url: str = Field("http://127.0.0.1:8090", description="pages of the simulator")
+    sim_webhook_url: str = Field(
+        "http://127.0.0.1:8080/paypay/callback", description="where it sends webhooks"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def split_lists(cls, values: dict[str, object]) -> dict[str, object]:
+        """Lists are written with commas: `10.0.0.0/8,192.0.2.1/32`."""
+        lists = ("trusted_proxies", "paypay_webhook_sources")
+        split = {
+            name: tuple(part.strip() for part in text.split(",") if part.strip())
+            for name in lists
+            if isinstance(text := values.get(name), str)
+        }
+        return {**values, **split}
+
+    @model_validator(mode="after")
+    def refuse_defaults_in_production(self) -> Self:
+        if self.env != "production":
+            return self
+        weak = [
+            f"KESSAI_{name.upper()}"
+            for name, default in LOCAL_SECRETS.items()
+            if (value := getattr(self, name).get_secret_value()) == default or len(value) < 12
+        ]
+        if "127.0.0.1" in self.firebase_keys_url or "localhost" in self.firebase_keys_url:
+            weak.append("KESSAI_FIREBASE_KEYS_URL")
+        if weak:
+            raise ValueError(f"production refuses default or short values: {', '.join(weak)}")
+        return self

@@ -1,0 +1,68 @@
+# Two commands do everything: `make up` runs the shop, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-base
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test test-unit test-story test-crash check fmt lock bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Kessai needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 up"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): requirements/base.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/build.txt -r requirements/base.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+up: $(STAMP) ## install, start the whole shop and print its addresses
+	$(BIN)/kessai up
+
+demo: $(STAMP) ## buy something, lose its webhook, double it, and see what was kept
+	$(BIN)/kessai demo
+
+test: $(DEV_STAMP) ## install and run every default test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-unit: $(DEV_STAMP) ## domain, application, kernel: seconds
+	$(BIN)/python -m pytest -m "not story and not crash and not network"
+
+test-story: $(DEV_STAMP) ## the whole shop on a virtual clock
+	$(BIN)/python -m pytest -m story
+
+test-crash: $(DEV_STAMP) ## real processes that are killed
+	$(BIN)/python -m pytest -m crash
+
+check: $(DEV_STAMP) ## format, lint, types
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+
+fmt: $(DEV_STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+bench: $(DEV_STAMP) ## purchases a second, and how long they take
+	$(BIN)/python bench/purchase.py
+
+lock: ## write the hash-pinned requirements anew (needs uv)
+	uv pip compile requirements/build.in --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/build.txt
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/base.txt
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/dev.txt
+
+clean: ## remove what was installed and the local data
+	rm -rf $(VENV) .kessai

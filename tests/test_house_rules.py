@@ -164,14 +164,16 @@ def swallowed_exceptions(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.ExceptHandler) or not is_broad(node):
             continue
-        words = {
-            name.attr if isinstance(name, ast.Attribute) else ""
-            for call in ast.walk(node)
-            if isinstance(call, ast.Call)
-            for name in [call.func]
-        }
+        calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+        words = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
         raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-        if not raises and not words & {"exception", "error", "warning", "critical", "_tell"}:
+        # Handed on as an argument: whoever gets the error decides, so it is not swallowed.
+        handed_on = any(
+            isinstance(name, ast.Name) and name.id == node.name
+            for call in calls
+            for name in ast.walk(call)
+        )
+        if not (raises or handed_on or words & {"exception", "error", "warning", "critical"}):
             yield f"{module.at(node)} swallows every exception"
 
 

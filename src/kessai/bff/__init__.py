@@ -1,0 +1,1 @@
+"""bff: the only door. Owns sessions and live channels, calls every service, reads order events."""

@@ -1,0 +1,130 @@
+"""Session stores: a bounded table in process, and Redis; identity by Firebase's keys."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable
+from dataclasses import asdict
+from typing import Generic, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from kessai.bff.domain import Session, Ticket
+from kessai.contracts.account import SyncUser
+from kessai.kernel.clock import Clock
+from kessai.kernel.errors import Unknown
+from kessai.kernel.oidc import TokenVerifier
+
+V = TypeVar("V")
+T = TypeVar("T")
+
+
+class _TtlTable(Generic[V]):
+    """Entries end by their time; when full, the one that was touched longest ago goes first."""
+
+    def __init__(self, clock: Clock, capacity: int) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._entries: OrderedDict[str, tuple[int, V]] = OrderedDict()
+
+    def put(self, key: str, value: V, ttl_ms: int) -> None:
+        self._entries[key] = (self._clock.now_ms() + ttl_ms, value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+    def get(self, key: str) -> V | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry[0] <= self._clock.now_ms():
+            del self._entries[key]
+            return None
+        return entry[1]
+
+    def take(self, key: str) -> V | None:
+        value = self.get(key)
+        self._entries.pop(key, None)
+        return value
+
+
+class MemorySessionStore:
+    """The embedded default: sessions of this process, gone with it."""
+
+    def __init__(self, clock: Clock, *, capacity: int = 100_000) -> None:
+        self._sessions: _TtlTable[Session] = _TtlTable(clock, capacity)
+        self._tickets: _TtlTable[Ticket] = _TtlTable(clock, capacity)
+
+    async def put(self, session: Session, ttl_ms: int) -> None:
+        self._sessions.put(session.key, session, ttl_ms)
+
+    async def get(self, key: str) -> Session | None:
+        return self._sessions.get(key)
+
+    async def delete(self, key: str) -> None:
+        self._sessions.take(key)
+
+    async def put_ticket(self, key: str, ticket: Ticket, ttl_ms: int) -> None:
+        self._tickets.put(key, ticket, ttl_ms)
+
+    async def take_ticket(self, key: str) -> Ticket | None:
+        return self._tickets.take(key)
+
+    async def ping(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+class RedisSessionStore:
+    """Redis behind short timeouts: a store that hangs is down within a second."""
+
+    def __init__(self, client: Redis, *, prefix: str = "kessai") -> None:
+        self._client = client
+        self._prefix = prefix
+
+    async def put(self, session: Session, ttl_ms: int) -> None:
+        key = f"{self._prefix}:session:{session.key}"
+        await _ask(self._client.set(key, json.dumps(asdict(session)), px=ttl_ms))
+
+    async def get(self, key: str) -> Session | None:
+        text = await _ask(self._client.get(f"{self._prefix}:session:{key}"))
+        return Session(**json.loads(text)) if text else None
+
+    async def delete(self, key: str) -> None:
+        await _ask(self._client.delete(f"{self._prefix}:session:{key}"))
+
+    async def put_ticket(self, key: str, ticket: Ticket, ttl_ms: int) -> None:
+        name = f"{self._prefix}:ticket:{key}"
+        await _ask(self._client.set(name, json.dumps(asdict(ticket)), px=ttl_ms))
+
+    async def take_ticket(self, key: str) -> Ticket | None:
+        text = await _ask(self._client.getdel(f"{self._prefix}:ticket:{key}"))
+        return Ticket(**json.loads(text)) if text else None
+
+    async def ping(self) -> None:
+        await _ask(self._client.ping())
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+async def _ask(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unknown("REDIS_UNAVAILABLE", "the session store does not answer") from error
+
+
+class FirebaseIdentity:
+    """Firebase ID tokens by the project's public keys."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    async def verify(self, token: str) -> SyncUser:
+        claims = await self._verifier.verify(token)
+        return SyncUser(firebase_uid=claims.subject, email=claims.email, name=claims.name)

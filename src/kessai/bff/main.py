@@ -1,0 +1,149 @@
+"""Wiring of the door."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from kessai.bff.application import Sessions, SessionStore
+from kessai.bff.domain import SessionLimits, networks
+from kessai.bff.gateway import FirebaseIdentity, MemorySessionStore, RedisSessionStore
+from kessai.bff.web.catalogue import catalogue_routes, search_routes
+from kessai.bff.web.door import Door, Limits
+from kessai.bff.web.home import home_routes
+from kessai.bff.web.live import Hub, live_routes
+from kessai.bff.web.orders import order_routes, purchase_routes, qr_routes
+from kessai.bff.web.session import account_routes, session_routes
+from kessai.bff.web.webhooks import webhook_routes
+from kessai.contracts.account import AccountService
+from kessai.contracts.order import OrderService
+from kessai.contracts.payment import PaymentService
+from kessai.contracts.storage import StorageService
+from kessai.kernel.app import create_app, management_app
+from kessai.kernel.limits import MemoryRateLimit, RateLimit
+from kessai.kernel.metrics import Metrics
+from kessai.kernel.oidc import TokenVerifier
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.supervisor import Supervisor
+from kessai.topology import BFF, ORDERS_TOPIC
+
+_REDIS_TIMEOUT_S = 1.0
+
+
+async def build(
+    runtime: Runtime,
+    *,
+    order: OrderService,
+    account: AccountService,
+    storage: StorageService,
+    payment: PaymentService,
+) -> Unit[Door]:
+    settings = runtime.settings
+    supervisor = Supervisor(BFF.name, stop_timeout_s=settings.stop_timeout_s)
+    store = session_store(runtime)
+    door = Door(
+        settings=settings,
+        clock=runtime.clock,
+        sessions=_sessions(runtime, store, account),
+        orders=order,
+        accounts=account,
+        catalogue=storage,
+        payments=payment,
+        limits=_limits(runtime),
+        trusted_proxies=networks(settings.trusted_proxies),
+        webhook_sources=networks(settings.paypay_webhook_sources),
+    )
+    hub = Hub()
+    app = _app(runtime, door, hub, supervisor)
+    # A group of its own for each instance: every one of them pushes to its own sockets.
+    consumer = runtime.bus.consumer(
+        f"bff.{runtime.instance}", [ORDERS_TOPIC], hub.on_record, start="latest"
+    )
+
+    async def start() -> None:
+        supervisor.start("order-events", consumer.run)
+        await consumer.ready()
+
+    return Unit(
+        name=BFF.name,
+        app=app,
+        port=door,
+        supervisor=supervisor,
+        start=start,
+        management=management_app(app, runtime=runtime),
+        closers=[store.close],
+    )
+
+
+def _app(runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor) -> FastAPI:
+    metrics = Metrics(BFF.name)
+    metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
+    routers = [
+        home_routes(door),
+        session_routes(door),
+        account_routes(door),
+        search_routes(door),
+        catalogue_routes(door),
+        purchase_routes(door),
+        order_routes(door),
+        qr_routes(door),
+        webhook_routes(door),
+        live_routes(door, hub),
+    ]
+    return create_app(
+        title=BFF.name,
+        runtime=runtime,
+        routers=routers,
+        health={"sessions": door.sessions.ping},
+        docs=runtime.settings.env == "local",
+        metrics=metrics,
+        supervisor=supervisor,
+        actuator="status",
+    )
+
+
+def session_store(runtime: Runtime) -> SessionStore:
+    """By the scheme of `KESSAI_REDIS_URL`."""
+    url = runtime.settings.redis_url
+    if url.startswith("memory:"):
+        return MemorySessionStore(runtime.clock)
+    client = Redis.from_url(
+        url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+    )
+    return RedisSessionStore(client)
+
+
+def _sessions(runtime: Runtime, store: SessionStore, account: AccountService) -> Sessions:
+    settings = runtime.settings
+    verifier = TokenVerifier(
+        runtime.http,
+        runtime.clock,
+        issuer=f"https://securetoken.google.com/{settings.firebase_project}",
+        audience=settings.firebase_project,
+        keys_url=settings.firebase_keys_url,
+    )
+    return Sessions(
+        store,
+        FirebaseIdentity(verifier),
+        account,
+        clock=runtime.clock,
+        chance=runtime.chance,
+        limits=SessionLimits(
+            idle_ms=settings.session_idle_s * 1000, absolute_ms=settings.session_absolute_s * 1000
+        ),
+        ticket_ms=settings.channel_token_s * 1000,
+    )
+
+
+def _limits(runtime: Runtime) -> Limits:
+    settings = runtime.settings
+
+    def per_minute(requests: int) -> RateLimit:
+        return MemoryRateLimit(runtime.clock, requests=requests, period_s=60)
+
+    return Limits(
+        purchases=per_minute(settings.purchases_per_minute),
+        checks=per_minute(settings.checks_per_minute),
+        sign_ins=per_minute(settings.sign_ins_per_minute),
+    )

@@ -1,0 +1,1 @@
+"""Everything that comes in at the door: pages, JSON, webhooks, sockets, order events."""

@@ -1,0 +1,121 @@
+"""The catalogue without a session: categories, products, search, suggestions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+
+from kessai.bff.web import present
+from kessai.bff.web.door import Door, reply
+from kessai.bff.web.models import (
+    CategoryAnswer,
+    ProductAnswer,
+    SearchAnswer,
+    SuggestAnswer,
+)
+from kessai.contracts.storage import (
+    ListProducts,
+    ProductById,
+    SearchProducts,
+    Sort,
+    Suggest,
+)
+from kessai.contracts.wire import Nothing
+
+_Limit = Annotated[int, Query(ge=1, le=100)]
+_Price = Annotated[int | None, Query(ge=0, le=10**11)]
+_Text = Annotated[str, Query(max_length=200)]
+
+
+def catalogue_routes(door: Door) -> APIRouter:
+    router = APIRouter(tags=["catalogue"])
+
+    @router.get("/api/categories", response_model=list[CategoryAnswer])
+    async def categories() -> list[CategoryAnswer]:
+        found = await door.catalogue.list_categories(Nothing())
+        return [
+            CategoryAnswer(
+                id=item.id,
+                name=item.name,
+                names=item.names,
+                image_url=present.image_url(item.image_key, 160),
+            )
+            for item in found.items
+        ]
+
+    @router.get("/api/products", response_model=list[ProductAnswer])
+    async def products(
+        response: Response,
+        categoryId: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: _Limit = 24,
+    ) -> list[ProductAnswer]:
+        page = await door.catalogue.list_products(
+            ListProducts(category_id=categoryId, cursor=cursor, limit=limit)
+        )
+        if page.next_cursor:
+            more = {"categoryId": categoryId, "cursor": page.next_cursor, "limit": limit}
+            query = urlencode({key: value for key, value in more.items() if value is not None})
+            response.headers["Link"] = f'</api/products?{query}>; rel="next"'
+        return [present.product(item) for item in page.items]
+
+    @router.get("/api/products/{product_id}", response_model=ProductAnswer)
+    async def product(product_id: int) -> Response:
+        if not 1 <= product_id <= 2**53:
+            product_id = 0
+        found = await door.catalogue.get_product(ProductById(product_id=product_id))
+        return reply(present.product(found))
+
+    return router
+
+
+def search_routes(door: Door) -> APIRouter:
+    """Mounted before the catalogue, since `/api/products/search` is no product id."""
+    router = APIRouter(tags=["search"])
+
+    @router.get("/api/products/search", response_model=SearchAnswer)
+    async def search(
+        q: _Text = "",
+        minPrice: _Price = None,
+        maxPrice: _Price = None,
+        categoryId: Annotated[list[int] | None, Query(max_length=50)] = None,
+        inStock: bool | None = None,
+        sort: Sort = "relevance",
+        page: Annotated[int, Query(ge=0, le=1000)] = 0,
+        size: _Limit = 20,
+    ) -> Response:
+        found = await door.catalogue.search_products(
+            SearchProducts(
+                q=q,
+                min_price=minPrice,
+                max_price=maxPrice,
+                category_ids=tuple(categoryId or ()),
+                in_stock=inStock,
+                sort=sort,
+                page=page,
+                size=size,
+            )
+        )
+        return reply(
+            SearchAnswer(
+                items=tuple(present.found(item) for item in found.items),
+                total=found.total,
+                page=found.page,
+                size=found.size,
+                facets=found.facets,
+            )
+        )
+
+    @router.get("/api/products/suggest", response_model=SuggestAnswer)
+    async def suggest(q: _Text = "", size: Annotated[int, Query(ge=1, le=10)] = 10) -> Response:
+        found = await door.catalogue.suggest(Suggest(q=q, size=size))
+        return reply(
+            SuggestAnswer(
+                suggestions=found.suggestions,
+                products=tuple(present.suggested(item) for item in found.products),
+            )
+        )
+
+    return router

@@ -19,6 +19,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from kessai.kernel.breaker import CircuitBreaker, CircuitOpen
+from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Invalid, KessaiError, Kind, Refused, Unknown
 from kessai.kernel.http import Answer, Http, NoAnswer, NotSent
 from kessai.kernel.telemetry import in_service, outgoing_headers
@@ -155,13 +156,16 @@ def _guarded(
     service: str, operation: str, call: Call, timeout_s: float, observe: Observe | None
 ) -> Call:
     """Deadline, metric, and no foreign exception: what is not understood is Unknown."""
+    before, after = (f"call:{service}.{operation}:{side}" for side in ("before", "after"))
 
     async def guarded(command: BaseModel) -> BaseModel:
         started = asyncio.get_running_loop().time()
         outcome = "unknown"
+        reached(before)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await call(command)
+            reached(after)
             outcome = "value"
             return answer
         except Refused:

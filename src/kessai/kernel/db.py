@@ -23,6 +23,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.dml import Insert
 
+from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplicate
 
 Params = Mapping[str, object] | Sequence[Mapping[str, object]]
@@ -142,6 +143,8 @@ class InlineDb:
         self._raw = _raw(self._writer)
         self._raw_reader = _raw(self._reader)
         self._lock_timeout_s = lock_timeout_s
+        name = Path(path).stem if path else "memory"
+        self._points = (f"commit:{name}:before", f"commit:{name}:after")
         self._group: _Group | None = None
         self._active: _WriteBody | None = None
         self._reading = False
@@ -225,8 +228,6 @@ class InlineDb:
                 self._fail_group(DatabaseUnavailable("the transaction was rolled back"))
         except sqlite3.Error as error:
             self._fail_group(DatabaseUnavailable(str(error)))
-            if not undo:
-                raise DatabaseUnavailable(str(error)) from error
         if self._flush_due:
             self._flush()
 
@@ -239,11 +240,13 @@ class InlineDb:
         group = self._group
         if group is None:
             return
+        reached(self._points[0])
         try:
             self._raw.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail_group(DatabaseUnavailable(str(error)))
             return
+        reached(self._points[1])
         self._group = None
         for waiter in group.waiters:
             if not waiter.done():
@@ -293,6 +296,9 @@ class _WriteBody:
     async def run(self, statement: Executable, params: Params | None = None) -> Rows:
         if self._db._active is not self:
             raise RuntimeError("this transaction has ended")
+        if not self._db._raw.in_transaction:
+            # Disk full and I/O errors end the whole transaction: going on would commit by itself.
+            raise DatabaseUnavailable("the transaction was rolled back")
         return _execute(self._db._writer, statement, params)
 
     def after_commit(self, fn: Callable[[], None]) -> None:
@@ -342,6 +348,9 @@ def _execute(connection: Connection, statement: Executable, params: Params | Non
             raise Duplicate(text) from error
         raise ConstraintViolated(text) from error
     except sql_errors.OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            # A mistake in the statement (no such table): asking again would never help.
+            raise
         raise DatabaseUnavailable(str(error.orig)) from error
 
 

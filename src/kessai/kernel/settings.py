@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -12,6 +13,8 @@ LOCAL_SECRETS = {
     "paypay_api_key": "kessai-sim-key",
     "paypay_api_secret": "kessai-sim-secret",
 }
+
+_LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -32,6 +35,10 @@ class Settings(BaseSettings):
     env: Literal["local", "production"] = Field("local", description="production refuses defaults")
     data_dir: str = Field(".kessai", description="folder of the embedded default")
     instance: str = Field("local", description="stable name of this process", max_length=60)
+    port_offset: Annotated[int, Field(ge=0, le=50000)] = Field(
+        0, description="added to every port of this machine, so that two systems may run"
+    )
+    crash_at: str = Field("", description="local only: kill this process at <crash point>#<n>")
     host: str = Field("127.0.0.1", description="address that the public ports listen on")
     public_url: str = Field("http://127.0.0.1:8080", description="redirects, Origin check, cookie")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -129,10 +136,26 @@ class Settings(BaseSettings):
         }
         return {**values, **split}
 
+    @model_validator(mode="before")
+    @classmethod
+    def shift_ports(cls, values: dict[str, object]) -> dict[str, object]:
+        """Addresses on this machine that were not given follow `KESSAI_PORT_OFFSET`."""
+        offset = str(values.get("port_offset", 0))
+        if not offset.isdigit() or offset == "0":
+            return values
+        shifted = {
+            name: _LOCAL_PORT.sub(lambda port: f":{int(port[1]) + int(offset)}", field.default)
+            for name, field in cls.model_fields.items()
+            if isinstance(field.default, str) and _LOCAL_PORT.search(field.default)
+        }
+        return {**shifted, **values}
+
     @model_validator(mode="after")
     def refuse_defaults_in_production(self) -> Self:
         if self.env != "production":
             return self
+        if self.crash_at:
+            raise ValueError("KESSAI_CRASH_AT is for local tests")
         weak = [
             f"KESSAI_{name.upper()}"
             for name, default in LOCAL_SECRETS.items()

@@ -1,0 +1,70 @@
+"""The commands. Each loads only what it needs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="kessai",
+    help="Kessai (決済): an e-commerce payment system that integrates PayPay and always converges.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def up(
+    simulators: Annotated[
+        bool, typer.Option(help="also run the PayPay and Firebase simulators in this process")
+    ] = True,
+) -> None:
+    """Run everything embedded in one process and print the addresses."""
+    from kessai.cli.up import run_everything
+
+    run_everything(simulators=simulators)
+
+
+@app.command()
+def serve(name: Annotated[str, typer.Argument(help="a service, as `order-service`")]) -> None:
+    """Run one service in this process; the others are called over KESSAI_SERVICE_URLS."""
+    from kessai.cli.up import run_service
+
+    run_service(name)
+
+
+@app.command()
+def sim(name: Annotated[str, typer.Argument(help="paypay or firebase")]) -> None:
+    """Run a simulator alone: useful to anyone who integrates PayPay or Firebase."""
+    from kessai.cli.up import run_simulator
+
+    run_simulator(name)
+
+
+@app.command()
+def demo() -> None:
+    """The show in three steps: buy, lose and double the webhook, look at what was kept."""
+    from kessai.cli.demo import show
+
+    raise typer.Exit(show())
+
+
+@app.command()
+def config() -> None:
+    """All settings with value, source and meaning; secrets are masked."""
+    from kessai.cli.config import print_settings
+
+    print_settings()
+
+
+def _add_groups() -> None:
+    from kessai.cli.account import app as account
+    from kessai.cli.catalog import app as catalog
+
+    app.add_typer(account, name="account", help="Accounts and roles.")
+    app.add_typer(catalog, name="catalog", help="The catalogue.")
+
+
+_add_groups()

@@ -1,0 +1,33 @@
+"""One clear line and an exit code, never a traceback, for what a user can mend."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from kessai.kernel.settings import Settings
+
+USAGE = 2
+_stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str, code: int = USAGE) -> NoReturn:
+    _stderr.print(f"[red]kessai:[/red] {message}")
+    raise typer.Exit(code)
+
+
+def load_settings() -> Settings:
+    """The settings of this process; what is wrong with them is said in a line each."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"KESSAI_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"]
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        fail(f"settings: {problems}")

@@ -1,0 +1,111 @@
+"""`kessai up`, `serve` and `sim`: start, tell where everything is, stop gracefully."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+from rich.table import Table
+
+from kessai.cli.errors import fail, load_settings
+from kessai.embedded import System, build_service, build_system, open_runtime
+from kessai.kernel import crash_points, telemetry
+from kessai.kernel.migrations import SchemaTooNew
+from kessai.kernel.server import PortTaken, run, serve_all
+from kessai.kernel.settings import Settings
+from kessai.topology import (
+    FIREBASE_SIMULATOR,
+    PAYPAY_SIMULATOR,
+    ServiceCard,
+    service,
+)
+
+_ACCOUNTS = ("shopper@example.com", "operator@example.com", "viewer@example.com")
+_PASSWORD = "kessai-demo"  # noqa: S105 - the simulator's seeded accounts
+_SIMULATORS = {"paypay": PAYPAY_SIMULATOR, "firebase": FIREBASE_SIMULATOR}
+
+
+def run_everything(*, simulators: bool) -> None:
+    settings = load_settings()
+
+    async def build() -> System:
+        return await build_system(await open_runtime(settings), simulators=simulators)
+
+    _run(settings, build, lambda system: _print_welcome(settings, system))
+
+
+def run_service(name: str) -> None:
+    try:
+        card = service(name)
+    except LookupError as error:
+        fail(str(error))
+    _run_one(card)
+
+
+def run_simulator(name: str) -> None:
+    if name not in _SIMULATORS:
+        fail(f"no simulator {name!r}; known: {', '.join(_SIMULATORS)}")
+    _run_one(_SIMULATORS[name])
+
+
+def _run_one(card: ServiceCard) -> None:
+    settings = load_settings()
+    if settings.env == "production" and card in _SIMULATORS.values():
+        fail(f"{card.name} does not run in production")
+
+    async def build() -> System:
+        return await build_service(await open_runtime(settings, part=card.package), card)
+
+    def welcome(system: System) -> None:
+        for binding in system.bindings():
+            Console().print(f"{binding.service}: http://{binding.host}:{binding.port}")
+
+    _run(settings, build, welcome)
+
+
+def _run(
+    settings: Settings,
+    build: Callable[[], Awaitable[System]],
+    welcome: Callable[[System], None],
+) -> None:
+    telemetry.configure(settings.log_level)
+    if settings.crash_at:
+        crash_points.arm(settings.crash_at)
+    try:
+        run(_serve(settings, build, welcome))
+    except PortTaken as taken:
+        fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
+    except (SchemaTooNew, ValueError) as error:
+        fail(str(error))
+
+
+async def _serve(
+    settings: Settings,
+    build: Callable[[], Awaitable[System]],
+    welcome: Callable[[System], None],
+) -> None:
+    system = await build()
+    try:
+        await system.start()
+        await serve_all(
+            system.bindings(),
+            stop_timeout_s=settings.stop_timeout_s,
+            on_ready=lambda _: welcome(system),
+        )
+    finally:
+        await system.stop()
+
+
+def _print_welcome(settings: Settings, system: System) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"\n[bold]Kessai 決済[/bold] is up: {settings.public_url}\n")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for binding in system.bindings():
+        table.add_row(binding.service, f"http://127.0.0.1:{binding.port}")
+    if settings.env == "local":
+        table.add_row("API documentation", f"{settings.public_url}/docs")
+    table.add_row("health of each part", "/actuator/health on its port")
+    console.print(table)
+    if any(unit.name == FIREBASE_SIMULATOR.name for unit in system.units):
+        console.print(f"\naccounts: {', '.join(_ACCOUNTS)}   password: {_PASSWORD}")
+    console.print(f"data: {settings.data_dir}   try: kessai demo   stop: Ctrl-C\n")

@@ -1,0 +1,263 @@
+"""Everything in one process: the only file that sees several services, and how it wires them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import kessai.account.main
+import kessai.bff.main
+import kessai.order.main
+import kessai.payment.main
+import kessai.sim.firebase.main
+import kessai.sim.paypay.main
+import kessai.storage.main
+from kessai.contracts.account import AccountService
+from kessai.contracts.order import OrderService
+from kessai.contracts.payment import PaymentService
+from kessai.contracts.storage import StorageService
+from kessai.kernel.breaker import CircuitBreaker
+from kessai.kernel.calls import http, local, unavailable_code
+from kessai.kernel.chance import SystemChance
+from kessai.kernel.clock import SystemClock
+from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import Unknown
+from kessai.kernel.http import AiohttpHttp
+from kessai.kernel.ids import RandomIds
+from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.server import Binding, serve_all
+from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
+from kessai.topology import (
+    ACCOUNT,
+    BFF,
+    FIREBASE_SIMULATOR,
+    ORDER,
+    PARTITIONS,
+    PAYMENT,
+    PAYPAY_SIMULATOR,
+    STORAGE,
+    ServiceCard,
+    service,
+)
+
+P = TypeVar("P")
+AnyUnit = Unit[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The services as one caller sees them, called directly or over HTTP."""
+
+    order: OrderService
+    account: AccountService
+    storage: StorageService
+    payment: PaymentService
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Services and simulators of this process, in the order in which they start."""
+
+    runtime: Runtime
+    units: Sequence[Unit[object]]
+    ports: Ports | None = None
+
+    async def start(self) -> None:
+        for unit in self.units:
+            await unit.start()
+
+    async def stop(self) -> None:
+        """The door first, so that nothing new comes in while the rest ends."""
+        for unit in reversed(self.units):
+            await unit.stop()
+        await self.runtime.bus.close()
+        await self.runtime.http.close()
+
+    def bindings(self) -> list[Binding]:
+        host, offset = self.runtime.settings.host, self.runtime.settings.port_offset
+        bindings = []
+        for unit in self.units:
+            card = service(unit.name)
+            address = host if card.public else "127.0.0.1"
+            bindings.append(Binding(unit.name, unit.app, card.port + offset, address))
+            if unit.management is not None and card.management_port is not None:
+                name = f"{unit.name} (management)"
+                bindings.append(Binding(name, unit.management, card.management_port + offset))
+        return bindings
+
+
+async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
+    """The real machine: system clock and chance, files below `KESSAI_DATA_DIR`, sockets.
+
+    `part` tells processes of one instance apart on the shared bus.
+    """
+    clock, chance = SystemClock(), SystemChance()
+    folder = Path(settings.data_dir)
+
+    async def open_db(name: str) -> Db:
+        return await open_database(f"sqlite:///{folder / name}.db")
+
+    instance = f"{settings.instance}-{part}" if part else settings.instance
+    return Runtime(
+        settings=settings.model_copy(update={"instance": instance}),
+        clock=clock,
+        ids=RandomIds(clock, chance),
+        chance=chance,
+        bus=await open_local_bus(
+            str(folder / "bus.db"), clock, partitions=PARTITIONS, instance=instance
+        ),
+        http=AiohttpHttp(),
+        open_db=open_db,
+    )
+
+
+async def build_system(
+    runtime: Runtime, *, simulators: bool = True, round_trip: bool = False
+) -> System:
+    """Every service with the `Local` adapters of the others. Nothing runs before `start`."""
+    timeout_s = runtime.settings.call_timeout_s
+
+    def call(port: type[P], unit: Unit[P]) -> P:
+        return local(port, unit.port, service=unit.name, timeout_s=timeout_s, round_trip=round_trip)
+
+    sims = await _simulators(runtime) if simulators else []
+    account = await kessai.account.main.build(runtime)
+    storage = await kessai.storage.main.build(runtime)
+    payment = await kessai.payment.main.build(runtime)
+    account_port = call(AccountService, account)
+    storage_port = call(StorageService, storage)
+    payment_port = call(PaymentService, payment)
+    order = await kessai.order.main.build(
+        runtime, account=account_port, storage=storage_port, payment=payment_port
+    )
+    ports = Ports(call(OrderService, order), account_port, storage_port, payment_port)
+    bff = await kessai.bff.main.build(
+        runtime,
+        order=ports.order,
+        account=ports.account,
+        storage=ports.storage,
+        payment=ports.payment,
+    )
+    return System(runtime, [*sims, account, storage, payment, order, bff], ports)
+
+
+async def _simulators(runtime: Runtime) -> list[AnyUnit]:
+    return [
+        await kessai.sim.firebase.main.build(runtime),
+        await kessai.sim.paypay.main.build(runtime),
+    ]
+
+
+async def build_service(runtime: Runtime, card: ServiceCard) -> System:
+    """One service alone; the others are called over HTTP at `KESSAI_SERVICE_URLS`."""
+    ports = remote_ports(runtime)
+    builders: dict[str, Callable[[], Awaitable[AnyUnit]]] = {
+        ACCOUNT.name: lambda: kessai.account.main.build(runtime),
+        STORAGE.name: lambda: kessai.storage.main.build(runtime),
+        PAYMENT.name: lambda: kessai.payment.main.build(runtime),
+        ORDER.name: lambda: kessai.order.main.build(
+            runtime, account=ports.account, storage=ports.storage, payment=ports.payment
+        ),
+        BFF.name: lambda: kessai.bff.main.build(
+            runtime,
+            order=ports.order,
+            account=ports.account,
+            storage=ports.storage,
+            payment=ports.payment,
+        ),
+        PAYPAY_SIMULATOR.name: lambda: kessai.sim.paypay.main.build(runtime),
+        FIREBASE_SIMULATOR.name: lambda: kessai.sim.firebase.main.build(runtime),
+    }
+    return System(runtime, [await builders[card.name]()])
+
+
+def remote_ports(runtime: Runtime) -> Ports:
+    """Every service over HTTP: the given URL, else this machine and the port of its card."""
+    settings = runtime.settings
+    urls = service_urls(settings)
+
+    def call(port: type[P], card: ServiceCard) -> P:
+        return http(
+            port,
+            urls.get(card.name, f"http://127.0.0.1:{card.port + settings.port_offset}"),
+            service=card.name,
+            token=settings.service_token.get_secret_value(),
+            client=runtime.http,
+            timeout_s=settings.call_timeout_s,
+            breaker=CircuitBreaker(runtime.clock, name=card.name, code=unavailable_code(card.name)),
+        )
+
+    return Ports(
+        order=call(OrderService, ORDER),
+        account=call(AccountService, ACCOUNT),
+        storage=call(StorageService, STORAGE),
+        payment=call(PaymentService, PAYMENT),
+    )
+
+
+def service_urls(settings: Settings) -> dict[str, str]:
+    """`order-service=http://a:8082|http://b:8082;...`: the first address of each service.
+
+    Raises `ValueError` for an unknown service or an address without `=`.
+    """
+    urls = {}
+    for entry in filter(None, (part.strip() for part in settings.service_urls.split(";"))):
+        name, separator, addresses = entry.partition("=")
+        if not separator:
+            raise ValueError(f"KESSAI_SERVICE_URLS: {entry!r} is not name=url")
+        try:
+            card = service(name.strip())
+        except LookupError as error:
+            raise ValueError(f"KESSAI_SERVICE_URLS: {error}") from error
+        urls[card.name] = addresses.split("|")[0].strip().rstrip("/")
+    return urls
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[bool]:
+    """A shop while the block runs: the one that answers at `KESSAI_PUBLIC_URL`, or a new one.
+
+    Yields whether a new one was started.
+    """
+    if await _answers(settings.public_url):
+        yield False
+        return
+    system = await build_system(await open_runtime(settings))
+    ready, stop = asyncio.Event(), asyncio.Event()
+    await system.start()
+    serving = asyncio.create_task(
+        serve_all(
+            system.bindings(),
+            stop,
+            stop_timeout_s=settings.stop_timeout_s,
+            on_ready=lambda _: ready.set(),
+        )
+    )
+    waiting = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving
+        yield True
+    finally:
+        waiting.cancel()
+        stop.set()
+        await asyncio.gather(serving, return_exceptions=True)
+        await system.stop()
+
+
+async def _answers(url: str) -> bool:
+    client = AiohttpHttp()
+    try:
+        answer = await client.send("GET", f"{url}/actuator/health", timeout_s=2)
+    except Unknown:
+        return False
+    finally:
+        await client.close()
+    return answer.status == 200

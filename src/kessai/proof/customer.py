@@ -1,0 +1,222 @@
+"""A customer of the running shop: signs in, buys, pays and watches, over public HTTP only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from pydantic import JsonValue
+
+from kessai.contracts.wire import Wire
+
+_TIMEOUT_S = 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShopUrls:
+    """Where the shop and the two simulators are."""
+
+    shop: str
+    paypay: str
+    firebase: str
+
+
+class TimelineFact(Wire):
+    at: str
+    kind: str
+    code: str
+
+
+class SeenOrder(Wire):
+    """What a customer looks at of an order; other fields are skipped."""
+
+    order_id: str
+    order_number: str
+    amount: int
+    status: str
+    reason: str | None = None
+    payment_status: str | None = None
+    payment_url: str | None = None
+    payment_completed_at: str | None = None
+    payment_last_event_id: str | None = None
+    channel_token: str
+    timeline: tuple[TimelineFact, ...] = ()
+    actions: tuple[str, ...] = ()
+
+
+class SeenFrame(Wire):
+    """One message of the live channel, with the moment it arrived (loop seconds)."""
+
+    event: str
+    sequence: int
+    order_status: str
+    payment_status: str | None = None
+    result: str
+    arrived_at_s: float = 0.0
+
+
+class Answered(Exception):
+    """The shop said no: HTTP status and the problem's stable code."""
+
+    def __init__(self, status: int, code: str, problem: dict[str, JsonValue]) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Watch:
+    """The frames of one order as they came; `ended` is set by a final one."""
+
+    frames: list[SeenFrame] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Customer:
+    """One browser: its own cookies. Use as a context manager."""
+
+    def __init__(self, urls: ShopUrls) -> None:
+        self._urls = urls
+        # Loopback addresses have no domain, which a cookie jar refuses by default.
+        self._http = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            headers={"Origin": urls.shop},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.close()
+
+    async def sign_in(self, email: str, password: str) -> str:
+        """Signs in at Firebase and opens a session; returns the user id."""
+        url = (
+            f"{self._urls.firebase}/identitytoolkit.googleapis.com/v1"
+            "/accounts:signInWithPassword?key=local"
+        )
+        wish: dict[str, JsonValue] = {
+            "email": email,
+            "password": password,
+            "returnSecureToken": True,
+        }
+        signed_in = await self._send("POST", url, wish)
+        session = await self._send(
+            "POST", f"{self._urls.shop}/api/auth/session", {"idToken": signed_in["idToken"]}
+        )
+        return str(session["userId"])
+
+    async def products(self) -> list[dict[str, JsonValue]]:
+        async with self._http.get(f"{self._urls.shop}/api/products?limit=100") as answer:
+            listed: list[dict[str, JsonValue]] = await answer.json()
+            return listed
+
+    async def purchase(
+        self,
+        items: Sequence[tuple[int, int]],
+        *,
+        key: str | None = None,
+        method: str = "PAYPAY",
+    ) -> SeenOrder:
+        """`items` are (product id, quantity). Raises `Answered` for a refusal."""
+        wish: dict[str, JsonValue] = {
+            "customerName": "決済 花子",
+            "customerEmail": "shopper@example.com",
+            "items": [{"productId": product, "quantity": count} for product, count in items],
+            "method": method,
+        }
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = await self._send(
+            "POST", f"{self._urls.shop}/api/orders/purchase", wish, headers=headers
+        )
+        return SeenOrder.model_validate(answer)
+
+    async def order(self, order_id: str) -> SeenOrder:
+        answer = await self._send("GET", f"{self._urls.shop}/api/orders/{order_id}")
+        return SeenOrder.model_validate(answer)
+
+    async def act(self, order_id: str, action: str, **body: JsonValue) -> SeenOrder:
+        """`check`, `cancel`, `refund` or `payment`."""
+        url = f"{self._urls.shop}/api/orders/{order_id}/{action}"
+        return SeenOrder.model_validate(await self._send("POST", url, body or None))
+
+    async def pay(self, merchant_payment_id: str, act: str = "pay") -> None:
+        """In the wallet: `pay`, `decline` or `expire`."""
+        await self._send(
+            "POST", f"{self._urls.paypay}/sim/payments/{merchant_payment_id}/{act}", {}
+        )
+
+    async def wallet_payments(self) -> list[dict[str, JsonValue]]:
+        async with self._http.get(f"{self._urls.paypay}/sim/payments") as answer:
+            listed: list[dict[str, JsonValue]] = await answer.json()
+            return listed
+
+    async def set_faults(self, faults: dict[str, JsonValue]) -> None:
+        await self._send("PUT", f"{self._urls.paypay}/sim/faults", faults)
+
+    async def until(
+        self, order_id: str, *statuses: str, timeout_s: float = 60.0, every_s: float = 0.1
+    ) -> SeenOrder:
+        """Asks until the order has one of the statuses. Raises `TimeoutError`."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                order = await self.order(order_id)
+                if order.status in statuses:
+                    return order
+                await asyncio.sleep(every_s)
+
+    @asynccontextmanager
+    async def watching(self, order: SeenOrder) -> AsyncIterator[Watch]:
+        """The order's live channel while the block runs."""
+        watch = Watch()
+        url = self._urls.shop.replace("http", "ws", 1) + "/ws/orders"
+        async with self._http.ws_connect(url) as socket:
+            await socket.send_json(
+                {"type": "SUBSCRIBE", "orderId": order.order_id, "token": order.channel_token}
+            )
+            reading = asyncio.ensure_future(_read(socket, watch))
+            try:
+                yield watch
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        body: dict[str, JsonValue] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, JsonValue]:
+        async with self._http.request(method, url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            content = json.loads(text) if text else {}
+            if answer.status >= 400:
+                raise Answered(answer.status, str(content.get("code", "")), content)
+            return content if isinstance(content, dict) else {"items": content}
+
+
+async def _read(socket: aiohttp.ClientWebSocketResponse, watch: Watch) -> None:
+    loop = asyncio.get_running_loop()
+    async for message in socket:
+        content = json.loads(message.data)
+        if content.get("type") != "ORDER_STATUS":
+            continue
+        frame = SeenFrame.model_validate({**content, "arrivedAtS": loop.time()})
+        watch.frames.append(frame)
+        if frame.result != "PENDING":
+            watch.ended.set()

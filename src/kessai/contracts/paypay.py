@@ -1,0 +1,318 @@
+"""PayPay's wire: the HMAC signature over exact bytes, paths, statuses, bodies, webhooks.
+
+Used by the client and by the simulator, so both read and write the same bytes. Replies are read
+leniently (unknown words and fields pass), because the provider adds them without notice.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+
+from kessai.contracts.wire import Wire
+
+CODES_PATH: Final = "/v2/codes"
+CODE_PAYMENTS_PATH: Final = "/v2/codes/payments"
+PAYMENTS_PATH: Final = "/v2/payments"
+REFUNDS_PATH: Final = "/v2/refunds"
+CAPTURE_PATH: Final = "/v2/payments/capture"
+REVERT_PATH: Final = "/v2/payments/preauthorize/revert"
+
+MERCHANT_HEADER: Final = "X-ASSUME-MERCHANT"
+MERCHANT_QUERY: Final = "assumeMerchant"
+REQUEST_ID_HEADER: Final = "X-REQUEST-ID"
+# A request whose time differs by this much or more is refused.
+MAX_SKEW_S: Final = 120
+
+_SCHEME: Final = "hmac OPA-Auth"
+_EMPTY: Final = "empty"
+
+
+class ProviderStatus(StrEnum):
+    """Of a payment. The simulator says only these; a client must bear others."""
+
+    CREATED = "CREATED"
+    AUTHORIZED = "AUTHORIZED"
+    REAUTHORIZING = "REAUTHORIZING"
+    COMPLETED = "COMPLETED"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+
+class RefundState(StrEnum):
+    """Both count as success; the end state is always REFUNDED."""
+
+    CREATED = "CREATED"
+    REFUNDED = "REFUNDED"
+
+
+class WrongSignature(Exception):
+    """A request that is not proved to come from the merchant; the text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    api_key: str
+    api_secret: str = field(repr=False)
+    merchant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What the signature covers: the path without its query, as it is sent, and the exact body.
+
+    `content_type` is the header's value, of no meaning while the body is empty.
+    """
+
+    method: str
+    path: str
+    content_type: str = ""
+    body: bytes = b""
+
+    def body_hash(self) -> str:
+        if not self.body:
+            return _EMPTY
+        return _base64(_md5(self.content_type.encode() + self.body))
+
+    def text(self, nonce: str, epoch_s: str) -> bytes:
+        # "Empty" goes by the body: some SDKs send a content type with no body and sign "empty".
+        content_type = self.content_type if self.body else _EMPTY
+        parts = (
+            self.path,
+            self.method.upper(),
+            nonce,
+            epoch_s,
+            content_type,
+            self.body_hash(),
+        )
+        return "\n".join(parts).encode()
+
+
+def authorization(credentials: Credentials, signed: Signed, *, nonce: str, epoch_s: int) -> str:
+    """The value of the header `Authorization`."""
+    mac = _mac(credentials.api_secret, signed.text(nonce, str(epoch_s)))
+    return f"{_SCHEME}:{credentials.api_key}:{mac}:{nonce}:{epoch_s}:{signed.body_hash()}"
+
+
+def verify(header: str, credentials: Credentials, signed: Signed, *, now_s: float) -> None:
+    """Raises `WrongSignature` unless the header was made for exactly this request, and now."""
+    scheme, separator, rest = header.partition(":")
+    parts = rest.split(":")
+    if not separator or scheme != _SCHEME or len(parts) != 5:
+        raise WrongSignature("the header is not of the form hmac OPA-Auth:...")
+    api_key, mac, nonce, epoch_s, body_hash = parts
+    if not _same(api_key, credentials.api_key):
+        raise WrongSignature("unknown API key")
+    if not (epoch_s.isascii() and epoch_s.isdigit() and len(epoch_s) <= 12):
+        raise WrongSignature("the time is not in whole seconds")
+    if abs(now_s - int(epoch_s)) >= MAX_SKEW_S:
+        raise WrongSignature("the time is off by two minutes or more")
+    if not _same(body_hash, signed.body_hash()):
+        raise WrongSignature("the hash is of another body or content type")
+    if not _same(mac, _mac(credentials.api_secret, signed.text(nonce, epoch_s))):
+        raise WrongSignature("the signature is wrong")
+
+
+def _mac(api_secret: str, text: bytes) -> str:
+    return _base64(hmac.digest(api_secret.encode(), text, "sha256"))
+
+
+def _md5(content: bytes) -> bytes:
+    # PayPay's choice; what protects the request is the HMAC around it.
+    return hashlib.md5(content, usedforsecurity=False).digest()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+MerchantId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""Shape of merchantPaymentId and merchantRefundId."""
+
+EpochSeconds = Annotated[int, Field(ge=0, le=99_999_999_999)]
+
+
+class Money(Wire):
+    """At most eleven digits of yen."""
+
+    amount: int
+    currency: str = "JPY"
+
+
+class AskedMoney(Money):
+    amount: Annotated[int, Field(strict=True, ge=1, le=99_999_999_999)]
+    currency: Literal["JPY"] = "JPY"
+
+
+class OrderItem(Wire):
+    """As asked for. PayPay echoes it as `CodeItem`."""
+
+    name: Annotated[str, StringConstraints(max_length=150)]
+    quantity: Annotated[int, Field(strict=True, ge=1)]
+    unit_price: AskedMoney
+    category: str | None = None
+    product_id: str | None = None
+
+
+class CodeItem(Wire):
+    """The reply to a created code writes `unit_price`, although the request has `unitPrice`."""
+
+    name: str
+    quantity: int
+    unit_price: Money = Field(alias="unit_price")
+    category: str | None = None
+    product_id: str | None = None
+
+
+class CreateCode(Wire):
+    """POST /v2/codes. There is no field for the code's lifetime."""
+
+    merchant_payment_id: MerchantId
+    amount: AskedMoney
+    code_type: Literal["ORDER_QR"] = "ORDER_QR"
+    order_description: Annotated[str, StringConstraints(max_length=255)] | None = None
+    order_items: tuple[OrderItem, ...] | None = None
+    store_info: Annotated[str, StringConstraints(max_length=255)] | None = None
+    store_id: Annotated[str, StringConstraints(max_length=255)] | None = None
+    terminal_id: Annotated[str, StringConstraints(max_length=255)] | None = None
+    product_type: str | None = None
+    requested_at: EpochSeconds | None = None
+    redirect_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    redirect_type: Literal["WEB_LINK", "APP_DEEP_LINK"] | None = None
+    user_agent: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    is_authorization: bool = False
+    authorization_expiry: EpochSeconds | None = None
+
+
+class Code(Wire):
+    """`data` of a created code; what was not asked for is left out, `isAuthorization` never."""
+
+    code_id: str
+    url: str
+    deeplink: str | None = None
+    expiry_date: int
+    merchant_payment_id: str
+    amount: Money
+    order_description: str | None = None
+    order_items: tuple[CodeItem, ...] | None = None
+    code_type: str = "ORDER_QR"
+    store_info: str | None = None
+    store_id: str | None = None
+    product_type: str | None = None
+    terminal_id: str | None = None
+    requested_at: int | None = None
+    redirect_url: str | None = None
+    redirect_type: str | None = None
+    is_authorization: bool = False
+    authorization_expiry: int | None = None
+
+
+class RefundAsked(Wire):
+    """POST /v2/refunds. `payment_id` is PayPay's own, not the merchant's."""
+
+    merchant_refund_id: MerchantId
+    payment_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    amount: AskedMoney
+    requested_at: EpochSeconds
+    reason: Annotated[str, StringConstraints(max_length=255)] | None = None
+
+
+class RefundReply(Wire):
+    """`data` of a refund, of its look-up, and one row of a payment's `refunds`."""
+
+    status: str
+    accepted_at: int
+    merchant_refund_id: str
+    payment_id: str
+    amount: Money
+    requested_at: int | None = None
+    reason: str | None = None
+    assume_merchant: str | None = None
+
+
+class RefundList(Wire):
+    data: tuple[RefundReply, ...] = ()
+
+
+class PaymentMethod(Wire):
+    amount: Money
+    type: str
+
+
+class PaymentDetails(Wire):
+    """`data` of the look-ups. Unpaid it says only status CREATED and two zeros.
+
+    `accepted_at` is the time of COMPLETED, `canceled_at` that of FAILED, both in epoch seconds.
+    It never has the code's id or URL.
+    """
+
+    payment_id: str | None = None
+    status: str
+    accepted_at: int | None = None
+    refunds: RefundList | None = None
+    captures: JsonValue = None
+    revert: JsonValue = None
+    merchant_payment_id: str | None = None
+    amount: Money | None = None
+    requested_at: int | None = None
+    expires_at: int | None = None
+    canceled_at: int | None = None
+    store_id: str | None = None
+    terminal_id: str | None = None
+    order_receipt_number: str | None = None
+    order_description: str | None = None
+    order_items: JsonValue = None
+    payment_methods: tuple[PaymentMethod, ...] | None = None
+
+
+class CodeDeleted(Wire):
+    qr_status: str = "DELETED"
+
+
+class ResultInfo(Wire):
+    code: str
+    message: str = ""
+    code_id: str = ""
+
+
+class Reply(Wire):
+    """The envelope of every answer; errors carry no data."""
+
+    result_info: ResultInfo
+    data: JsonValue = None
+
+
+class TransactionWebhook(Wire):
+    """A notification, unsigned: a hint to go and ask. Names are snake case on the wire.
+
+    `order_id` is PayPay's paymentId, `merchant_order_id` the merchantPaymentId. The amount is a
+    string in every published sample, though some read it as a number.
+    """
+
+    model_config = ConfigDict(alias_generator=None)
+
+    notification_type: str
+    merchant_id: str | None = None
+    store_id: str | None = None
+    pos_id: str | None = None
+    order_id: str | None = None
+    merchant_order_id: str | None = None
+    authorized_at: str | None = None
+    expires_at: str | None = None
+    paid_at: str | None = None
+    order_amount: str | int | None = None
+    state: str | None = None
+    reauth_request_id: str | None = None
+    confirmation_expires_at: str | None = None

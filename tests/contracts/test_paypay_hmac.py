@@ -56,8 +56,27 @@ def test_the_vector_of_a_look_up() -> None:
     )
 
 
+def test_the_vector_of_a_pretty_printed_body() -> None:
+    """The same key as the look-up; it holds for four spaces and line feeds only."""
+    content = {
+        "merchantPaymentId": "TEST_QR_Payment",
+        "amount": {"amount": 10, "currency": "JPY"},
+        "codeType": "ORDER_QR",
+        "isAuthorization": False,
+        "redirectUrl": "https://about.paypay.ne.jp/",
+        "redirectType": "WEB_LINK",
+    }
+    signed = Signed("POST", "/v2/codes", "application/json", json.dumps(content, indent=4).encode())
+    header = authorization(
+        Credentials("sample_key", "sample_secret", "m"), signed, nonce="fedaa4", epoch_s=1743138611
+    )
+    assert header == (
+        "hmac OPA-Auth:sample_key:C2a7jD7OjL1DXnZhSYQfRI2Oxfdh43htV7pG8cwgCy4=:fedaa4:"
+        "1743138611:T9wzkv1tUWIxzIHQUT7iDQ=="
+    )
+
+
 def test_a_body_of_the_same_meaning_is_another_body() -> None:
-    """The published third vector signs a pretty-printed body; compact, the hash differs."""
     content = {"merchantPaymentId": "TEST", "amount": {"amount": 1, "currency": "JPY"}}
     pretty = Signed("POST", "/v2/codes", "application/json", json.dumps(content, indent=4).encode())
     compact = Signed("POST", "/v2/codes", "application/json", json.dumps(content).encode())

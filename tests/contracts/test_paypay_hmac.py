@@ -57,16 +57,19 @@ def test_the_vector_of_a_look_up() -> None:
 
 
 def test_the_vector_of_a_pretty_printed_body() -> None:
-    """The same key as the look-up; it holds for four spaces and line feeds only."""
-    content = {
-        "merchantPaymentId": "TEST_QR_Payment",
-        "amount": {"amount": 10, "currency": "JPY"},
-        "codeType": "ORDER_QR",
-        "isAuthorization": False,
-        "redirectUrl": "https://about.paypay.ne.jp/",
-        "redirectType": "WEB_LINK",
-    }
-    signed = Signed("POST", "/v2/codes", "application/json", json.dumps(content, indent=4).encode())
+    """The same key as the look-up; it holds for four spaces, line feeds and this spacing only."""
+    body = b"""{
+    "merchantPaymentId": "TEST_QR_Payment",
+    "amount": {
+        "amount":10,
+        "currency": "JPY"
+    },
+    "codeType": "ORDER_QR",
+    "isAuthorization":false,
+    "redirectUrl":"https://about.paypay.ne.jp/",
+    "redirectType":"WEB_LINK"
+}"""
+    signed = Signed("POST", "/v2/codes", "application/json", body)
     header = authorization(
         Credentials("sample_key", "sample_secret", "m"), signed, nonce="fedaa4", epoch_s=1743138611
     )

@@ -73,9 +73,10 @@ class Answered(Exception):
 
 @dataclass(slots=True)
 class Watch:
-    """The frames of one order as they came; `ended` is set by a final one."""
+    """The frames of one order as they came; `begun` is set by the first, `ended` by a final one."""
 
     frames: list[SeenFrame] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -148,6 +149,11 @@ class Customer:
         answer = await self._send("GET", f"{self._urls.shop}/api/orders/{order_id}")
         return SeenOrder.model_validate(answer)
 
+    async def listed(self, cursor: str = "") -> dict[str, JsonValue]:
+        """A page of the customer's orders: `items`, `nextCursor`."""
+        more = f"&cursor={cursor}" if cursor else ""
+        return await self._send("GET", f"{self._urls.shop}/api/orders?limit=100{more}")
+
     async def act(self, order_id: str, action: str, **body: JsonValue) -> SeenOrder:
         """`check`, `cancel`, `refund` or `payment`."""
         url = f"{self._urls.shop}/api/orders/{order_id}/{action}"
@@ -218,5 +224,6 @@ async def _read(socket: aiohttp.ClientWebSocketResponse, watch: Watch) -> None:
             continue
         frame = SeenFrame.model_validate({**content, "arrivedAtS": loop.time()})
         watch.frames.append(frame)
+        watch.begun.set()
         if frame.result != "PENDING":
             watch.ended.set()

@@ -1,0 +1,134 @@
+"""The system as real processes on ports of its own: started, killed, started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kessai.proof.customer import ShopUrls
+from kessai.topology import SERVICES, SIMULATORS
+
+READY_S = 30.0
+
+
+def free_offset() -> int:
+    """An offset under which every port of the map is free."""
+    cards = (*SERVICES, *SIMULATORS)
+    ports = [p for card in cards for p in (card.port, card.management_port) if p is not None]
+    start = 2000 + (os.getpid() % 40) * 1000
+    for offset in (start + step * 137 for step in range(100)):
+        if offset + max(ports) < 60000 and all(_is_free(port + offset) for port in ports):
+            return offset
+    raise RuntimeError("no free range of ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@dataclass
+class Processes:
+    """Each command is a process; all of them end with the block, by their own pids."""
+
+    folder: Path
+    offset: int
+    env: dict[str, str] = field(default_factory=dict)
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def urls(self) -> ShopUrls:
+        return ShopUrls(*(f"http://127.0.0.1:{port + self.offset}" for port in (8080, 8090, 8091)))
+
+    def start(self, *command: str, **env: str) -> None:
+        """`start("up", "--no-simulators")`; returns when its port answers."""
+        name = " ".join(command)
+        log = (self.folder / f"{command[0]}-{command[-1].strip('-')}.log").open("ab")
+        self.running[name] = subprocess.Popen(
+            [sys.executable, "-m", "kessai", *command],
+            env=self._environment(env),
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        self._wait_ready(name, self._port_of(command))
+
+    def run(self, *command: str, **env: str) -> str:
+        """A command to its end; its output. Raises `CalledProcessError`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "kessai", *command],
+            env=self._environment(env),
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout.decode()
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        return {
+            **os.environ,
+            "KESSAI_DATA_DIR": str(self.folder / "data"),
+            "KESSAI_PORT_OFFSET": str(self.offset),
+            "KESSAI_PURCHASES_PER_MINUTE": "1000000",
+            **self.env,
+            **more,
+        }
+
+    def _port_of(self, command: tuple[str, ...]) -> int:
+        ports = {"paypay": 8090, "firebase": 8091}
+        return ports.get(command[-1], 8080) + self.offset
+
+    def _wait_ready(self, name: str, port: int) -> None:
+        end = time.monotonic() + READY_S
+        while _is_free(port):
+            if self.running[name].poll() is not None:
+                raise RuntimeError(f"kessai {name} ended: {self.log_tail()}")
+            if time.monotonic() > end:
+                raise TimeoutError(f"kessai {name} is not ready: {self.log_tail()}")
+            time.sleep(0.02)
+
+    def kill(self, name: str) -> None:
+        """kill -9: nothing is finished, nothing is cleaned up."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+
+    def wait_death(self, name: str, timeout_s: float) -> bool:
+        """Whether it died by itself in time (an armed crash point was reached)."""
+        try:
+            self.running[name].wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        del self.running[name]
+        return True
+
+    def stop(self, name: str, timeout_s: float = 12.0) -> int:
+        """SIGTERM; the exit code."""
+        process = self.running.pop(name)
+        process.terminate()
+        return process.wait(timeout_s)
+
+    def log_tail(self, lines: int = 30) -> str:
+        return "\n".join(
+            line
+            for log in sorted(self.folder.glob("*.log"))
+            for line in log.read_text("utf-8", "replace").splitlines()[-lines:]
+        )
+
+
+@contextmanager
+def processes(folder: Path, **env: str) -> Iterator[Processes]:
+    made = Processes(folder, free_offset(), env)
+    try:
+        yield made
+    finally:
+        for name in list(made.running):
+            made.kill(name)

@@ -1,0 +1,117 @@
+"""The web shell of every service: FastAPI behind one ASGI layer, errors, actuator, life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, Literal, cast
+
+from fastapi import APIRouter, FastAPI
+
+from kessai.kernel import actuator as _actuator
+from kessai.kernel import problem
+from kessai.kernel.actuator import Condition, HealthCheck
+from kessai.kernel.edge import PAGE_CSP, Edge, Rules
+from kessai.kernel.metrics import Metrics
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.supervisor import Supervisor
+
+Hook = Callable[[], Awaitable[None]]
+MAX_IN_FLIGHT: Final = 1000
+
+
+def create_app(
+    *,
+    title: str,
+    runtime: Runtime,
+    routers: Sequence[APIRouter] = (),
+    health: Mapping[str, HealthCheck] | None = None,
+    docs: bool = False,
+    metrics: Metrics | None = None,
+    supervisor: Supervisor | None = None,
+    actuator: Literal["full", "status", "none"] = "full",
+    body_limit_bytes: int | None = None,
+    body_limits: Mapping[str, int] | None = None,
+    max_in_flight: int = MAX_IN_FLIGHT,
+    page_csp: str = PAGE_CSP,
+    on_start: Sequence[Hook] = (),
+    on_stop: Sequence[Hook] = (),
+) -> FastAPI:
+    """The app of the service called `title`.
+
+    `actuator="status"` shows the status word alone, for a public port; `management_app` shows all
+    of it on another. `body_limits` are exceptions by path prefix, `page_csp` is for HTML pages.
+    """
+    settings = runtime.settings
+    condition = Condition(
+        title, runtime.instance, metrics or Metrics(title), dict(health or {}), supervisor
+    )
+    rules = Rules(
+        body_limit_bytes=body_limit_bytes or settings.body_limit_bytes,
+        body_limits=dict(body_limits or {}),
+        max_in_flight=max_in_flight,
+        page_csp=page_csp,
+        strict_transport=settings.public_url.startswith("https://"),
+    )
+    app = FastAPI(
+        title=title,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if docs else None,
+        # A redirect to the other slash would carry the caller's Host header back.
+        redirect_slashes=False,
+        lifespan=_lifespan(on_start, on_stop),
+        telemetry={"operation_spans": False},
+    )
+    app.state.condition = condition
+    problem.install(app)
+    app.add_middleware(Edge, condition=condition, clock=runtime.clock, ids=runtime.ids, rules=rules)
+    for router in (*_actuator_routers(actuator, condition, runtime), *routers):
+        app.include_router(router)
+    return app
+
+
+def management_app(app: FastAPI, *, runtime: Runtime) -> FastAPI:
+    """The full actuator of `app` for a port that is not public."""
+    condition = condition_of(app)
+    return create_app(
+        title=condition.service,
+        runtime=runtime,
+        routers=[_actuator.router(condition, token=_token(runtime))],
+        actuator="none",
+        metrics=condition.metrics,
+    )
+
+
+def condition_of(app: FastAPI) -> Condition:
+    return cast(Condition, app.state.condition)
+
+
+def _actuator_routers(
+    extent: Literal["full", "status", "none"], condition: Condition, runtime: Runtime
+) -> list[APIRouter]:
+    if extent == "none":
+        return []
+    if extent == "status":
+        return [_actuator.public_router(condition)]
+    return [_actuator.router(condition, token=_token(runtime))]
+
+
+def _token(runtime: Runtime) -> str:
+    return runtime.settings.service_token.get_secret_value()
+
+
+def _lifespan(
+    on_start: Sequence[Hook], on_stop: Sequence[Hook]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for hook in on_start:
+            await hook()
+        try:
+            yield
+        finally:
+            for hook in on_stop:
+                await hook()
+
+    return lifespan

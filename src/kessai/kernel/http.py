@@ -1,0 +1,275 @@
+"""Outgoing HTTP as a port: an answer, or `Unknown`. Redirects are answers, not followed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from starlette.types import ASGIApp, Message, Scope
+
+from kessai.kernel.errors import Unknown
+from kessai.kernel.telemetry import get_log
+
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+_log: Final = get_log("kessai.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Any status counts as an answer. `headers` are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotSent(Unknown):
+    """The request certainly did not leave: refused connection, no such host, bad certificate."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("NOT_SENT", message)
+
+
+class NoAnswer(Unknown):
+    """Sent or half sent, and no readable answer in time: it may have taken effect."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("NO_ANSWER", message)
+
+
+class Http(Protocol):
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        """The answer within `timeout_s`. Raises `NotSent` or `NoAnswer`, both `Unknown`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class AiohttpHttp:
+    """One session for the process, made in the running loop at the first call.
+
+    `connections` bounds all hosts together; a call waits for a free one within its own timeout.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int = 200,
+        connections_per_host: int = 100,
+        idle_s: float = 15.0,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        self._connections = connections
+        self._connections_per_host = connections_per_host
+        self._idle_s = idle_s
+        self._max_answer_bytes = max_answer_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._running_session().request(
+                    method, url, headers=headers, data=body, allow_redirects=False
+                ) as response,
+            ):
+                content = await self._read(response)
+                return Answer(response.status, response.headers, content)
+        except (aiohttp.ClientConnectorError, ssl.SSLCertVerificationError) as error:
+            raise NotSent(_reason(error)) from error
+        except aiohttp.InvalidURL as error:
+            raise NotSent("the URL is invalid") from error
+        except TimeoutError as error:
+            raise NoAnswer(f"no answer within {timeout_s} s") from error
+        except (aiohttp.ClientError, OSError, EOFError) as error:
+            raise NoAnswer(_reason(error)) from error
+
+    async def close(self) -> None:
+        """Idempotent. A later call would open a new session."""
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
+    def _running_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=self._connections,
+                limit_per_host=self._connections_per_host,
+                keepalive_timeout=self._idle_s,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # The one limit of time is `timeout_s`, which also covers the wait for a connection.
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"Accept-Encoding": "identity"},
+                trust_env=False,
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks = bytearray()
+        async for chunk in response.content.iter_any():
+            chunks += chunk
+            if len(chunks) > self._max_answer_bytes:
+                response.close()
+                raise NoAnswer(f"the answer is longer than {self._max_answer_bytes} bytes")
+        return bytes(chunks)
+
+
+def _reason(error: BaseException) -> str:
+    """The class only: messages of clients name hosts and URLs."""
+    return type(error).__name__
+
+
+class AsgiHttp:
+    """Base URLs answered by ASGI apps in this process: stories and tests, on virtual time.
+
+    As over a socket, the app does not end when the caller gives up: what it does takes effect.
+    """
+
+    def __init__(self, apps: Mapping[str, ASGIApp] | None = None) -> None:
+        self._apps: dict[str, ASGIApp] = {}
+        # A dict, not a set: cancelled in the order of their start.
+        self._running: dict[asyncio.Task[None], None] = {}
+        for base_url, app in (apps or {}).items():
+            self.route(base_url, app)
+
+    def route(self, base_url: str, app: ASGIApp) -> None:
+        """Calls to `base_url` (scheme, host, port) go to `app` from now on."""
+        self._apps[_origin(base_url)] = app
+
+    def unroute(self, base_url: str) -> None:
+        """From now on the connection is refused, as by a process that is gone."""
+        self._apps.pop(_origin(base_url), None)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        app = self._apps.get(_origin(url))
+        if app is None:
+            raise NotSent("the connection was refused")
+        exchange = _Exchange(body or b"")
+        scope = _scope(method, url, CIMultiDict(headers or {}), len(body or b""))
+        task = asyncio.get_running_loop().create_task(exchange.run(app, scope))
+        self._running[task] = None
+        task.add_done_callback(self._running.pop)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await exchange.answer
+        except TimeoutError as error:
+            raise NoAnswer(f"no answer within {timeout_s} s") from error
+
+    async def close(self) -> None:
+        """Ends what still runs on behalf of callers that gave up."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+class _Exchange:
+    """One request as an ASGI server would carry it: answered when the body is complete."""
+
+    def __init__(self, body: bytes) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._body: bytes | None = body
+        self._status = 0
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._chunks = bytearray()
+        self._gone = asyncio.Event()
+        self.answer.add_done_callback(lambda _: self._gone.set())
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+            self._fail(NoAnswer("the app ended without an answer"))
+        except asyncio.CancelledError:
+            self._fail(NoAnswer("the app was stopped"))
+            raise
+        except (OSError, EOFError) as error:
+            self._fail(NoAnswer(_reason(error)))
+        except Exception as error:
+            _log.exception("http.app_failed", path=scope["path"])
+            self._fail(NoAnswer(_reason(error)))
+
+    def _fail(self, error: NoAnswer) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+    async def _receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            for name, value in message.get("headers", ()):
+                self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
+        elif message["type"] == "http.response.body":
+            self._chunks += message.get("body", b"")
+            if not message.get("more_body", False) and not self.answer.done():
+                headers = CIMultiDictProxy(self._headers)
+                self.answer.set_result(Answer(self._status, headers, bytes(self._chunks)))
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _scope(method: str, url: str, headers: CIMultiDict[str], length: int) -> Scope:
+    parts = urlsplit(url)
+    headers.setdefault("Host", parts.netloc)
+    if length:
+        headers.setdefault("Content-Length", str(length))
+    path = parts.path or "/"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method.upper(),
+        "scheme": parts.scheme,
+        "path": unquote(path),
+        "raw_path": path.encode("ascii", "replace"),
+        "root_path": "",
+        "query_string": parts.query.encode("ascii", "replace"),
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers.items()
+        ],
+        "client": ("127.0.0.1", 1),
+        "server": (parts.hostname or "localhost", parts.port or 80),
+        "state": {},
+    }

@@ -55,19 +55,19 @@ class DemoService:
     async def bar(self, step: StepContext, *input: Any) -> Any:
         return self._answer("bar", *input)
 
-    async def compensateFoo(self, step: StepContext, *input: Any) -> Any:  # noqa: N802
+    async def compensateFoo(self, step: StepContext, *input: Any) -> Any:
         return self._answer("compensateFoo", *input)
 
-    async def compensateBar(self, step: StepContext, *input: Any) -> Any:  # noqa: N802
+    async def compensateBar(self, step: StepContext, *input: Any) -> Any:
         return self._answer("compensateBar", *input)
 
-    async def randomExceptionMethod(self, step: StepContext, *input: Any) -> Any:  # noqa: N802
+    async def randomExceptionMethod(self, step: StepContext, *input: Any) -> Any:
         return self._answer("randomExceptionMethod", *input)
 
-    async def complexParameterMethod(self, step: StepContext, *args: Any) -> Any:  # noqa: N802
+    async def complexParameterMethod(self, step: StepContext, *args: Any) -> Any:
         return args[2]
 
-    async def interfaceParameterMethod(self, step: StepContext, career: Any) -> Any:  # noqa: N802
+    async def interfaceParameterMethod(self, step: StepContext, career: Any) -> Any:
         return career
 
     async def reduce(self, step: StepContext, *args: Any) -> Any:
@@ -214,13 +214,13 @@ async def _differences(
         return ["did not end"]
     found = (outcome.status, outcome.compensation)
     row = observed.get("db") or {}
-    expected = (observed["status"], observed["compensation_status"])
+    wanted = (observed["status"], observed["compensation_status"])
     if observed.get("thrown"):
-        expected = (row["status"], row["compensation_status"])
+        wanted = (row["status"], row["compensation_status"])
         code = outcome.error.code if outcome.error else None
         if code != wanted_error:
             return [f"error {code}, Seata {wanted_error}"]
-    problems = [] if found == expected else [f"status {found}, Seata {expected}"]
+    problems = [] if found == wanted else [f"status {found}, Seata {wanted}"]
     calls, seen = comparable(service.calls), comparable(calls_of(observed))
     if calls != seen and calls:
         problems.append(f"calls {calls}, Seata {seen}")

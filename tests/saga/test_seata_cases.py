@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.saga.demo import SEATA, run_case
 
 from kessai.saga import DefinitionError, load
-from tests.saga.demo import SEATA, run_case
 
 pytestmark = pytest.mark.skipif(
     not SEATA.is_dir(), reason="Seata's recorded cases are not beside the repository"

@@ -59,7 +59,8 @@ def _tokens(text: str) -> list[_Token]:
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise ExpressionError(f"{text!r}: unexpected character at {at + 1}")
+            place = len(text) - len(text[at:].lstrip()) + 1
+            raise ExpressionError(f"{text!r}: unexpected character at {place}")
         kind, word = match.lastgroup, match[match.lastgroup]
         if kind == "name" and word.lower() in _SPELLED:
             kind, word = "symbol", _SPELLED[word.lower()]

@@ -1,0 +1,1 @@
+"""Use cases of order-service and the ports that they need."""

@@ -1,0 +1,137 @@
+"""What the use cases need from outside: tables, the audit trail, sagas, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kessai.contracts.moves import OrderStatus
+from kessai.contracts.order import AuditEntry
+from kessai.kernel.db import Tx
+from kessai.kernel.errors import JsonValue
+from kessai.order.domain.order import Order, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Durations in their named unit; counts are rows of one round."""
+
+    policy: Policy
+    purchase_answer_s: float = 8.0
+    fallback_after_ms: int = 20_000
+    fallback_every_s: float = 5.0
+    deadline_every_s: float = 0.5
+    # Without a key, the same cart of the same session gets the same order for so long.
+    same_cart_ms: int = 5_000
+    # A key is in flight only while its saga has moved within this time.
+    in_flight_ms: int = 60_000
+    rows_per_round: int = 200
+    write_tries: int = 5
+    keep_keys_ms: int = 24 * 3600 * 1000
+    purge_every_s: float = 600.0
+
+
+class Orders(Protocol):
+    """The table of orders. `save` raises `VersionConflict` when the row moved on."""
+
+    async def add(self, tx: Tx, order: Order) -> None: ...
+
+    async def find(self, tx: Tx, order_id: str) -> Order | None: ...
+
+    async def save(self, tx: Tx, before: Order, after: Order) -> None: ...
+
+    async def page(
+        self, tx: Tx, user_id: str, status: OrderStatus | None, before_id: str, limit: int
+    ) -> Sequence[Order]:
+        """Newest first, those with an id below `before_id`."""
+        ...
+
+    async def overdue(self, tx: Tx, now_ms: int, limit: int) -> Sequence[str]:
+        """Open orders past their deadline that nobody is closing, the longest overdue first."""
+        ...
+
+    async def silent(self, tx: Tx, before_ms: int, limit: int) -> Sequence[str]:
+        """Open orders without news since then, the longest silent first."""
+        ...
+
+    async def asked(self, tx: Tx, order_id: str, now_ms: int) -> None:
+        """The fallback asked about this order: it goes to the end of the queue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund that this service wants; payment-service executes it."""
+
+    refund_id: str
+    order_id: str
+    merchant_payment_id: str
+    amount: int
+    reason: str
+    requested_at_ms: int
+
+
+class Refunds(Protocol):
+    async def add(self, tx: Tx, refund: Refund) -> bool:
+        """False when this very refund was wanted before."""
+        ...
+
+    async def end(self, tx: Tx, refund_id: str, status: str, now_ms: int) -> None: ...
+
+    async def silent(self, tx: Tx, before_ms: int, limit: int) -> Sequence[str]:
+        """Orders with a refund that is under way and without news since then."""
+        ...
+
+    async def asked(self, tx: Tx, order_id: str, now_ms: int) -> None: ...
+
+
+class Carts(Protocol):
+    async def take(
+        self, tx: Tx, cart_id: str, order_id: str, now_ms: int, same_cart_ms: int
+    ) -> str:
+        """`order_id`, or the cart's earlier order while that is young or still PENDING."""
+        ...
+
+
+class AuditTrail(Protocol):
+    """Append-only and hash-chained; today in the transaction of the change itself."""
+
+    async def append(self, tx: Tx, entries: Sequence[AuditEntry]) -> None: ...
+
+    async def read(self, tx: Tx, order_id: str) -> Sequence[AuditEntry]: ...
+
+
+class Sagas(Protocol):
+    """The part of `kessai.saga`'s engine that use cases need."""
+
+    async def start_once(
+        self, tx: Tx, machine_name: str, business_key: str, params: Mapping[str, JsonValue]
+    ) -> str: ...
+
+    async def find(self, machine_name: str, business_key: str) -> str | None: ...
+
+    async def wait(self, instance_id: str, timeout_s: float) -> object:
+        """None when the time was up first."""
+        ...
+
+
+class Events(Protocol):
+    """The outbox of this service."""
+
+    async def add(
+        self,
+        tx: Tx,
+        topic: str,
+        key: str,
+        value: bytes,
+        *,
+        event_id: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    orders: str
+    signals: str

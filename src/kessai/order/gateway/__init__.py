@@ -1,0 +1,1 @@
+"""What goes out of order-service: its tables."""

@@ -1,0 +1,141 @@
+"""What lies beside an order: carts without a key, refunds wanted, the audit trail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, insert, select, update
+
+from kessai.contracts.order import AuditEntry
+from kessai.kernel.clock import parse_wire, to_ms, wire
+from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.errors import VersionConflict
+from kessai.order.application.ports import Refund
+from kessai.order.gateway.tables import AUDIT, CARTS, ORDERS, REFUNDS, UNDER_WAY
+
+_c, _r, _a = CARTS.c, REFUNDS.c, AUDIT.c
+
+_TAKE_CART = insert_ignore(CARTS)
+_CART = (
+    select(_c.order_id, _c.taken_at_ms, ORDERS.c.status)
+    .join_from(CARTS, ORDERS, ORDERS.c.order_id == _c.order_id)
+    .where(_c.cart_id == bindparam("of_cart"))
+)
+_RETAKE_CART = (
+    update(CARTS)
+    .where(_c.cart_id == bindparam("of_cart"), _c.order_id == bindparam("of_order"))
+    .values(order_id=bindparam("order_id"), taken_at_ms=bindparam("taken_at_ms"))
+)
+
+
+class SqlCarts:
+    async def take(
+        self, tx: Tx, cart_id: str, order_id: str, now_ms: int, same_cart_ms: int
+    ) -> str:
+        mine = {"cart_id": cart_id, "order_id": order_id, "taken_at_ms": now_ms}
+        if (await tx.run(_TAKE_CART, mine)).rowcount == 1:
+            return order_id
+        found = (await tx.run(_CART, {"of_cart": cart_id})).one()
+        earlier = str(found["order_id"])
+        if found["status"] == "PENDING" or now_ms - found["taken_at_ms"] <= same_cart_ms:
+            return earlier
+        again = {
+            "of_cart": cart_id,
+            "of_order": earlier,
+            "order_id": order_id,
+            "taken_at_ms": now_ms,
+        }
+        if (await tx.run(_RETAKE_CART, again)).rowcount != 1:
+            raise VersionConflict("the same cart was bought at this very moment")
+        return order_id
+
+
+_ADD_REFUND = insert_ignore(REFUNDS)
+_END_REFUND = (
+    update(REFUNDS)
+    .where(_r.refund_id == bindparam("of_refund"))
+    .values(status=bindparam("status"), news_at_ms=bindparam("news_at_ms"))
+)
+_SILENT_REFUNDS = (
+    select(_r.order_id)
+    .where(UNDER_WAY, _r.news_at_ms <= bindparam("before_ms"))
+    .order_by(_r.news_at_ms)
+    .limit(bindparam("limit"))
+)
+_ASKED_REFUNDS = (
+    update(REFUNDS)
+    .where(UNDER_WAY, _r.order_id == bindparam("of_order"))
+    .values(news_at_ms=bindparam("now_ms"))
+)
+
+
+class SqlRefunds:
+    async def add(self, tx: Tx, refund: Refund) -> bool:
+        row = {
+            "refund_id": refund.refund_id,
+            "order_id": refund.order_id,
+            "merchant_payment_id": refund.merchant_payment_id,
+            "amount": refund.amount,
+            "reason": refund.reason,
+            "status": "REQUESTED",
+            "requested_at_ms": refund.requested_at_ms,
+            "news_at_ms": refund.requested_at_ms,
+        }
+        return (await tx.run(_ADD_REFUND, row)).rowcount == 1
+
+    async def end(self, tx: Tx, refund_id: str, status: str, now_ms: int) -> None:
+        await tx.run(_END_REFUND, {"of_refund": refund_id, "status": status, "news_at_ms": now_ms})
+
+    async def silent(self, tx: Tx, before_ms: int, limit: int) -> Sequence[str]:
+        rows = await tx.run(_SILENT_REFUNDS, {"before_ms": before_ms, "limit": limit})
+        return [row["order_id"] for row in rows.all()]
+
+    async def asked(self, tx: Tx, order_id: str, now_ms: int) -> None:
+        await tx.run(_ASKED_REFUNDS, {"of_order": order_id, "now_ms": now_ms})
+
+
+_APPEND = insert(AUDIT)
+_TRAIL = select(AUDIT).where(_a.order_id == bindparam("of_order")).order_by(_a.sequence)
+
+
+class SqlAuditTrail:
+    """Rows are inserted and read, never changed; (order, sequence) is the key."""
+
+    async def append(self, tx: Tx, entries: Sequence[AuditEntry]) -> None:
+        await tx.run(_APPEND, [_audit_row(entry) for entry in entries])
+
+    async def read(self, tx: Tx, order_id: str) -> Sequence[AuditEntry]:
+        rows = (await tx.run(_TRAIL, {"of_order": order_id})).all()
+        return [
+            AuditEntry(
+                order_id=row["order_id"],
+                sequence=row["sequence"],
+                at=wire(int(row["at_ms"])),
+                actor=row["actor"],
+                action=row["action"],
+                from_status=row["from_status"],
+                to_status=row["to_status"],
+                cause=row["cause"],
+                details=json.loads(row["details"]),
+                previous_hash=row["previous_hash"],
+                hash=row["hash"],
+            )
+            for row in rows
+        ]
+
+
+def _audit_row(entry: AuditEntry) -> dict[str, object]:
+    return {
+        "order_id": entry.order_id,
+        "sequence": entry.sequence,
+        "at_ms": to_ms(parse_wire(entry.at)),
+        "actor": entry.actor,
+        "action": entry.action,
+        "from_status": entry.from_status,
+        "to_status": entry.to_status,
+        "cause": entry.cause,
+        "details": json.dumps(entry.details, ensure_ascii=False, separators=(",", ":")),
+        "previous_hash": entry.previous_hash,
+        "hash": entry.hash,
+    }

@@ -1,0 +1,198 @@
+"""Wiring of order-service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from kessai.contracts.account import AccountService
+from kessai.contracts.order import OrderService
+from kessai.contracts.payment import PaymentService
+from kessai.contracts.storage import StorageService
+from kessai.kernel.app import create_app
+from kessai.kernel.bus import Consumer
+from kessai.kernel.db import Db, Tx
+from kessai.kernel.errors import JsonValue
+from kessai.kernel.metrics import Metrics
+from kessai.kernel.migrations import migrate
+from kessai.kernel.outbox import Outbox
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
+from kessai.kernel.supervisor import Supervisor
+from kessai.order.application.desk import OrderDesk
+from kessai.order.application.journal import Journal
+from kessai.order.application.moves import OrderMoves
+from kessai.order.application.news import CONSUMER, PaymentNews
+from kessai.order.application.ports import Limits, Topics
+from kessai.order.application.purchase import Purchases
+from kessai.order.application.refunding import Refunding
+from kessai.order.application.requests import CustomerRequests
+from kessai.order.application.steps import AccountSteps, PaymentSteps, StorageSteps
+from kessai.order.application.watch import Watch
+from kessai.order.domain.order import Policy
+from kessai.order.gateway.orders import SqlOrders
+from kessai.order.gateway.sides import SqlAuditTrail, SqlCarts, SqlRefunds
+from kessai.order.web import payment_records, routes
+from kessai.saga.engine import Engine
+from kessai.saga.language import Machine, load
+from kessai.saga.limits import EngineLimits
+from kessai.saga.services import Local
+from kessai.topology import ORDER, ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
+
+MACHINES = (
+    "order_create_saga",
+    "order_settle_saga",
+    "order_cancel_saga",
+    "order_refund_saga",
+    "reduce_inventory_and_balance",
+)
+
+
+async def build(
+    runtime: Runtime,
+    storage: StorageService,
+    payment: PaymentService,
+    account: AccountService,
+) -> Unit[OrderService]:
+    db = await runtime.open_db("order")
+    migrate(db, "order")
+    metrics = Metrics(ORDER.name)
+    house = assemble(runtime, db, storage, payment, account, metrics=metrics)
+    supervisor = Supervisor(ORDER.name, stop_timeout_s=runtime.settings.stop_timeout_s)
+
+    async def start() -> None:
+        supervisor.start("outbox", house.outbox.relay)
+        supervisor.start("sagas", house.engine.run)
+        supervisor.start("payments", house.consumer.run)
+        supervisor.start("deadlines", house.watch.deadlines)
+        supervisor.start("fallback", house.watch.fallback)
+        supervisor.start("forgetting", house.watch.forgetting)
+
+    app = create_app(
+        title=ORDER.name,
+        runtime=runtime,
+        routers=routes(house.desk, token=runtime.settings.service_token.get_secret_value()),
+        health={"db": db.ping},
+        metrics=metrics,
+        supervisor=supervisor,
+    )
+    return Unit(
+        name=ORDER.name,
+        app=app,
+        port=house.desk,
+        supervisor=supervisor,
+        start=start,
+        closers=[db.close, house.engine.close],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The objects of one order-service, without loops and without an app."""
+
+    desk: OrderDesk
+    news: PaymentNews
+    watch: Watch
+    engine: Engine
+    outbox: Outbox
+    consumer: Consumer
+
+
+def assemble(
+    runtime: Runtime,
+    db: Db,
+    storage: StorageService,
+    payment: PaymentService,
+    account: AccountService,
+    *,
+    metrics: Metrics | None = None,
+) -> House:
+    clock, limits, url = runtime.clock, limits_of(runtime.settings), runtime.settings.public_url
+    orders, refunds, audit = SqlOrders(), SqlRefunds(), SqlAuditTrail()
+    outbox = Outbox(db, runtime.bus, clock, service=ORDER.name, owner=runtime.instance)
+    journal = Journal(orders, audit, outbox, Topics(ORDERS_TOPIC, SIGNALS_TOPIC), clock)
+    late = _LateSagas()
+    refunding = Refunding(refunds, journal, late, clock)
+    steps = {
+        "storage": StorageSteps(storage),
+        "payment": PaymentSteps(payment),
+        "account": AccountSteps(account),
+        "orders": Local(OrderMoves(orders, refunds, journal, refunding, clock)),
+    }
+    engine = late.engine = _engine(runtime, db, steps, metrics)
+    news = PaymentNews(db, orders, refunds, journal, refunding, engine, payment, clock, limits)
+    requests = CustomerRequests(
+        db, orders, journal, news, refunding, engine, payment, clock, limits, public_url=url
+    )
+    carts, ids = SqlCarts(), runtime.ids
+    purchases = Purchases(
+        db, orders, carts, journal, engine, storage, clock, ids, limits, public_url=url
+    )
+    on_record = payment_records(news.apply_payment_event)
+    return House(
+        desk=OrderDesk(db, orders, audit, purchases, requests, clock, limits),
+        news=news,
+        watch=Watch(db, orders, refunds, requests, news, payment, clock, limits),
+        engine=engine,
+        outbox=outbox,
+        consumer=runtime.bus.consumer(CONSUMER, [PAYMENTS_TOPIC], on_record),
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        policy=Policy(
+            deadline_ms=settings.order_deadline_s * 1000,
+            customer_refund_ms=settings.customer_refund_s * 1000,
+            code_lifetime_ms=settings.paypay_code_lifetime_s * 1000,
+        ),
+        purchase_answer_s=settings.purchase_answer_s,
+        fallback_after_ms=round(settings.fallback_after_s * 1000),
+        fallback_every_s=settings.fallback_every_s,
+    )
+
+
+def machines() -> tuple[Machine, ...]:
+    folder = resources.files("kessai.order").joinpath("statelang")
+    return tuple(load(folder.joinpath(f"{name}.json").read_text("utf-8")) for name in MACHINES)
+
+
+def _engine(
+    runtime: Runtime, db: Db, steps: Mapping[str, object], metrics: Metrics | None
+) -> Engine:
+    settings = runtime.settings
+    limits = EngineLimits(
+        lease_s=settings.saga_lease_s,
+        heartbeat_s=settings.saga_heartbeat_s,
+        retry_max_s=settings.saga_retry_max_s,
+    )
+    return Engine(
+        db,
+        steps,
+        machines(),
+        runtime.clock,
+        runtime.ids,
+        runtime.chance,
+        runtime.instance,
+        limits,
+        metrics=metrics,
+    )
+
+
+class _LateSagas:
+    """The engine for those whom the engine itself calls: bound once it is built."""
+
+    engine: Engine
+
+    async def start_once(
+        self, tx: Tx, machine_name: str, business_key: str, params: Mapping[str, JsonValue]
+    ) -> str:
+        return await self.engine.start_once(tx, machine_name, business_key, params)
+
+    async def find(self, machine_name: str, business_key: str) -> str | None:
+        return await self.engine.find(machine_name, business_key)
+
+    async def wait(self, instance_id: str, timeout_s: float) -> object:
+        return await self.engine.wait(instance_id, timeout_s)

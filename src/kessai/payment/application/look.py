@@ -1,0 +1,115 @@
+"""Asking the provider about an attempt: never twice at once, never inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kessai.kernel.clock import Clock
+from kessai.kernel.db import Tx
+from kessai.kernel.errors import Unknown
+from kessai.kernel.leases import Due
+from kessai.kernel.telemetry import get_log
+from kessai.payment.application.flight import SingleFlight
+from kessai.payment.application.ports import Background, Books, Provider
+from kessai.payment.application.settle import Settlement
+from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.evidence import Evidence, Source, seen
+from kessai.payment.domain.schedule import Step, steps
+
+_log = get_log("kessai.payment")
+
+
+class Lookups:
+    """One look-up per attempt at a time; who comes meanwhile gets the same answer."""
+
+    def __init__(self, provider: Provider, clock: Clock, background: Background) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._flight: SingleFlight[Evidence] = SingleFlight(background, "look-up")
+
+    async def look(self, attempt_id: str, source: Source) -> Evidence:
+        """Raises `Unknown` when the provider does not answer."""
+        return await self._flight.run(attempt_id, lambda: self._ask(attempt_id, source))
+
+    async def _ask(self, attempt_id: str, source: Source) -> Evidence:
+        # The provider has looked at some time after we asked, so this is the safe side for
+        # "observed later than the close".
+        at_ms = self._clock.now_ms()
+        sighting = await self._provider.get_payment(attempt_id)
+        return Evidence(
+            source=source,
+            word=sighting.word,
+            observed_at_ms=at_ms,
+            first_observed_ms=at_ms,
+            payment_id=sighting.payment_id,
+            amount_yen=sighting.amount_yen,
+            currency=sighting.currency,
+            accepted_at_ms=sighting.accepted_at_ms,
+            canceled_at_ms=sighting.canceled_at_ms,
+        )
+
+
+class Visits:
+    """The poller's work: each attempt at its time, by one process, until nothing can change."""
+
+    def __init__(
+        self,
+        books: Books,
+        provider: Provider,
+        lookups: Lookups,
+        settlement: Settlement,
+        *,
+        lease_ms: int,
+    ) -> None:
+        self._books = books
+        self._provider = provider
+        self._lookups = lookups
+        self._settlement = settlement
+        self._lease_ms = lease_ms
+
+    async def claim(self, limit: int) -> Sequence[Due]:
+        books = self._books
+        now_ms = books.clock.now_ms()
+        async with books.db.transaction() as tx:
+            return await books.visits.claim_due(
+                tx, owner=books.owner, lease_ms=self._lease_ms, now_ms=now_ms, limit=limit
+            )
+
+    async def work(self, due: Due) -> None:
+        async def finish(tx: Tx, _attempt: PaymentAttempt, next_ms: int | None) -> None:
+            await self._books.visits.finish(tx, due, next_ms=next_ms)
+
+        attempt_id = str(due.id)
+        evidence = await self.ask(attempt_id, Source.POLL)
+        await self._settlement.settle(attempt_id, evidence, finish)
+
+    async def ask(self, attempt_id: str, source: Source) -> list[Evidence]:
+        """Does what is due about the attempt; what the provider leaves unanswered is missing."""
+        books = self._books
+        async with books.db.read() as tx:
+            attempt = await books.attempts.get(tx, attempt_id)
+            known = await books.evidence.of(tx, attempt_id)
+        if attempt is None:
+            return []
+        found: list[Evidence] = []
+        for step in steps(attempt, known, books.clock.now_ms(), books.rules):
+            try:
+                found.append(await self._take(step, attempt, source))
+            except Unknown as unknown:
+                _log.warning(
+                    "payment.provider_silent",
+                    merchant_payment_id=attempt_id,
+                    step=step,
+                    code=unknown.code,
+                    message=unknown.message,
+                )
+        return found
+
+    async def _take(self, step: Step, attempt: PaymentAttempt, source: Source) -> Evidence:
+        if step is Step.LOOK_UP:
+            return await self._lookups.look(attempt.id, source)
+        if step is Step.DELETE_CODE:
+            word = await self._provider.delete_code(attempt.code_id or "")
+        else:
+            word = await self._provider.cancel_payment(attempt.id)
+        return seen(Source.CLOSE, word, self._books.clock.now_ms())

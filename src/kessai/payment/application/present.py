@@ -1,0 +1,136 @@
+"""What the others see: attempts and refunds as contract models, changes as events."""
+
+from __future__ import annotations
+
+from kessai.contracts.events import (
+    PaymentAttemptChanged,
+    PaymentEvent,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentSucceeded,
+    RefundCompleted,
+    Signal,
+    payment_event_id,
+)
+from kessai.contracts.moves import AttemptStatus
+from kessai.contracts.payment import Attempt, ProviderError, Refund
+from kessai.kernel.clock import wire
+from kessai.kernel.ids import content_id
+from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.refund import RefundOrder
+
+SERVICE = "payment-service"
+
+
+def attempt_view(attempt: PaymentAttempt) -> Attempt:
+    error = None
+    if attempt.error_code is not None:
+        error = ProviderError(code=attempt.error_code, message=attempt.error_message or "")
+    return Attempt(
+        order_id=attempt.order_id,
+        merchant_payment_id=attempt.id,
+        number=attempt.number,
+        provider=attempt.provider,
+        status=attempt.status,
+        provider_status=attempt.provider_status,
+        payment_id=attempt.payment_id,
+        amount=attempt.amount_yen,
+        url=attempt.url,
+        deeplink=attempt.deeplink,
+        expires_at=_time(attempt.expires_at_ms),
+        requested_at=wire(attempt.requested_at_ms),
+        completed_at=_time(attempt.completed_at_ms),
+        error=error,
+        version=attempt.version,
+    )
+
+
+def refund_view(refund: RefundOrder) -> Refund:
+    return Refund(
+        refund_id=refund.id,
+        order_id=refund.order_id,
+        merchant_payment_id=refund.merchant_payment_id,
+        amount=refund.amount_yen,
+        reason=refund.reason,
+        status=refund.status,
+        requested_at=wire(refund.requested_at_ms),
+        completed_at=_time(refund.completed_at_ms),
+    )
+
+
+def change_event(before: PaymentAttempt, after: PaymentAttempt, now_ms: int) -> PaymentEvent | None:
+    """What others must hear of the change; None for steps of a refund, which tell themselves."""
+    if after.status in (AttemptStatus.REFUNDING, AttemptStatus.REFUNDED):
+        return None
+    if before.status is not after.status:
+        match after.status:
+            case AttemptStatus.SUCCEEDED:
+                return PaymentSucceeded(
+                    event_id=payment_event_id(after.id, "PaymentSucceeded"),
+                    occurred_at=wire(now_ms),
+                    order_id=after.order_id,
+                    payment_id=after.payment_id,
+                    merchant_payment_id=after.id,
+                    provider=after.provider,
+                    amount=after.captured_yen,
+                )
+            case AttemptStatus.FAILED:
+                return PaymentFailed(
+                    event_id=payment_event_id(after.id, "PaymentFailed"),
+                    occurred_at=wire(now_ms),
+                    order_id=after.order_id,
+                    payment_id=after.payment_id,
+                    merchant_payment_id=after.id,
+                    provider=after.provider,
+                    amount=after.amount_yen,
+                )
+            case AttemptStatus.EXPIRED:
+                return PaymentExpired(
+                    event_id=payment_event_id(after.id, "PaymentExpired"),
+                    occurred_at=wire(now_ms),
+                    order_id=after.order_id,
+                    payment_id=after.payment_id,
+                    merchant_payment_id=after.id,
+                    provider=after.provider,
+                    amount=after.amount_yen,
+                )
+    return PaymentAttemptChanged(
+        event_id=payment_event_id(after.id, "PaymentAttemptChanged", str(after.version)),
+        occurred_at=wire(now_ms),
+        order_id=after.order_id,
+        payment_id=after.payment_id,
+        merchant_payment_id=after.id,
+        provider=after.provider,
+        amount=after.amount_yen,
+        status=after.status,
+        version=after.version,
+    )
+
+
+def refund_event(refund: RefundOrder, now_ms: int) -> RefundCompleted:
+    return RefundCompleted(
+        event_id=payment_event_id(refund.merchant_payment_id, "RefundCompleted", refund.id),
+        occurred_at=wire(now_ms),
+        order_id=refund.order_id,
+        payment_id=refund.payment_id,
+        merchant_payment_id=refund.merchant_payment_id,
+        provider=refund.provider,
+        amount=refund.amount_yen,
+        refund_id=refund.id,
+    )
+
+
+def signal(name: str, order_id: str, subject: str, now_ms: int, **facts: str | int) -> Signal:
+    """The same fact about the same subject is the same signal."""
+    return Signal(
+        event_id=content_id("signal", name, subject),
+        occurred_at=wire(now_ms),
+        signal=name,
+        source=SERVICE,
+        order_id=order_id,
+        facts={"subject": subject, **facts},
+    )
+
+
+def _time(ms: int | None) -> str | None:
+    return wire(ms) if ms is not None else None

@@ -1,0 +1,132 @@
+"""Webhooks: stored before they are answered, then a reason to ask, never a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from kessai.contracts.payment import ReceiveWebhook, WebhookReceived
+from kessai.kernel.db import Tx
+from kessai.kernel.errors import Unknown
+from kessai.kernel.leases import Due
+from kessai.kernel.telemetry import get_log
+from kessai.payment.application.look import Lookups
+from kessai.payment.application.ports import Books, Webhook
+from kessai.payment.application.settle import Settlement
+from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.evidence import Evidence, Source
+from kessai.payment.domain.schedule import hint_pause_ms, refund_pause_ms
+from kessai.payment.domain.webhook import UNKNOWN_ORDER, read_webhook
+
+_log = get_log("kessai.payment")
+
+
+class WebhookDoor:
+    """The inbox row is committed before the provider hears 200."""
+
+    def __init__(
+        self, books: Books, *, merchant_id: str, body_limit: int, wake: Callable[[], None]
+    ) -> None:
+        self._books = books
+        self._merchant_id = merchant_id
+        self._body_limit = body_limit
+        self._wake = wake
+
+    async def receive(self, command: ReceiveWebhook) -> WebhookReceived:
+        books = self._books
+        delivery = read_webhook(command.body, self._merchant_id, self._body_limit)
+        webhook = Webhook(
+            id=delivery.digest,
+            merchant_payment_id=delivery.merchant_payment_id,
+            payment_id=delivery.payment_id,
+            word=delivery.word,
+            amount_yen=delivery.amount_yen,
+            body=command.body,
+            source=command.source,
+            received_at_ms=books.clock.now_ms(),
+            parked=delivery.parked,
+        )
+        async with books.db.transaction() as tx:
+            if webhook.parked is None:
+                attempt = await books.attempts.get(tx, webhook.merchant_payment_id)
+                if attempt is None:
+                    webhook = replace(webhook, parked=UNKNOWN_ORDER)
+            stored = await books.webhooks.add(tx, webhook)
+            if webhook.parked is None:
+                tx.after_commit(self._wake)
+        if webhook.parked is not None:
+            _log.warning(
+                "webhook.parked",
+                why=webhook.parked,
+                merchant_payment_id=webhook.merchant_payment_id[:64],
+            )
+        return WebhookReceived(stored=stored)
+
+
+class WebhookWorker:
+    """Each stored word is looked into until it is confirmed or the poller can have it."""
+
+    def __init__(
+        self, books: Books, lookups: Lookups, settlement: Settlement, *, lease_ms: int
+    ) -> None:
+        self._books = books
+        self._lookups = lookups
+        self._settlement = settlement
+        self._lease_ms = lease_ms
+
+    async def claim(self, limit: int) -> Sequence[Due]:
+        books = self._books
+        now_ms = books.clock.now_ms()
+        async with books.db.transaction() as tx:
+            return await books.webhook_work.claim_due(
+                tx, owner=books.owner, lease_ms=self._lease_ms, now_ms=now_ms, limit=limit
+            )
+
+    async def work(self, due: Due) -> None:
+        webhook = self._books.webhooks.read(due)
+        try:
+            proof = await self._lookups.look(webhook.merchant_payment_id, Source.POLL)
+        except Unknown as unknown:
+            _log.warning(
+                "webhook.provider_silent",
+                merchant_payment_id=webhook.merchant_payment_id,
+                code=unknown.code,
+            )
+            await self._put_off(due, webhook)
+            return
+
+        async def finish(tx: Tx, attempt: PaymentAttempt, _next_ms: int | None) -> None:
+            await self._finish(tx, due, webhook, attempt)
+
+        hint = _hint(webhook)
+        await self._settlement.settle(webhook.merchant_payment_id, [hint, proof], finish)
+
+    async def _finish(self, tx: Tx, due: Due, webhook: Webhook, attempt: PaymentAttempt) -> None:
+        """Confirmed, or asked again soon: a look-up may lag behind the payment for seconds."""
+        books = self._books
+        pause_ms = hint_pause_ms(webhook.tries) if attempt.is_live else None
+        if pause_ms is not None:
+            await books.webhooks.tried(tx, webhook.id)
+            await books.webhook_work.finish(tx, due, next_ms=books.clock.now_ms() + pause_ms)
+            return
+        reason = "UNCONFIRMED" if attempt.is_live else attempt.status.value
+        await books.webhooks.done(tx, webhook.id, reason)
+        await books.webhook_work.finish(tx, due, next_ms=None)
+
+    async def _put_off(self, due: Due, webhook: Webhook) -> None:
+        books = self._books
+        next_ms = books.clock.now_ms() + refund_pause_ms(webhook.tries)
+        async with books.db.transaction() as tx:
+            await books.webhooks.tried(tx, webhook.id)
+            await books.webhook_work.finish(tx, due, next_ms=next_ms)
+
+
+def _hint(webhook: Webhook) -> Evidence:
+    return Evidence(
+        source=Source.WEBHOOK,
+        word=webhook.word,
+        observed_at_ms=webhook.received_at_ms,
+        first_observed_ms=webhook.received_at_ms,
+        payment_id=webhook.payment_id,
+        amount_yen=webhook.amount_yen,
+    )

@@ -1,0 +1,229 @@
+"""The payment attempt, and the verdict over the set of evidence that decides its status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from kessai.contracts.moves import ATTEMPT_MOVES, LIVE_ATTEMPT, AttemptStatus, move
+from kessai.contracts.payment import ProviderName
+from kessai.payment.domain.evidence import KNOWN_WORDS, STRENGTH, Evidence, Word
+
+CURRENCY = "JPY"
+CLOSED_WITHOUT_MONEY = frozenset({AttemptStatus.EXPIRED, AttemptStatus.CANCELLED})
+REFUND_PHASES = frozenset({AttemptStatus.REFUNDING, AttemptStatus.REFUNDED})
+CAPTURED_PHASES = REFUND_PHASES | {AttemptStatus.SUCCEEDED}
+
+_CAPTURED = frozenset({Word.COMPLETED, Word.REFUNDED})
+_CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
+# PayPay's final words for an authorisation that was never captured.
+_ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
+_UNPAID = frozenset({Word.CREATED, Word.NOT_FOUND}) | _ENDED_UNPAID
+_CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAttempt:
+    """One try to get an order paid; `id` is the merchantPaymentId.
+
+    `lost`: the answer that held the code is lost for good, so this attempt is brought to its end
+    and replaced. `closing_at_ms`: since then we want no payment any more. `captured_yen`: what the
+    provider holds for us, 0 when nothing or when it went back by itself.
+    """
+
+    id: str
+    order_id: str
+    number: int
+    provider: ProviderName
+    request_id: str
+    status: AttemptStatus
+    amount_yen: int
+    requested_at_ms: int
+    hold_until_ms: int
+    provider_status: str | None = None
+    payment_id: str | None = None
+    captured_yen: int = 0
+    code_id: str | None = None
+    url: str | None = None
+    deeplink: str | None = None
+    expires_at_ms: int | None = None
+    completed_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    closing_at_ms: int | None = None
+    lost: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    version: int = 1
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE_ATTEMPT
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The merchant's own clockwork, in milliseconds (see the settings of the same names)."""
+
+    grace_ms: int
+    code_lifetime_ms: int
+    poll_first_ms: int
+    poll_max_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the evidence proves. `status` None: nothing yet, so the attempt stays as it is."""
+
+    status: AttemptStatus | None = None
+    provider_status: str | None = None
+    payment_id: str | None = None
+    captured_yen: int = 0
+    completed_at_ms: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+def merchant_payment_id(order_id: str, number: int) -> str:
+    return f"{order_id}-{number}"
+
+
+def decide(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules) -> Verdict:
+    """A function of the *set* of evidence: order and repetition cannot change it."""
+    proofs = [one for one in evidence if one.is_proof]
+    said = Verdict(provider_status=_strongest_word(proofs), payment_id=_payment_id(proofs))
+    words = frozenset(one.word for one in proofs)
+    captures = [one for one in proofs if one.word in _CAPTURED and one.amount_yen is not None]
+    if captures:
+        return _captured(attempt, captures, said, went_back=Word.FAILED in words)
+    if Word.FAILED in words:
+        return _failed(said, "PAYMENT_DECLINED", "the payment failed at the provider")
+    if Word.ALREADY_PAID not in words and _is_over(attempt, proofs, rules):
+        return replace(said, status=_end_without_money(attempt, rules))
+    return said
+
+
+def apply(attempt: PaymentAttempt, verdict: Verdict, now_ms: int) -> PaymentAttempt:
+    """The attempt after the verdict; the very same object when it changes nothing."""
+    heard = replace(
+        attempt,
+        provider_status=verdict.provider_status or attempt.provider_status,
+        payment_id=verdict.payment_id or attempt.payment_id,
+    )
+    # Once money is on its way back, the refunds decide what the attempt is called.
+    if verdict.status in (None, attempt.status) or attempt.status in REFUND_PHASES:
+        return attempt if heard == attempt else replace(heard, version=attempt.version + 1)
+    assert verdict.status is not None
+    return replace(
+        heard,
+        status=move(ATTEMPT_MOVES, attempt.status, verdict.status),
+        captured_yen=verdict.captured_yen,
+        completed_at_ms=verdict.completed_at_ms,
+        error_code=verdict.error_code,
+        error_message=verdict.error_message,
+        ended_at_ms=now_ms,
+        version=attempt.version + 1,
+    )
+
+
+def code_is_gone(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> bool:
+    return _code_gone_at_ms(attempt, evidence) is not None
+
+
+def cancel_was_tried(evidence: Collection[Evidence]) -> bool:
+    return any(one.word in _CANCEL_TRIED and one.is_proof for one in evidence)
+
+
+def says_paid(evidence: Collection[Evidence]) -> bool:
+    """A proof or a hint of money that no look-up has confirmed yet."""
+    return any(one.word in _CAPTURED or one.word == Word.ALREADY_PAID for one in evidence)
+
+
+def unknown_words(evidence: Collection[Evidence]) -> list[str]:
+    """Words of the provider that we do not know: an operator has to see them."""
+    return sorted({one.word for one in evidence} - KNOWN_WORDS)
+
+
+def believed_over_from_ms(
+    attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
+) -> int | None:
+    """From when on a look-up without money proves the end; None while the code may still live."""
+    if attempt.code_id is None:
+        # The code of a lost answer cannot be deleted, only outlived.
+        return attempt.requested_at_ms + rules.code_lifetime_ms + rules.grace_ms
+    gone_at_ms = _code_gone_at_ms(attempt, evidence)
+    if gone_at_ms is None:
+        return None
+    if attempt.closing_at_ms is None and attempt.expires_at_ms is not None:
+        return max(gone_at_ms, attempt.expires_at_ms) + rules.grace_ms
+    return gone_at_ms + rules.grace_ms
+
+
+def _code_gone_at_ms(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> int | None:
+    """Deleted, unknown, or past its end and refused to be deleted: since when at the latest."""
+    gone = [one.first_observed_ms for one in evidence if one.word in _CODE_GONE and one.is_proof]
+    end_ms = attempt.expires_at_ms
+    if end_ms is not None and any(
+        one.word == Word.CODE_REFUSED and one.observed_at_ms >= end_ms
+        for one in evidence
+        if one.is_proof
+    ):
+        gone.append(end_ms)
+    return min(gone) if gone else None
+
+
+def _captured(
+    attempt: PaymentAttempt, captures: list[Evidence], said: Verdict, *, went_back: bool
+) -> Verdict:
+    fitting = [one for one in captures if one.amount_yen == attempt.amount_yen and _in_yen(one)]
+    capture = min(fitting or captures, key=lambda one: (one.accepted_at_ms or 0, one.digest))
+    heard = replace(said, completed_at_ms=capture.accepted_at_ms)
+    if went_back:
+        # COMPLETED, then FAILED: a cancel won and the customer has the money (paypay.md, 4.4).
+        return _failed(heard, "PAYMENT_RETURNED", "the provider gave the money back")
+    if not fitting:
+        differs = _failed(heard, "AMOUNT_MISMATCH", "another amount was paid than was asked for")
+        return replace(differs, captured_yen=capture.amount_yen or 0)
+    return replace(heard, status=AttemptStatus.SUCCEEDED, captured_yen=attempt.amount_yen)
+
+
+def _failed(said: Verdict, code: str, message: str) -> Verdict:
+    return replace(said, status=AttemptStatus.FAILED, error_code=code, error_message=message)
+
+
+def _in_yen(one: Evidence) -> bool:
+    return one.currency == CURRENCY
+
+
+def _is_over(attempt: PaymentAttempt, proofs: list[Evidence], rules: Rules) -> bool:
+    """No code can be paid any more, and the provider, asked late enough, knows of no money."""
+    if any(one.word in _ENDED_UNPAID for one in proofs):
+        return True
+    from_ms = believed_over_from_ms(attempt, proofs, rules)
+    return from_ms is not None and any(
+        one.word in _UNPAID and one.observed_at_ms >= from_ms for one in proofs
+    )
+
+
+def _end_without_money(attempt: PaymentAttempt, rules: Rules) -> AttemptStatus:
+    """CANCELLED when we closed it while it could still be paid, else EXPIRED."""
+    expires_at_ms = attempt.expires_at_ms or attempt.requested_at_ms + rules.code_lifetime_ms
+    closing_at_ms = attempt.closing_at_ms
+    if closing_at_ms is not None and closing_at_ms < expires_at_ms:
+        return AttemptStatus.CANCELLED
+    return AttemptStatus.EXPIRED
+
+
+def _strongest_word(proofs: list[Evidence]) -> str | None:
+    known = [STRENGTH.index(Word(one.word)) for one in proofs if one.word in STRENGTH]
+    if known and max(known) > 0:
+        return STRENGTH[max(known)]
+    unknown = unknown_words(proofs)
+    return unknown[-1] if unknown else Word.CREATED if known else None
+
+
+def _payment_id(proofs: list[Evidence]) -> str | None:
+    """The provider's id; should it ever name two, the capture's, then the smaller one."""
+    named = sorted(
+        (one.word not in _CAPTURED, one.payment_id) for one in proofs if one.payment_id is not None
+    )
+    return named[0][1] if named else None

@@ -1,0 +1,98 @@
+"""Evidence: what somebody said about a payment, and whether it proves anything."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """How we came to know it. A webhook is unsigned, so it is a hint and never a proof."""
+
+    CREATE = "CREATE"
+    WEBHOOK = "WEBHOOK"
+    POLL = "POLL"
+    CLOSE = "CLOSE"
+    OPERATOR = "OPERATOR"
+
+
+class Word(StrEnum):
+    """What was said: PayPay's eight statuses (paypay.md, 1.3), then the answers of its other calls.
+
+    A word that is not here is kept as it came and proves nothing.
+    """
+
+    CREATED = "CREATED"
+    AUTHORIZED = "AUTHORIZED"
+    REAUTHORIZING = "REAUTHORIZING"
+    COMPLETED = "COMPLETED"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+    NOT_FOUND = "NOT_FOUND"
+    CODE_CREATED = "CODE_CREATED"
+    CODE_DELETED = "CODE_DELETED"
+    CODE_UNKNOWN = "CODE_UNKNOWN"
+    CODE_REFUSED = "CODE_REFUSED"
+    ALREADY_PAID = "ALREADY_PAID"
+    CANCEL_ACCEPTED = "CANCEL_ACCEPTED"
+    CANCEL_REFUSED = "CANCEL_REFUSED"
+
+
+# PayPay's own statuses, the weakest first: what is shown is the strongest that was proved.
+STRENGTH = (
+    Word.CREATED,
+    Word.AUTHORIZED,
+    Word.REAUTHORIZING,
+    Word.EXPIRED,
+    Word.CANCELED,
+    Word.COMPLETED,
+    Word.REFUNDED,
+    Word.FAILED,
+)
+KNOWN_WORDS = frozenset(Word)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing said about one payment, as often as it was said.
+
+    `observed_at_ms` is the latest time, `first_observed_ms` the earliest; for a single sighting
+    they are equal. Two of the same `digest` are the same evidence.
+    """
+
+    source: Source
+    word: str
+    observed_at_ms: int
+    first_observed_ms: int
+    payment_id: str | None = None
+    amount_yen: int | None = None
+    currency: str | None = None
+    accepted_at_ms: int | None = None
+    canceled_at_ms: int | None = None
+
+    @property
+    def is_proof(self) -> bool:
+        return self.source is not Source.WEBHOOK
+
+    @property
+    def digest(self) -> str:
+        """Of everything but who saw it and when, so that a repeat is one row with a count."""
+        said = (
+            "proof" if self.is_proof else "hint",
+            self.word,
+            self.payment_id,
+            self.amount_yen,
+            self.currency,
+            self.accepted_at_ms,
+            self.canceled_at_ms,
+        )
+        return hashlib.sha256("\x1f".join(map(str, said)).encode()).hexdigest()[:40]
+
+
+def seen(source: Source, word: str, at_ms: int) -> Evidence:
+    """A sighting that says nothing but its word."""
+    return Evidence(source, word, at_ms, at_ms)

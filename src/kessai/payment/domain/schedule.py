@@ -1,0 +1,134 @@
+"""When to ask the provider about an attempt, and what to do about it then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from kessai.contracts.moves import AttemptStatus
+from kessai.payment.domain.attempt import (
+    CLOSED_WITHOUT_MONEY,
+    PaymentAttempt,
+    Rules,
+    believed_over_from_ms,
+    cancel_was_tried,
+    code_is_gone,
+    says_paid,
+)
+from kessai.payment.domain.evidence import Evidence
+
+FIRST_MINUTE_MS = 60_000
+FIRST_INTERVAL_MS = 3_000
+# Where haste pays: a close that waits for its proof, or money that was announced.
+HASTE_MS = 1_000
+# After an end without money PayPay may still tell that the customer had paid.
+FOLLOW_UPS_MS = (30_000, 120_000, 600_000, 3_600_000)
+# A webhook announces what a look-up does not show yet (eventual consistency).
+HINTS_MS = (300, 700, 1_500, 3_000, 6_000)
+# Refunds: PayPay says "at once", and asks for a minute after THROTTLED.
+REFUND_INTERVAL_MS = 1_000
+REFUND_INTERVAL_MAX_MS = 30_000
+THROTTLED_MS = 60_000
+
+
+class Step(StrEnum):
+    DELETE_CODE = "DELETE_CODE"
+    CANCEL_PAYMENT = "CANCEL_PAYMENT"
+    LOOK_UP = "LOOK_UP"
+
+
+def steps(
+    attempt: PaymentAttempt, evidence: Collection[Evidence], now_ms: int, rules: Rules
+) -> tuple[Step, ...]:
+    """What one visit does; a look-up is always the last word."""
+    if must_delete(attempt, evidence, now_ms, rules):
+        return (Step.DELETE_CODE, Step.LOOK_UP)
+    if _must_cancel(attempt, evidence):
+        return (Step.CANCEL_PAYMENT, Step.LOOK_UP)
+    return (Step.LOOK_UP,)
+
+
+def must_delete(
+    attempt: PaymentAttempt, evidence: Collection[Evidence], now_ms: int, rules: Rules
+) -> bool:
+    if attempt.code_id is None or code_is_gone(attempt, evidence) or says_paid(_proofs(evidence)):
+        return False
+    if attempt.status in CLOSED_WITHOUT_MONEY:
+        return True
+    return attempt.is_live and (
+        attempt.closing_at_ms is not None or now_ms >= _expiry_ms(attempt, rules)
+    )
+
+
+def next_visit_ms(
+    attempt: PaymentAttempt,
+    evidence: Collection[Evidence],
+    now_ms: int,
+    rules: Rules,
+    chance: float,
+) -> int | None:
+    """When to ask again; None: never. `chance` in [0, 1) spreads regular visits by 10 %."""
+    if not attempt.is_live:
+        return _follow_up_ms(attempt, evidence, now_ms, rules)
+    regular_ms = now_ms + int(_interval_ms(attempt, now_ms, rules) * (0.95 + 0.1 * chance))
+    if must_delete(attempt, evidence, now_ms, rules) or _must_cancel(attempt, evidence):
+        return min(regular_ms, now_ms + HASTE_MS)
+    mark_ms = _mark_ms(attempt, evidence, rules)
+    if mark_ms <= now_ms:
+        return min(regular_ms, now_ms + HASTE_MS)
+    return min(regular_ms, mark_ms)
+
+
+def hint_pause_ms(tries: int) -> int | None:
+    """The pause before a webhook's word is looked into again; None: leave it to the poller."""
+    return HINTS_MS[tries] if tries < len(HINTS_MS) else None
+
+
+def refund_pause_ms(tries: int) -> int:
+    return min(REFUND_INTERVAL_MAX_MS, REFUND_INTERVAL_MS << min(tries, 10))
+
+
+def _proofs(evidence: Collection[Evidence]) -> list[Evidence]:
+    return [one for one in evidence if one.is_proof]
+
+
+def _must_cancel(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> bool:
+    """A code that we never got to see cannot be deleted; its payment can be cancelled."""
+    wanted = attempt.lost or attempt.closing_at_ms is not None
+    return attempt.is_live and attempt.code_id is None and wanted and not cancel_was_tried(evidence)
+
+
+def _expiry_ms(attempt: PaymentAttempt, rules: Rules) -> int:
+    """From when on the code's own expiry is believed and made sure of by deleting it."""
+    own_ms = attempt.expires_at_ms or attempt.requested_at_ms + rules.code_lifetime_ms
+    return own_ms + rules.grace_ms
+
+
+def _mark_ms(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules) -> int:
+    """The next moment at which a visit can end the attempt."""
+    over_ms = believed_over_from_ms(attempt, evidence, rules)
+    return over_ms if over_ms is not None else _expiry_ms(attempt, rules)
+
+
+def _interval_ms(attempt: PaymentAttempt, now_ms: int, rules: Rules) -> int:
+    """`poll_first` at the start, 3 s in the first minute, then slowly up to `poll_max`."""
+    age_ms = now_ms - attempt.requested_at_ms
+    if age_ms < rules.poll_first_ms:
+        return rules.poll_first_ms
+    slower_ms = max(0, age_ms - FIRST_MINUTE_MS) // 20
+    return min(rules.poll_max_ms, FIRST_INTERVAL_MS + slower_ms)
+
+
+def _follow_up_ms(
+    attempt: PaymentAttempt, evidence: Collection[Evidence], now_ms: int, rules: Rules
+) -> int | None:
+    if must_delete(attempt, evidence, now_ms, rules):
+        return now_ms + HASTE_MS
+    # A cancel that was accepted takes the money back after a success, without any webhook.
+    may_turn = attempt.status is AttemptStatus.SUCCEEDED and cancel_was_tried(evidence)
+    if attempt.ended_at_ms is None or not (attempt.status in CLOSED_WITHOUT_MONEY or may_turn):
+        return None
+    for pause_ms in FOLLOW_UPS_MS:
+        if attempt.ended_at_ms + pause_ms > now_ms:
+            return attempt.ended_at_ms + pause_ms
+    return None

@@ -1,0 +1,1 @@
+"""What payment-service reaches outside of itself: its tables, the outbox, PayPay."""

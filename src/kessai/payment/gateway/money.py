@@ -1,0 +1,142 @@
+"""Refunds and the money ledger in SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.engine import RowMapping
+
+from kessai.contracts.moves import RefundStatus
+from kessai.kernel.db import Tx
+from kessai.kernel.errors import VersionConflict
+from kessai.kernel.ids import content_id
+from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.refund import RefundOrder
+from kessai.payment.gateway.tables import LEDGER, REFUND
+
+_FIELDS = tuple(RefundOrder.__slots__)
+_COLUMNS = [REFUND.c[name] for name in _FIELDS]
+_CHANGING = ("status", "accepted_at_ms", "completed_at_ms", "error_code", "version")
+
+_ADD = insert(REFUND)
+_GET = select(*_COLUMNS).where(REFUND.c.id == bindparam("of_id"))
+_OF_ORDER = (
+    select(*_COLUMNS)
+    .where(REFUND.c.order_id == bindparam("of_order"))
+    .order_by(REFUND.c.requested_at_ms, REFUND.c.id)
+)
+_OF_ATTEMPT = select(*_COLUMNS).where(REFUND.c.merchant_payment_id == bindparam("of_attempt"))
+_SAVE = (
+    update(REFUND)
+    .where(REFUND.c.id == bindparam("of_id"), REFUND.c.version == bindparam("expected"))
+    .values({name: bindparam(f"to_{name}") for name in _CHANGING})
+)
+_TRIED = update(REFUND).where(REFUND.c.id == bindparam("of_id")).values(tries=REFUND.c.tries + 1)
+_ENTER = insert(LEDGER)
+
+
+class SqlRefunds:
+    async def get(self, tx: Tx, refund_id: str) -> RefundOrder | None:
+        row = (await tx.run(_GET, {"of_id": refund_id})).first()
+        return _refund(row) if row else None
+
+    async def of_order(self, tx: Tx, order_id: str) -> list[RefundOrder]:
+        return [_refund(row) for row in (await tx.run(_OF_ORDER, {"of_order": order_id})).all()]
+
+    async def of_attempt(self, tx: Tx, attempt_id: str) -> list[RefundOrder]:
+        rows = (await tx.run(_OF_ATTEMPT, {"of_attempt": attempt_id})).all()
+        return [_refund(row) for row in rows]
+
+    async def add(self, tx: Tx, refund: RefundOrder, *, due_ms: int | None) -> None:
+        row = {name: getattr(refund, name) for name in _FIELDS}
+        await tx.run(_ADD, {**row, "due_at_ms": due_ms, "lease_until_ms": 0, "lease_fence": 0})
+
+    async def save(self, tx: Tx, refund: RefundOrder) -> None:
+        values = {f"to_{name}": getattr(refund, name) for name in _CHANGING}
+        which = {"of_id": refund.id, "expected": refund.version - 1}
+        if (await tx.run(_SAVE, {**which, **values})).rowcount != 1:
+            raise VersionConflict(f"refund {refund.id} has moved on")
+
+    async def tried(self, tx: Tx, refund_id: str) -> None:
+        await tx.run(_TRIED, {"of_id": refund_id})
+
+
+class SqlLedger:
+    """Accounts: `provider:<name>` is what it owes us, `order:<id>` what we owe the order."""
+
+    async def capture(self, tx: Tx, attempt: PaymentAttempt, at_ms: int) -> None:
+        await self._enter(
+            tx,
+            "CAPTURE",
+            (attempt.id, str(attempt.version)),
+            attempt.order_id,
+            attempt.id,
+            _provider(attempt.provider),
+            _order(attempt.order_id),
+            attempt.captured_yen,
+            at_ms,
+        )
+
+    async def gone_back(self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int) -> None:
+        await self._enter(
+            tx,
+            "RETURN",
+            (attempt.id, str(attempt.version)),
+            attempt.order_id,
+            attempt.id,
+            _order(attempt.order_id),
+            _provider(attempt.provider),
+            amount_yen,
+            at_ms,
+        )
+
+    async def refund(self, tx: Tx, refund: RefundOrder, at_ms: int) -> None:
+        await self._enter(
+            tx,
+            "REFUND",
+            (refund.id,),
+            refund.order_id,
+            refund.merchant_payment_id,
+            _order(refund.order_id),
+            _provider(refund.provider),
+            refund.amount_yen,
+            at_ms,
+        )
+
+    async def _enter(
+        self,
+        tx: Tx,
+        kind: str,
+        subject: tuple[str, ...],
+        order_id: str,
+        merchant_payment_id: str,
+        debit: str,
+        credit: str,
+        amount_yen: int,
+        at_ms: int,
+    ) -> None:
+        """A second entry for the same subject is `Duplicate`: money is never counted twice."""
+        row = {
+            "id": content_id("ledger", kind, *subject),
+            "order_id": order_id,
+            "merchant_payment_id": merchant_payment_id,
+            "kind": kind,
+            "debit_account": debit,
+            "credit_account": credit,
+            "amount_yen": amount_yen,
+            "at_ms": at_ms,
+        }
+        await tx.run(_ENTER, row)
+
+
+def _provider(name: str) -> str:
+    return f"provider:{name}"
+
+
+def _order(order_id: str) -> str:
+    return f"order:{order_id}"
+
+
+def _refund(row: RowMapping) -> RefundOrder:
+    values = dict(row)
+    values["status"] = RefundStatus(row["status"])
+    return RefundOrder(**values)

@@ -1,0 +1,198 @@
+"""payment-service put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kessai.contracts.payment import PaymentService
+from kessai.contracts.paypay import Credentials
+from kessai.kernel.app import create_app
+from kessai.kernel.db import Db
+from kessai.kernel.errors import JsonValue
+from kessai.kernel.metrics import Metrics
+from kessai.kernel.migrations import migrate
+from kessai.kernel.outbox import Outbox
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.supervisor import Supervisor
+from kessai.payment.application.balance import BalancePayments
+from kessai.payment.application.close import Closing
+from kessai.payment.application.create import Creation
+from kessai.payment.application.look import Lookups, Visits
+from kessai.payment.application.ports import Books, Provider
+from kessai.payment.application.refund import RefundDesk, RefundWorker
+from kessai.payment.application.service import PaymentDesk
+from kessai.payment.application.settle import News, Settlement
+from kessai.payment.application.webhook import WebhookDoor, WebhookWorker
+from kessai.payment.domain.attempt import Rules
+from kessai.payment.gateway.attempts import SqlAttempts, SqlOrders
+from kessai.payment.gateway.events import OutboxEvents
+from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
+from kessai.payment.gateway.money import SqlLedger, SqlRefunds
+from kessai.payment.gateway.paypay import PayPay, PayPayLimits
+from kessai.payment.gateway.recovery import free_own_leases
+from kessai.payment.gateway.tables import REFUND_WORK, VISITS, WEBHOOK_WORK
+from kessai.payment.web import DueLoop, call_routes
+from kessai.topology import PAYMENT, PAYMENTS_TOPIC, SIGNALS_TOPIC
+
+# Work in flight, and how long another process waits before it takes over a row.
+LOOKUPS_AT_ONCE = 32
+WEBHOOKS_AT_ONCE = 32
+REFUNDS_AT_ONCE = 8
+WORK_LEASE_S = 20.0
+# Due rows of other processes are found at most so late; our own wake the loops.
+VISIT_PAUSE_S = 0.1
+WORK_PAUSE_S = 0.25
+# Beyond the create call's own timeout: writing its result.
+CREATE_LEASE_MARGIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    visits: asyncio.Event = field(default_factory=asyncio.Event)
+    webhooks: asyncio.Event = field(default_factory=asyncio.Event)
+    refunds: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[PaymentService]:
+    """Calls no other service. `provider` replaces PayPay, in tests."""
+    db = await runtime.open_db(PAYMENT.package)
+    migrate(db, PAYMENT.package)
+    supervisor = Supervisor(PAYMENT.name)
+    metrics = Metrics(PAYMENT.name)
+    outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
+    books = _books(runtime, db, outbox)
+    wake = _Wake()
+    desk, loops = _use_cases(runtime, books, provider or _paypay(runtime), supervisor, wake)
+
+    async def start() -> None:
+        await free_own_leases(db, runtime.instance)
+        supervisor.start("outbox-relay", outbox.relay)
+        for loop in loops:
+            supervisor.start(loop.name, loop.run)
+
+    async def database_answers() -> Mapping[str, JsonValue] | None:
+        await db.ping()
+        return None
+
+    app = create_app(
+        title=PAYMENT.name,
+        runtime=runtime,
+        routers=[call_routes(desk, token=runtime.settings.service_token.get_secret_value())],
+        health={"db": database_answers},
+        metrics=metrics,
+        supervisor=supervisor,
+    )
+    return Unit(PAYMENT.name, app, desk, supervisor, start, closers=[db.close])
+
+
+def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
+    settings = runtime.settings
+    return Books(
+        db=db,
+        clock=runtime.clock,
+        rules=Rules(
+            grace_ms=int(settings.paypay_grace_s * 1000),
+            code_lifetime_ms=settings.paypay_code_lifetime_s * 1000,
+            poll_first_ms=int(settings.poll_first_s * 1000),
+            poll_max_ms=int(settings.poll_max_s * 1000),
+        ),
+        owner=runtime.instance,
+        orders=SqlOrders(),
+        attempts=SqlAttempts(runtime.instance),
+        evidence=SqlEvidence(),
+        webhooks=SqlWebhookInbox(),
+        refunds=SqlRefunds(),
+        ledger=SqlLedger(),
+        events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
+        visits=VISITS,
+        webhook_work=WEBHOOK_WORK,
+        refund_work=REFUND_WORK,
+    )
+
+
+def _paypay(runtime: Runtime) -> PayPay:
+    settings = runtime.settings
+    return PayPay(
+        runtime.http,
+        runtime.clock,
+        runtime.chance,
+        base_url=settings.paypay_url,
+        credentials=Credentials(
+            api_key=settings.paypay_api_key.get_secret_value(),
+            api_secret=settings.paypay_api_secret.get_secret_value(),
+            merchant_id=settings.paypay_merchant_id,
+        ),
+        limits=PayPayLimits(
+            create_timeout_s=settings.paypay_create_timeout_s,
+            timeout_s=settings.paypay_timeout_s,
+            rate_per_s=settings.paypay_rate_per_s,
+        ),
+    )
+
+
+def _use_cases(
+    runtime: Runtime, books: Books, provider: Provider, supervisor: Supervisor, wake: _Wake
+) -> tuple[PaymentDesk, list[DueLoop]]:
+    settings = runtime.settings
+    work_lease_ms = int(WORK_LEASE_S * 1000)
+    news = News()
+    lookups = Lookups(provider, books.clock, supervisor)
+    settlement = Settlement(books, runtime.chance, news, wake.refunds.set)
+    create_lease_s = settings.paypay_create_timeout_s + CREATE_LEASE_MARGIN_S
+    creation = Creation(
+        books, provider, lookups, settlement, supervisor, lease_ms=int(create_lease_s * 1000)
+    )
+    desk = PaymentDesk(
+        books,
+        creation=creation,
+        closing=Closing(books, news, wake.visits.set),
+        lookups=lookups,
+        settlement=settlement,
+        balance=BalancePayments(books),
+        refunds=RefundDesk(books, news, wake.refunds.set),
+        webhooks=WebhookDoor(
+            books,
+            merchant_id=settings.paypay_merchant_id,
+            body_limit=settings.body_limit_bytes,
+            wake=wake.webhooks.set,
+        ),
+    )
+    visits = Visits(books, provider, lookups, settlement, lease_ms=work_lease_ms)
+    webhooks = WebhookWorker(books, lookups, settlement, lease_ms=work_lease_ms)
+    refunds = RefundWorker(
+        books,
+        provider,
+        news,
+        lease_ms=work_lease_ms,
+        limit_ms=settings.refund_limit_s * 1000,
+    )
+    loops = [
+        DueLoop(
+            "visits",
+            visits.claim,
+            visits.work,
+            at_once=LOOKUPS_AT_ONCE,
+            pause_s=VISIT_PAUSE_S,
+            wake=wake.visits,
+        ),
+        DueLoop(
+            "webhooks",
+            webhooks.claim,
+            webhooks.work,
+            at_once=WEBHOOKS_AT_ONCE,
+            pause_s=WORK_PAUSE_S,
+            wake=wake.webhooks,
+        ),
+        DueLoop(
+            "refunds",
+            refunds.claim,
+            refunds.work,
+            at_once=REFUNDS_AT_ONCE,
+            pause_s=WORK_PAUSE_S,
+            wake=wake.refunds,
+        ),
+    ]
+    return desk, loops

@@ -1,0 +1,368 @@
+"""payment-service on virtual time with a plain fake provider, and stories that play on it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from tests.support.kernel import FlakyBus
+
+from kessai.contracts.events import PaymentEvent, Signal, read_payment_event
+from kessai.contracts.moves import AttemptStatus
+from kessai.contracts.payment import (
+    Attempt,
+    Closed,
+    ClosePayments,
+    CreatePayment,
+    Payments,
+    PaymentService,
+    PaymentsOfOrder,
+    ReceiveWebhook,
+    Refund,
+    RequestRefund,
+    WebhookReceived,
+)
+from kessai.kernel.chance import SeededChance
+from kessai.kernel.clock import Clock
+from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import Refused, Unknown
+from kessai.kernel.http import AsgiHttp
+from kessai.kernel.ids import RandomIds
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
+from kessai.payment.application.ports import (
+    Code,
+    CodeExists,
+    CodeRequest,
+    RefundRequest,
+    Sighting,
+)
+from kessai.payment.domain.evidence import Word
+from kessai.payment.main import build
+from kessai.proof.virtual_time import VirtualClock, VirtualLoop
+from kessai.topology import PAYMENTS_TOPIC, SIGNALS_TOPIC
+
+ORDER = "0mk3z4a5b6c7d8e9f0g1h2j3k4"
+OTHER = "0mk3z4a5b6c7d8e9f0g1h2j3k5"
+MERCHANT = "kessai-merchant"
+LIFETIME_S = 300
+NO_ANSWER = Unknown("NO_ANSWER", "no answer in time")
+NOT_SENT = Unknown("NOT_SENT", "connection refused")
+
+
+@dataclass(frozen=True)
+class After:
+    """The call takes effect, and then this happens instead of its answer."""
+
+    error: Exception
+
+
+@dataclass
+class FakeCode:
+    code_id: str
+    amount_yen: int
+    expires_at_ms: int
+    deleted: bool = False
+    status: str = Word.CREATED
+    paid_yen: int = 0
+    currency: str = "JPY"
+    accepted_at_ms: int | None = None
+    canceled: bool = False
+    visible_from_ms: int = 0
+
+
+class FakeProvider:
+    """A `Provider` in plain memory with its own book, and trouble as it is told."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.codes: dict[str, FakeCode] = {}
+        self.refunds: dict[str, tuple[RefundRequest, bool]] = {}
+        self.refunds_are_back = True
+        self.calls: list[tuple[str, str]] = []
+        self.trouble: dict[str, deque[Exception | After]] = {}
+        self.delay_s: dict[str, float] = {}
+
+    def fail(self, operation: str, *troubles: Exception | After) -> None:
+        self.trouble.setdefault(operation, deque()).extend(troubles)
+
+    def calls_of(self, operation: str) -> list[str]:
+        return [subject for name, subject in self.calls if name == operation]
+
+    def pay(self, payment: str, amount_yen: int | None = None, *, seen_after_s: float = 0) -> None:
+        """The customer pays; a cancel that came before takes the money back at once."""
+        code = self.codes[payment]
+        assert not code.deleted, "a deleted code cannot be paid"
+        now_ms = self._clock.now_ms()
+        code.status, code.paid_yen = Word.COMPLETED, amount_yen or code.amount_yen
+        code.accepted_at_ms = now_ms // 1000 * 1000
+        code.visible_from_ms = now_ms + int(seen_after_s * 1000)
+
+    def decline(self, payment: str) -> None:
+        self.codes[payment].status = Word.FAILED
+
+    async def create_code(self, request: CodeRequest) -> Code:
+        after = await self._begin("create", request.merchant_payment_id)
+        if request.merchant_payment_id in self.codes:
+            raise CodeExists
+        made = FakeCode(
+            f"04-{len(self.codes):016d}",
+            request.amount_yen,
+            self._clock.now_ms() + LIFETIME_S * 1000,
+        )
+        self.codes[request.merchant_payment_id] = made
+        _end(after)
+        url = f"https://pay.test/{made.code_id}"
+        return Code(made.code_id, url, f"paypay://{made.code_id}", made.expires_at_ms)
+
+    async def delete_code(self, code_id: str) -> Word:
+        after = await self._begin("delete", code_id)
+        word = Word.CODE_UNKNOWN
+        for code in self.codes.values():
+            if code.code_id == code_id:
+                word = Word.ALREADY_PAID if code.paid_yen else Word.CODE_DELETED
+                code.deleted = not code.paid_yen
+        _end(after)
+        return word
+
+    async def get_payment(self, merchant_payment_id: str) -> Sighting:
+        after = await self._begin("get", merchant_payment_id)
+        code = self.codes.get(merchant_payment_id)
+        _end(after)
+        if code is None:
+            return Sighting(Word.NOT_FOUND)
+        if code.status == Word.CREATED or self._clock.now_ms() < code.visible_from_ms:
+            return Sighting(Word.CREATED)
+        return Sighting(
+            code.status,
+            f"pp-{merchant_payment_id}",
+            code.paid_yen or code.amount_yen,
+            code.currency,
+            code.accepted_at_ms,
+        )
+
+    async def cancel_payment(self, merchant_payment_id: str) -> Word:
+        after = await self._begin("cancel", merchant_payment_id)
+        code = self.codes.get(merchant_payment_id)
+        if code is not None:
+            code.canceled = True
+        _end(after)
+        return Word.CANCEL_ACCEPTED if code else Word.CANCEL_REFUSED
+
+    async def refund(self, request: RefundRequest) -> bool:
+        after = await self._begin("refund", request.refund_id)
+        self.refunds.setdefault(request.refund_id, (request, self.refunds_are_back))
+        _end(after)
+        return self.refunds[request.refund_id][1]
+
+    async def get_refund(self, refund_id: str, payment_id: str) -> bool | None:
+        after = await self._begin("get_refund", refund_id)
+        _end(after)
+        found = self.refunds.get(refund_id)
+        return found[1] or self.refunds_are_back if found else None
+
+    async def _begin(self, operation: str, subject: str) -> Exception | None:
+        self.calls.append((operation, subject))
+        if delay_s := self.delay_s.get(operation):
+            await asyncio.sleep(delay_s)
+        waiting = self.trouble.get(operation)
+        if not waiting:
+            return None
+        trouble = waiting.popleft()
+        if isinstance(trouble, After):
+            return trouble.error
+        raise trouble
+
+
+def _end(after: Exception | None) -> None:
+    if after is not None:
+        raise after
+
+
+@dataclass
+class Till:
+    """payment-service with its loops, as its callers and the provider see it."""
+
+    runtime: Runtime
+    bus: FlakyBus
+    provider: FakeProvider
+    db: Db
+    unit: Unit[PaymentService]
+
+    @property
+    def service(self) -> PaymentService:
+        return self.unit.port
+
+    @property
+    def now_ms(self) -> int:
+        return self.runtime.clock.now_ms()
+
+    async def create(
+        self,
+        order_id: str = ORDER,
+        *,
+        request_id: str = "r1",
+        amount: int = 1200,
+        hold_s: float = 900,
+    ) -> Attempt:
+        return await self.service.create_payment(
+            CreatePayment(
+                request_id=request_id,
+                order_id=order_id,
+                amount=amount,
+                description="an order",
+                redirect_url="http://shop.test/orders/1",
+                hold_until_ms=self.now_ms + int(hold_s * 1000),
+            )
+        )
+
+    async def payments(self, order_id: str = ORDER) -> Payments:
+        return await self.service.get_payments(PaymentsOfOrder(order_id=order_id))
+
+    async def statuses(self, order_id: str = ORDER) -> list[AttemptStatus]:
+        return [one.status for one in (await self.payments(order_id)).attempts]
+
+    async def close(self, order_id: str = ORDER) -> Closed:
+        return await self.service.close_payments(
+            ClosePayments(order_id=order_id, reason="DEADLINE")
+        )
+
+    async def refund(
+        self, amount: int = 1200, *, refund_id: str = "refund-1", number: int = 1
+    ) -> Refund:
+        return await self.service.request_refund(
+            RequestRefund(
+                refund_id=refund_id,
+                order_id=ORDER,
+                merchant_payment_id=f"{ORDER}-{number}",
+                amount=amount,
+                reason="CUSTOMER",
+            )
+        )
+
+    async def webhook(self, payment: str = f"{ORDER}-1", **fields: object) -> WebhookReceived:
+        body = {
+            "notification_type": "Transaction",
+            "merchant_id": MERCHANT,
+            "merchant_order_id": payment,
+            "order_id": f"pp-{payment}",
+            "order_amount": "1200",
+            "state": "COMPLETED",
+        } | fields
+        return await self.service.receive_webhook(
+            ReceiveWebhook(body=json.dumps(body).encode(), source="127.0.0.1")
+        )
+
+    async def events(self) -> list[PaymentEvent]:
+        """All that left for the payments topic, in order."""
+        await asyncio.sleep(0.01)
+        sent = [m.value for m in self.bus.taken if m.topic == PAYMENTS_TOPIC]
+        return [event for value in sent if (event := read_payment_event(value)) is not None]
+
+    async def event_types(self) -> list[str]:
+        return [event.event_type for event in await self.events()]
+
+    async def signals(self) -> list[Signal]:
+        await asyncio.sleep(0.01)
+        sent = [m.value for m in self.bus.taken if m.topic == SIGNALS_TOPIC]
+        return [Signal.model_validate_json(value) for value in sent]
+
+    async def rows(self, sql: str) -> Sequence[dict[str, Any]]:
+        async with self.db.read() as tx:
+            return [dict(row) for row in (await tx.run(text(sql))).all()]
+
+    async def ledger(self) -> list[tuple[str, str, str, int]]:
+        rows = await self.rows("SELECT * FROM ledger ORDER BY at_ms, kind")
+        return [(r["kind"], r["debit_account"], r["credit_account"], r["amount_yen"]) for r in rows]
+
+    async def start_again(self) -> None:
+        """A new instance over the same database, after the old one was killed."""
+        await self.unit.supervisor.stop()
+        self.unit = await build(self.runtime, provider=self.provider)
+        await self.unit.start()
+
+
+class LastingDb:
+    """A database that outlives the service: closing it is the test's business."""
+
+    def __init__(self, db: Db) -> None:
+        self.db = db
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+    async def close(self) -> None:
+        return None
+
+
+async def open_till(seed: int = 1, **settings: Any) -> Till:
+    clock, chance, bus = VirtualClock(), SeededChance(seed), FlakyBus()
+    db = await open_database("sqlite:")
+
+    async def open_db(_name: str) -> Db:
+        return LastingDb(db)
+
+    runtime = Runtime(
+        settings=Settings(_env_file=None, **settings),
+        clock=clock,
+        ids=RandomIds(clock, chance),
+        chance=chance,
+        bus=bus,
+        http=AsgiHttp(),
+        open_db=open_db,
+    )
+    provider = FakeProvider(clock)
+    unit = await build(runtime, provider=provider)
+    await unit.start()
+    return Till(runtime, bus, provider, db, unit)
+
+
+Tale = Callable[[Till], Awaitable[None]]
+
+
+def on_the_till(**settings: Any) -> Callable[[Tale], Callable[[], None]]:
+    """Makes a test of a coroutine that is given a till; time passes only by waiting."""
+
+    def decorate(tale: Tale) -> Callable[[], None]:
+        async def live() -> None:
+            till = await open_till(**settings)
+            try:
+                await tale(till)
+            finally:
+                await till.unit.stop()
+                await till.db.close()
+
+        @functools.wraps(tale, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def test() -> None:
+            with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+                runner.run(live())
+
+        del test.__wrapped__  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
+async def refusal(asked: Awaitable[object]) -> str:
+    """The code of the refusal that `asked` must end in."""
+    try:
+        await asked
+    except Refused as refused:
+        return refused.code
+    raise AssertionError("it was not refused")
+
+
+async def unknown(asked: Awaitable[object]) -> str:
+    """The code of the `Unknown` that `asked` must end in."""
+    try:
+        await asked
+    except Unknown as error:
+        return error.code
+    raise AssertionError("it had an answer")

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 from tests.support.web import run_virtual
 
 from kessai.kernel.errors import Unknown
@@ -224,10 +225,19 @@ class TestAsgi:
         async def resets(scope: Scope, receive: Receive, send: Send) -> None:
             raise fault
 
-        with pytest.raises(NoAnswer) as error:
+        with pytest.raises(NoAnswer) as error, capture_logs() as lines:
             await post(AsgiHttp({"http://provider.test": resets}), "http://provider.test/")
         assert isinstance(error.value, Unknown)
         assert error.value.message == type(fault).__name__
+        assert lines == []
+
+    async def test_a_bug_of_the_app_is_unknown_and_logged(self) -> None:
+        async def buggy(scope: Scope, receive: Receive, send: Send) -> None:
+            raise KeyError("bug")
+
+        with pytest.raises(NoAnswer), capture_logs() as lines:
+            await post(AsgiHttp({"http://provider.test": buggy}), "http://provider.test/a")
+        assert [(line["event"], line["path"]) for line in lines] == [("http.app_failed", "/a")]
 
     async def test_half_an_answer_is_unknown(self) -> None:
         async def stops(scope: Scope, receive: Receive, send: Send) -> None:

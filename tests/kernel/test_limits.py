@@ -144,3 +144,11 @@ async def test_memory_is_bounded_and_the_idle_are_forgotten_first() -> None:
     for n in range(60):
         await limit.take(f"later-{n}")
     assert len(limit) == 60
+
+
+async def test_a_flood_of_other_keys_does_not_free_one_that_keeps_knocking() -> None:
+    limit = MemoryRateLimit(StillClock(), requests=1, period_s=60, max_keys=10)
+    await limit.take("greedy")
+    for n in range(100):
+        await limit.take(f"address-{n}")
+        assert await taken(limit, "greedy", 1) == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from structlog.testing import capture_logs
 from tests.support.shell import ERRORS, ask
 
 from kessai.kernel.errors import Kind
-from kessai.kernel.problem import HTTP_STATUS
+from kessai.kernel.problem import HTTP_STATUS, problem
 
 
 async def test_a_refusal_with_its_facts() -> None:
@@ -150,3 +152,8 @@ async def test_unknown_paths_and_methods() -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert wrong.headers["allow"] == "GET"
     assert (await ask("/api/orders/o1/")).status_code == 404
+
+
+def test_half_a_surrogate_does_not_fail_the_answer_that_has_it() -> None:
+    answer = problem(409, "X", facts={"note": "\ud800 決済"})
+    assert json.loads(bytes(answer.body))["note"] == "? 決済"

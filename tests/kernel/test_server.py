@@ -182,6 +182,7 @@ async def test_one_that_cannot_start_stops_the_others() -> None:
 PROGRAM = """
 import asyncio, sys
 from kessai.kernel.server import Binding, run, serve_all
+from kessai.kernel.telemetry import configure
 from tests.kernel.test_server import Shop
 
 async def main():
@@ -192,6 +193,7 @@ async def main():
     await serve_all(shop.bindings, on_ready=ready)
     print(sorted(shop.seen), type(asyncio.get_running_loop()).__module__, flush=True)
 
+configure("INFO", stream=sys.stdout)
 run(main())
 """
 
@@ -211,6 +213,8 @@ async def test_a_signal_stops_the_whole_process_cleanly(number: signal.Signals) 
             await asyncio.sleep(0.2)
             process.send_signal(number)
             assert (await waiting).body == b'"finished"'
-        said = (await process.stdout.read()).decode()
+        *lines, last = (await process.stdout.read()).decode().splitlines()
         assert await process.wait() == 0
-    assert said == "['+bff', '+order-service', '-bff', '-order-service'] uvloop\n"
+    assert last == "['+bff', '+order-service', '-bff', '-order-service'] uvloop"
+    signals = [line for line in map(json.loads, lines) if line["event"] == "server.signal"]
+    assert [line["signal"] for line in signals] == [number.name]

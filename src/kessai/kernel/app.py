@@ -65,8 +65,15 @@ def create_app(
     )
     app.state.condition = condition
     problem.install(app)
-    app.add_middleware(Edge, condition=condition, clock=runtime.clock, ids=runtime.ids, rules=rules)
-    for router in (*_actuator_routers(actuator, condition, runtime), *routers):
+    app.add_middleware(
+        Edge,
+        condition=condition,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        rules=rules,
+        actuator=_actuator_app(actuator, condition, runtime),
+    )
+    for router in routers:
         app.include_router(router)
     return app
 
@@ -87,14 +94,22 @@ def condition_of(app: FastAPI) -> Condition:
     return cast(Condition, app.state.condition)
 
 
-def _actuator_routers(
+def _actuator_app(
     extent: Literal["full", "status", "none"], condition: Condition, runtime: Runtime
-) -> list[APIRouter]:
+) -> FastAPI | None:
+    """An app beside the routes: no request of a customer is compared with its twelve paths."""
     if extent == "none":
-        return []
+        return None
     if extent == "status":
-        return [_actuator.public_router(condition)]
-    return [_actuator.router(condition, token=_token(runtime))]
+        return _bare_app(_actuator.public_router(condition))
+    return _bare_app(_actuator.router(condition, token=_token(runtime)))
+
+
+def _bare_app(router: APIRouter) -> FastAPI:
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    problem.install(app)
+    app.include_router(router)
+    return app
 
 
 def _token(runtime: Runtime) -> str:

@@ -59,10 +59,20 @@ class Rules:
 
 
 class Edge:
+    """Wraps `app`; requests to `/actuator` go to an app of their own where there is one."""
+
     def __init__(
-        self, app: ASGIApp, *, condition: Condition, clock: Clock, ids: Ids, rules: Rules
+        self,
+        app: ASGIApp,
+        *,
+        condition: Condition,
+        clock: Clock,
+        ids: Ids,
+        rules: Rules,
+        actuator: ASGIApp | None = None,
     ) -> None:
         self._app = app
+        self._actuator = actuator
         self._metrics = condition.metrics
         self._service = condition.service
         self._now = clock.monotonic
@@ -118,21 +128,22 @@ class Edge:
             self._record(scope, exchange.status or _NO_ANSWER, self._now() - started)
 
     async def _answer(self, scope: Scope, exchange: _Exchange) -> None:
-        path = scope["path"]
+        is_probe = _is_probe(scope["path"])
         if exchange.declared_too_large():
             await exchange.refuse_body()
-        elif self._in_flight > self.rules.max_in_flight and not path.startswith(ACTUATOR):
+        elif self._in_flight > self.rules.max_in_flight and not is_probe:
             answer = _later(scope, "OVERLOADED", "Too many requests at once; please ask again.")
             await answer(scope, exchange.receive, exchange.send)
         else:
-            await self._app(scope, exchange.receive, exchange.send)
+            app = self._actuator if is_probe and self._actuator else self._app
+            await app(scope, exchange.receive, exchange.send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = route_of(scope)
         method = scope["method"]
         self._metrics.observe_request(method, route, status, seconds)
         # Probes ask every few seconds and say nothing.
-        write = _log.debug if route.startswith(ACTUATOR) else _log.info
+        write = _log.debug if _is_probe(route) else _log.info
         write(
             "http.request",
             method=method,
@@ -167,6 +178,10 @@ class Edge:
         finally:
             seconds = round(self._now() - started, 3)
             _log.info("ws.closed", route=route_of(scope), code=closed, duration_s=seconds)
+
+
+def _is_probe(path: str) -> bool:
+    return path.startswith(ACTUATOR) and path[len(ACTUATOR) : len(ACTUATOR) + 1] in ("", "/")
 
 
 def _later(scope: Scope, code: str, detail: str) -> Response:

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -173,7 +173,7 @@ def _drop_by_level(logger: _Lines, method: str, event: EventDict) -> EventDict:
 
 def _add_context(logger: _Lines, method: str, event: EventDict) -> EventDict:
     """Time, level, service and correlation id first, in a fixed order."""
-    line: EventDict = {"at": wire(_sink.clock.now_ms()), "level": _level_name(method)}
+    line: EventDict = {"at": _stamp(_sink.clock.now_ms()), "level": _level_name(method)}
     line["event"] = event.pop("event", "")
     line["service"] = event.pop("service", None) or _service.get()
     if correlation := event.pop("correlation_id", None) or _correlation.get():
@@ -183,12 +183,25 @@ def _add_context(logger: _Lines, method: str, event: EventDict) -> EventDict:
     return line
 
 
+def _stamp(ms: int) -> str:
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    # Formatting a date costs more than all else of a line, and a second has many lines.
+    return wire(seconds * 1000)[:-5]
+
+
 def _level_name(method: str) -> str:
     return "error" if method == "exception" else method
 
 
 def _render_json(_logger: object, _method: str, event: EventDict) -> str:
-    return json.dumps(event, ensure_ascii=False, default=str)
+    return _encode(event)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def _console() -> Processor:
@@ -219,6 +232,11 @@ _SECRET_TEXT: Final = re.compile(
 )
 
 
+# As constants: a line has ten values, and `int | float` would be built for each.
+_PLAIN: Final = (int, float)
+_LISTS: Final = (list, tuple)
+
+
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Masks secrets and personal fields by their key, at any depth, and tokens in text."""
     return {key: _masked(key, value, 0) for key, value in event.items()}
@@ -232,17 +250,15 @@ def _is_secret(key: str) -> bool:
 
 
 def _masked(key: str, value: object, depth: int) -> object:
-    if value is None or isinstance(value, bool | int | float):
-        return MASK if value is not None and _is_secret(key) else value
     if _is_secret(key):
-        return MASK
+        return value if value is None else MASK
     if isinstance(value, str):
         return _without_secrets(value)
-    if depth >= _MAX_DEPTH:
-        return _without_secrets(str(value))
-    if isinstance(value, Mapping | MutableMapping):
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
         return {str(k): _masked(str(k), v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list | tuple):
+    if depth < _MAX_DEPTH and isinstance(value, _LISTS):
         return [_masked("", item, depth + 1) for item in value]
     return _without_secrets(str(value))
 

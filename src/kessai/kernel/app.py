@@ -17,6 +17,7 @@ from kessai.kernel.runtime import Runtime
 from kessai.kernel.supervisor import Supervisor
 
 Hook = Callable[[], Awaitable[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 MAX_IN_FLIGHT: Final = 1000
 
 
@@ -53,18 +54,8 @@ def create_app(
         page_csp=page_csp,
         strict_transport=settings.public_url.startswith("https://"),
     )
-    app = FastAPI(
-        title=title,
-        docs_url="/docs" if docs else None,
-        redoc_url=None,
-        openapi_url="/openapi.json" if docs else None,
-        # A redirect to the other slash would carry the caller's Host header back.
-        redirect_slashes=False,
-        lifespan=_lifespan(on_start, on_stop),
-        telemetry={"operation_spans": False},
-    )
+    app = _routes(title, docs, _lifespan(on_start, on_stop))
     app.state.condition = condition
-    problem.install(app)
     app.add_middleware(
         Edge,
         condition=condition,
@@ -75,6 +66,21 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
+    return app
+
+
+def _routes(title: str, docs: bool, lifespan: Lifespan) -> FastAPI:
+    app = FastAPI(
+        title=title,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if docs else None,
+        # A redirect to the other slash would carry the caller's Host header back.
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry={"operation_spans": False},
+    )
+    problem.install(app)
     return app
 
 
@@ -116,9 +122,7 @@ def _token(runtime: Runtime) -> str:
     return runtime.settings.service_token.get_secret_value()
 
 
-def _lifespan(
-    on_start: Sequence[Hook], on_stop: Sequence[Hook]
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(on_start: Sequence[Hook], on_stop: Sequence[Hook]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for hook in on_start:

@@ -1,0 +1,1 @@
+"""Use cases of the catalogue and of stock, and the tables they need."""

@@ -1,0 +1,124 @@
+"""What storage tells the others by itself: products that changed, reservations nobody ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kessai.contracts.events import ProductChanged, Signal, write_event
+from kessai.kernel.clock import Clock, wire
+from kessai.kernel.db import Db
+from kessai.kernel.ids import content_id
+from kessai.kernel.outbox import Outbox
+from kessai.storage.application.ports import Overdue, ProductBook, ReservationBook, Snapshot
+from kessai.storage.application.reservations import DAY_MS
+
+STOCK_NOT_SETTLED = "StockNotSettled"
+_SOURCE = "storage-service"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceLimits:
+    batch: int = 100
+    # One event a second at most for each product, however often it is bought.
+    pause_ms: int = 1000
+    sold_days: int = 30
+    # An order's deadline and what its end may take; then somebody should look.
+    reservation_age_s: float = 900 + 600
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    products: str
+    signals: str
+
+
+class Announcements:
+    def __init__(
+        self,
+        db: Db,
+        clock: Clock,
+        outbox: Outbox,
+        products: ProductBook,
+        reservations: ReservationBook,
+        *,
+        topics: Topics,
+        limits: AnnounceLimits | None = None,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._outbox = outbox
+        self._products = products
+        self._reservations = reservations
+        self._topics = topics
+        self._limits = limits or AnnounceLimits()
+
+    async def announce_products(self) -> int:
+        """One round over what has changed; returns how many products were announced."""
+        now_ms = self._clock.now_ms()
+        since_day = now_ms // DAY_MS - self._limits.sold_days
+        async with self._db.read() as tx:
+            due = await self._products.unannounced(
+                tx, now_ms - self._limits.pause_ms, self._limits.batch
+            )
+        if not due:
+            return 0
+        async with self._db.transaction() as tx:
+            count = 0
+            for product_id in due:
+                snapshot = await self._products.snapshot(tx, product_id, since_day)
+                if await self._products.announced(tx, snapshot, now_ms):
+                    event = _product_changed(snapshot, now_ms)
+                    await self._outbox.add(
+                        tx,
+                        self._topics.products,
+                        str(product_id),
+                        write_event(event),
+                        event_id=event.event_id,
+                    )
+                    count += 1
+        return count
+
+    async def signal_overdue(self) -> int:
+        """One signal for each reservation that is open for longer than any order may be."""
+        now_ms = self._clock.now_ms()
+        before_ms = now_ms - int(self._limits.reservation_age_s * 1000)
+        async with self._db.read() as tx:
+            overdue = await self._reservations.overdue(tx, before_ms, self._limits.batch)
+        if not overdue:
+            return 0
+        async with self._db.transaction() as tx:
+            count = 0
+            for reservation in overdue:
+                if await self._reservations.signalled(tx, reservation.reservation_id):
+                    signal = _not_settled(reservation, now_ms)
+                    key = reservation.order_id or _SOURCE
+                    await self._outbox.add(
+                        tx, self._topics.signals, key, write_event(signal), event_id=signal.event_id
+                    )
+                    count += 1
+        return count
+
+
+def _product_changed(snapshot: Snapshot, now_ms: int) -> ProductChanged:
+    product_id = str(snapshot.product_id)
+    return ProductChanged(
+        event_id=content_id("product", product_id, str(snapshot.version)),
+        occurred_at=wire(now_ms),
+        aggregate_id=product_id,
+        version=snapshot.version,
+        payload=snapshot.payload,
+    )
+
+
+def _not_settled(reservation: Overdue, now_ms: int) -> Signal:
+    return Signal(
+        event_id=content_id("signal", STOCK_NOT_SETTLED, reservation.reservation_id),
+        occurred_at=wire(now_ms),
+        signal=STOCK_NOT_SETTLED,
+        source=_SOURCE,
+        order_id=reservation.order_id,
+        facts={
+            "reservationId": reservation.reservation_id,
+            "reservedAt": wire(reservation.created_at_ms),
+        },
+    )

@@ -1,0 +1,124 @@
+"""Reserve, confirm, release, restock: each one transaction, each the same when it is repeated."""
+
+from __future__ import annotations
+
+from kessai.contracts.moves import RESERVATION_MOVES, ReservationStatus, move
+from kessai.contracts.storage import Reservation, ReservationById, ReserveStock, Restock
+from kessai.kernel.clock import Clock
+from kessai.kernel.db import Db, Tx
+from kessai.kernel.errors import IllegalMove, KessaiError, NotFound, Refused
+from kessai.storage.application.ports import ReservationBook, Reserved, Returned, StockBook
+from kessai.storage.domain.movements import (
+    Movement,
+    Wanted,
+    confirming,
+    out_of_stock,
+    releasing,
+    reserving,
+    returning,
+    wanted,
+)
+
+DAY_MS = 86_400_000
+_RESERVED, _CONFIRMED, _RELEASED = (
+    ReservationStatus.RESERVED,
+    ReservationStatus.CONFIRMED,
+    ReservationStatus.RELEASED,
+)
+
+
+class BooksDisagree(KessaiError):
+    """A count would go below zero where the reservation says it cannot: a fault, not a refusal."""
+
+
+class Reservations:
+    def __init__(self, db: Db, clock: Clock, book: ReservationBook, stock: StockBook) -> None:
+        self._db = db
+        self._clock = clock
+        self._book = book
+        self._stock = stock
+
+    async def reserve(self, command: ReserveStock) -> Reservation:
+        asked = Reserved(command.reservation_id, command.order_id, _RESERVED, wanted(command.lines))
+        now_ms = self._clock.now_ms()
+        async with self._db.transaction() as tx:
+            if await self._book.add(tx, asked, now_ms):
+                await self._take(tx, asked, now_ms)
+                return _answer(asked)
+            known = await self._known(tx, asked.reservation_id)
+        return _asked_again(asked, known)
+
+    async def confirm(self, command: ReservationById) -> Reservation:
+        now_ms = self._clock.now_ms()
+        async with self._db.transaction() as tx:
+            ended = await self._book.end(tx, command.reservation_id, _CONFIRMED, now_ms)
+            known = await self._known(tx, command.reservation_id)
+            if ended:
+                sold = confirming(known.lines, known.reservation_id)
+                await self._certainly(tx, sold, now_ms)
+                await self._stock.count_sold(tx, known.lines, now_ms // DAY_MS)
+        if known.status is _RELEASED:
+            raise Refused("RESERVATION_RELEASED", "the reservation was released")
+        return _answer(known)
+
+    async def release(self, command: ReservationById) -> Reservation:
+        """A release that comes before its reserve is written down, so that the late one fails."""
+        now_ms = self._clock.now_ms()
+        empty = Reserved(command.reservation_id, None, _RELEASED, ())
+        async with self._db.transaction() as tx:
+            if await self._book.add(tx, empty, now_ms):
+                return _answer(empty)
+            ended = await self._book.end(tx, command.reservation_id, _RELEASED, now_ms)
+            known = await self._known(tx, command.reservation_id)
+            if ended:
+                await self._certainly(tx, releasing(known.lines, known.reservation_id), now_ms)
+        if known.status is not _RELEASED:
+            move(RESERVATION_MOVES, known.status, _RELEASED)
+        return _answer(known)
+
+    async def restock(self, command: Restock) -> Reservation:
+        now_ms = self._clock.now_ms()
+        asked = Returned(command.restock_id, command.reservation_id)
+        async with self._db.transaction() as tx:
+            known = await self._known(tx, command.reservation_id)
+            if known.status is not _CONFIRMED:
+                raise IllegalMove("only confirmed goods come back", {"status": known.status})
+            if await self._book.add_restock(tx, asked, command.reason, now_ms):
+                await self._certainly(tx, returning(known.lines, asked.restock_id), now_ms)
+                back = [Wanted(line.product_id, -line.quantity) for line in known.lines]
+                await self._stock.count_sold(tx, back, now_ms // DAY_MS)
+            elif await self._book.restock_of(tx, asked) != asked:
+                raise IllegalMove("these goods came back already, or the id was used for others")
+        return _answer(known)
+
+    async def _take(self, tx: Tx, asked: Reserved, now_ms: int) -> None:
+        """All lines or none: raising undoes this body."""
+        movements = reserving(asked.lines, asked.reservation_id)
+        if short := await self._stock.move(tx, movements, now_ms):
+            raise out_of_stock(asked.lines, short, await self._stock.available(tx, short))
+
+    async def _certainly(self, tx: Tx, movements: list[Movement], now_ms: int) -> None:
+        if short := await self._stock.move(tx, movements, now_ms):
+            raise BooksDisagree(f"products {short} hold less than their reservations say")
+
+    async def _known(self, tx: Tx, reservation_id: str) -> Reserved:
+        known = await self._book.get(tx, reservation_id)
+        if known is None:
+            raise NotFound("no such reservation")
+        return known
+
+
+def _asked_again(asked: Reserved, known: Reserved) -> Reservation:
+    if known.status is _RELEASED:
+        raise Refused("RESERVATION_RELEASED", "the reservation was released")
+    if (known.lines, known.order_id) != (asked.lines, asked.order_id):
+        raise Refused("IDEMPOTENCY_CONFLICT", "this reservation id stands for other lines")
+    return _answer(known)
+
+
+def _answer(reservation: Reserved) -> Reservation:
+    return Reservation(
+        reservation_id=reservation.reservation_id,
+        order_id=reservation.order_id,
+        status=reservation.status,
+    )

@@ -1,0 +1,81 @@
+"""storage-service as the others see it: the Protocol of the contract over the use cases."""
+
+from __future__ import annotations
+
+from kessai.contracts.storage import (
+    Categories,
+    ImportCatalogue,
+    Imported,
+    ListProducts,
+    Product,
+    ProductById,
+    ProductPage,
+    Quote,
+    Quoted,
+    Reservation,
+    ReservationById,
+    ReserveStock,
+    Restock,
+    SearchPage,
+    SearchProducts,
+    Suggest,
+    Suggestions,
+)
+from kessai.contracts.wire import Nothing
+from kessai.kernel.db import Db
+from kessai.storage.application.catalogue import Catalogue
+from kessai.storage.application.catalogue_import import CatalogueImport
+from kessai.storage.application.reservations import Reservations
+
+
+class Storage:
+    """Implements `contracts.storage.StorageService`."""
+
+    def __init__(
+        self,
+        db: Db,
+        catalogue: Catalogue,
+        imports: CatalogueImport,
+        reservations: Reservations,
+    ) -> None:
+        self._db = db
+        self._catalogue = catalogue
+        self._imports = imports
+        self._reservations = reservations
+
+    async def list_categories(self, command: Nothing) -> Categories:  # noqa: ARG002
+        return await self._catalogue.list_categories()
+
+    async def list_products(self, command: ListProducts) -> ProductPage:
+        return await self._catalogue.list_products(command)
+
+    async def get_product(self, command: ProductById) -> Product:
+        return await self._catalogue.get_product(command)
+
+    async def search_products(self, command: SearchProducts) -> SearchPage:
+        return await self._catalogue.search_products(command)
+
+    async def suggest(self, command: Suggest) -> Suggestions:
+        return await self._catalogue.suggest(command)
+
+    async def quote(self, command: Quote) -> Quoted:
+        return await self._catalogue.quote(command)
+
+    async def reserve_stock(self, command: ReserveStock) -> Reservation:
+        return await self._reservations.reserve(command)
+
+    async def confirm_stock(self, command: ReservationById) -> Reservation:
+        return await self._reservations.confirm(command)
+
+    async def release_stock(self, command: ReservationById) -> Reservation:
+        return await self._reservations.release(command)
+
+    async def restock(self, command: Restock) -> Reservation:
+        return await self._reservations.restock(command)
+
+    async def import_catalogue(self, command: ImportCatalogue) -> Imported:
+        return await self._imports.run(command.csv, dry_run=command.dry_run)
+
+    async def ping(self, command: Nothing) -> Nothing:
+        await self._db.ping()
+        return command

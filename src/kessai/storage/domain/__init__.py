@@ -1,0 +1,1 @@
+"""Rules of the catalogue and of stock that would be true on paper."""

@@ -1,0 +1,92 @@
+"""Wiring of storage-service."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from kessai.contracts.storage import StorageService
+from kessai.kernel.app import create_app
+from kessai.kernel.db import Db
+from kessai.kernel.migrations import migrate
+from kessai.kernel.outbox import Outbox
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.supervisor import Supervisor
+from kessai.storage.application.announcements import AnnounceLimits, Announcements, Topics
+from kessai.storage.application.catalogue import Catalogue
+from kessai.storage.application.catalogue_import import CatalogueImport
+from kessai.storage.application.reservations import Reservations
+from kessai.storage.application.service import Storage
+from kessai.storage.domain.catalogue_file import FileLimits
+from kessai.storage.gateway.products import SqlProductBook
+from kessai.storage.gateway.stock import SqlReservationBook, SqlStockBook
+from kessai.storage.web import IMPORT_PATH, keep_doing, routes
+from kessai.topology import PRODUCTS_TOPIC, SIGNALS_TOPIC, STORAGE
+
+ANNOUNCE_EVERY_S = 1.0
+OVERDUE_EVERY_S = 30.0
+# What an order may still take after its deadline before its open reservation is worth a signal.
+SETTLE_MARGIN_S = 600
+_CALL_PATH = "/internal/calls/import_catalogue"
+
+
+async def build(runtime: Runtime) -> Unit[StorageService]:
+    """The local default shop opens with a catalogue; a production shop opens empty."""
+    db = await runtime.open_db("storage")
+    migrate(db, "storage")
+    outbox = Outbox(db, runtime.bus, runtime.clock, service=STORAGE.name, owner=runtime.instance)
+    imports = _imports(runtime, db)
+    if runtime.settings.env == "local":
+        await imports.seed(resources.files("kessai.storage").joinpath("catalogue.csv").read_bytes())
+    reservations = Reservations(db, runtime.clock, SqlReservationBook(), SqlStockBook())
+    port = Storage(db, Catalogue(db, SqlProductBook()), imports, reservations)
+    supervisor = Supervisor(STORAGE.name, stop_timeout_s=runtime.settings.stop_timeout_s)
+    limits = _announce_limits(runtime)
+    announcements = Announcements(
+        db,
+        runtime.clock,
+        outbox,
+        SqlProductBook(),
+        SqlReservationBook(),
+        topics=Topics(products=PRODUCTS_TOPIC, signals=SIGNALS_TOPIC),
+        limits=limits,
+    )
+
+    async def start() -> None:
+        supervisor.start("outbox", outbox.relay)
+        announce, signal = announcements.announce_products, announcements.signal_overdue
+        supervisor.start(
+            "announce", keep_doing(announce, every_s=ANNOUNCE_EVERY_S, full=limits.batch)
+        )
+        supervisor.start("overdue", keep_doing(signal, every_s=OVERDUE_EVERY_S, full=limits.batch))
+
+    import_bytes = FileLimits().max_bytes
+    app = create_app(
+        title=STORAGE.name,
+        runtime=runtime,
+        routers=routes(port, token=runtime.settings.service_token.get_secret_value()),
+        health={"db": db.ping},
+        supervisor=supervisor,
+        # Base64 in a call, boundaries in a form.
+        body_limits={_CALL_PATH: import_bytes * 3 // 2, IMPORT_PATH: import_bytes + 65_536},
+    )
+    return Unit(
+        name=STORAGE.name,
+        app=app,
+        port=port,
+        supervisor=supervisor,
+        start=start,
+        closers=[db.close],
+    )
+
+
+def _imports(runtime: Runtime, db: Db) -> CatalogueImport:
+    return CatalogueImport(
+        db, runtime.clock, runtime.ids, SqlProductBook(), SqlStockBook(), limits=FileLimits()
+    )
+
+
+def _announce_limits(runtime: Runtime) -> AnnounceLimits:
+    return AnnounceLimits(
+        reservation_age_s=float(runtime.settings.order_deadline_s + SETTLE_MARGIN_S)
+    )

@@ -240,6 +240,7 @@ def test_a_task_behind_the_trigger_is_driven_again_too() -> None:
         assert outcome is not None
         assert (outcome.status, outcome.compensation) == ("UN", "SU")
         assert shop.done == ["reserve", "pay", "refund", "release", "fail"]
+        assert len({token for method, token in shop.asked if method == "fail"}) == 1
         loop.cancel()
 
     play(story)

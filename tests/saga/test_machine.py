@@ -114,6 +114,21 @@ def test_both_statuses_follow_from_the_answers(
     assert (tape.ended, tape.calls) == (ended, calls)
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"), [(OK, "SU"), (REFUSED, "FA"), (UNKNOWN, "UN"), (BUG, "FA")]
+)
+def test_a_step_without_an_undo_is_unknown_only_when_its_effect_is(
+    answer: Result, status: str
+) -> None:
+    task: dict[str, JsonValue] = {
+        "Type": "ServiceTask",
+        "ServiceName": "shop",
+        "ServiceMethod": "ship",
+    }
+    machine = load({"Name": "m", "StartState": "A", "States": {"A": task}})
+    assert Tape(machine).answer(answer).ended == (status, None)
+
+
 def test_retries_grow_are_capped_and_then_exhausted() -> None:
     tape = Tape(order_saga())
     pauses = []

@@ -19,7 +19,7 @@ from tests.saga.world import (
 )
 
 from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import DatabaseUnavailable, Refused
+from kessai.kernel.errors import DatabaseUnavailable, Refused, Unknown
 from kessai.saga import SG_EVENT, Engine
 from kessai.saga.log import decode
 
@@ -165,11 +165,12 @@ def test_a_zombie_is_fenced_by_the_next_row_and_stops() -> None:
             "SU",
             None,
         )
-        history = await events(db)
+        history, asked = await events(db), list(shop.asked)
         gate.set()
         await asyncio.sleep(1)
 
         assert await events(db) == history
+        assert shop.asked == [*asked, ("reserve", f"{instance_id}.Reserve.1")]
         assert shop.done == ["reserve", "pay", "ship"]
         assert [row["epoch"] for row in history] == [1, 2, 2, 2, 2]
         # The zombie tells whoever asks it what really happened.
@@ -189,6 +190,24 @@ class Gated(Shop):
         if method == "reserve" and self.gate is not None:
             await self.gate.wait()
         return await super()._do(method, step, input)
+
+
+def test_two_engines_that_find_the_same_orphans_share_them_without_a_quarrel() -> None:
+    async def story() -> None:
+        db, shop = await a_database(), Gated()
+        shop.gate = asyncio.Event()
+        dead = an_engine(db, shop, order_saga())
+        for n in range(4):
+            await start(dead, db, f"o-{n}")
+        heirs = [an_engine(db, shop, order_saga(), owner=owner) for owner in ("two", "three")]
+        await asyncio.gather(*(heir.tick() for heir in heirs))
+
+        assert [row["epoch"] for row in await machines(db)] == [2, 2, 2, 2]
+        assert [row["kind"] for row in await events(db)] == ["start", "claim"] * 4
+        for engine in (dead, *heirs):
+            await engine.close()
+
+    run_virtual(story())
 
 
 def test_a_zombies_local_step_is_undone_with_its_row() -> None:
@@ -211,8 +230,6 @@ def test_a_zombies_local_step_is_undone_with_its_row() -> None:
 
 def test_a_retry_that_waited_goes_on_waiting_in_the_next_engine() -> None:
     async def story() -> None:
-        from kessai.kernel.errors import Unknown
-
         db, shop = await a_database(), Shop()
         shop.plan["pay"] = [Unknown("DOWN"), Unknown("DOWN"), {"paid": True}]
         dead = an_engine(db, shop, order_saga())

@@ -1,0 +1,261 @@
+"""The outbox: events leave with the transaction that caused them, in order, at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy.engine import RowMapping
+
+from kessai.kernel.bus import Bus, Message, Retry, set_within
+from kessai.kernel.clock import Clock
+from kessai.kernel.db import Db, Tx
+from kessai.kernel.errors import Fenced, Unknown
+from kessai.kernel.kernel_tables import OUTBOX
+from kessai.kernel.leases import Lease, check, claim, release, renew
+from kessai.kernel.telemetry import get_log, outgoing_headers
+
+_log = get_log(__name__)
+EVENT_ID_HEADER = "event-id"
+_SHORTEST_PAUSE_S = 0.001
+
+# A literal: SQLite uses the partial index for `sent = 0`, and for `sent = ?` it scans the table.
+_UNSENT = text("sent = 0")
+_SENT = text("sent = 1")
+_ADD = insert(OUTBOX)
+_NEXT = (
+    select(OUTBOX)
+    .where(_UNSENT, OUTBOX.c.id > bindparam("after"))
+    .order_by(OUTBOX.c.id)
+    .limit(bindparam("limit"))
+)
+_MARK = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id.in_(bindparam("ids", expanding=True)))
+    .values(sent=1, sent_at_ms=bindparam("now_ms"))
+)
+_LAG = select(
+    func.count().label("messages"), func.min(OUTBOX.c.created_at_ms).label("oldest_ms")
+).where(_UNSENT)
+_OLDEST = (
+    select(OUTBOX.c.id, OUTBOX.c.sent, OUTBOX.c.sent_at_ms)
+    .order_by(OUTBOX.c.id)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_LAST_OF_OLDEST = select(func.max(_OLDEST.c.id)).where(
+    _OLDEST.c.sent == 1, _OLDEST.c.sent_at_ms < bindparam("before_ms")
+)
+_FORGET = delete(OUTBOX).where(
+    OUTBOX.c.id <= bindparam("until_id"), _SENT, OUTBOX.c.sent_at_ms < bindparam("before_ms")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    messages: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLimits:
+    batch: int = 200
+    # Messages that another process wrote, and wake-ups that were missed, wait at most so long.
+    fallback_poll_s: float = 1.0
+    lease_s: float = 5.0
+    # "Sent" is written late and for many at once; a crash before it means sending again.
+    mark_after_s: float = 0.1
+    keep_sent_s: float = 24 * 3600.0
+    purge_every_s: float = 60.0
+    purge_rows: int = 500
+    retry: Retry = field(default_factory=Retry)
+
+
+class Outbox:
+    """One relay at a time publishes a service's messages in the order of their ids."""
+
+    def __init__(
+        self,
+        db: Db,
+        bus: Bus,
+        clock: Clock,
+        *,
+        service: str,
+        owner: str,
+        limits: OutboxLimits | None = None,
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._lease_name = f"outbox-relay:{service}"
+        self._owner = owner
+        self._limits = limits or OutboxLimits()
+        self._wake = asyncio.Event()
+        self._lease: Lease | None = None
+        self._unmarked: list[int] = []
+        self._mark_at_s = 0.0
+        self._purge_at_s = 0.0
+
+    async def add(
+        self,
+        tx: Tx,
+        topic: str,
+        key: str,
+        value: bytes,
+        *,
+        event_id: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """In the business transaction: the message is published if, and only if, it commits."""
+        row = {
+            "topic": topic,
+            "message_key": key,
+            "value": value,
+            "headers": json.dumps(
+                {**outgoing_headers(), **(headers or {}), EVENT_ID_HEADER: event_id}
+            ),
+            "event_id": event_id,
+            "created_at_ms": self._clock.now_ms(),
+            "sent": 0,
+        }
+        await tx.run(_ADD, row)
+        tx.after_commit(self._wake.set)
+
+    async def relay(self) -> None:
+        """A loop for the Supervisor; only cancellation or a mistake in the code ends it."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    pause_s = await self._round()
+                except Unknown as error:
+                    failures += 1
+                    if failures == 1:
+                        _log.warning("outbox.relay_waits", lease=self._lease_name, code=error.code)
+                    pause_s = self._limits.retry.pause_s(failures)
+                    await asyncio.sleep(pause_s)
+                    continue
+                if failures:
+                    _log.info("outbox.relay_goes_on", lease=self._lease_name, failures=failures)
+                failures = 0
+                await set_within(self._wake, pause_s)
+        finally:
+            await self._hand_over()
+
+    async def lag(self) -> Lag:
+        """Messages that are not marked as sent, and the age of the oldest."""
+        async with self._db.read() as tx:
+            row = (await tx.run(_LAG)).one()
+        if row["oldest_ms"] is None:
+            return Lag(0, 0.0)
+        return Lag(row["messages"], max(0, self._clock.now_ms() - row["oldest_ms"]) / 1000)
+
+    async def purge(self) -> int:
+        """Forgets the oldest sent messages that are past their keeping time, within a limit."""
+        before_ms = self._clock.now_ms() - int(self._limits.keep_sent_s * 1000)
+        oldest = {"before_ms": before_ms, "limit": self._limits.purge_rows}
+        async with self._db.transaction() as tx:
+            until_id = (await tx.run(_LAST_OF_OLDEST, oldest)).scalar()
+            if until_id is None:
+                return 0
+            forgotten = await tx.run(_FORGET, {"until_id": until_id, "before_ms": before_ms})
+            return forgotten.rowcount
+
+    async def _round(self) -> float:
+        """One look at the table; returns how long there is nothing to do without a wake-up."""
+        self._wake.clear()
+        try:
+            await self._mark_if_late()
+            rows = await self._next()
+            if rows and not await self._hold():
+                # Another process relays; it finds our messages by its own fallback poll.
+                await asyncio.sleep(self._limits.fallback_poll_s)
+                return 0.0
+        except Fenced:
+            return self._step_back()
+        if rows:
+            await self._publish(rows)
+            if len(rows) == self._limits.batch:
+                return 0.0
+        await self._purge_if_late()
+        return self._pause_s()
+
+    async def _next(self) -> Sequence[RowMapping]:
+        after = self._unmarked[-1] if self._unmarked else 0
+        async with self._db.read() as tx:
+            return (await tx.run(_NEXT, {"after": after, "limit": self._limits.batch})).all()
+
+    async def _hold(self) -> bool:
+        """The right to publish; an idle relay lets it run out and so writes nothing."""
+        now_ms, ttl_ms = self._clock.now_ms(), int(self._limits.lease_s * 1000)
+        lease = self._lease
+        if lease is not None and lease.until_ms - now_ms > ttl_ms // 2:
+            return True
+        async with self._db.transaction() as tx:
+            if lease is None:
+                lease = await claim(tx, self._lease_name, self._owner, ttl_ms, now_ms)
+            else:
+                lease = await renew(tx, lease, ttl_ms, now_ms)
+        self._lease = lease
+        return lease is not None
+
+    def _step_back(self) -> float:
+        """Another relay has taken over and sends again what was not marked."""
+        _log.warning("outbox.relay_fenced", lease=self._lease_name, owner=self._owner)
+        self._lease = None
+        self._unmarked.clear()
+        return self._limits.lease_s
+
+    async def _publish(self, rows: Sequence[RowMapping]) -> None:
+        await self._bus.publish([_message(row) for row in rows])
+        if not self._unmarked:
+            self._mark_at_s = self._clock.monotonic() + self._limits.mark_after_s
+        self._unmarked.extend(cast(int, row["id"]) for row in rows)
+
+    async def _mark_if_late(self) -> None:
+        many = len(self._unmarked) >= self._limits.batch
+        if many or (self._unmarked and self._clock.monotonic() >= self._mark_at_s):
+            async with self._db.transaction() as tx:
+                await self._mark(tx)
+            self._unmarked.clear()
+
+    async def _mark(self, tx: Tx) -> None:
+        """Under the fence: a zombie may have published twice, but it writes nothing."""
+        if self._lease is None:
+            raise Fenced("published without a lease")
+        await check(tx, self._lease)
+        await tx.run(_MARK, {"ids": tuple(self._unmarked), "now_ms": self._clock.now_ms()})
+
+    async def _purge_if_late(self) -> None:
+        now_s = self._clock.monotonic()
+        if now_s >= self._purge_at_s:
+            forgotten = await self.purge()
+            full = forgotten >= self._limits.purge_rows
+            self._purge_at_s = now_s + (0.0 if full else self._limits.purge_every_s)
+
+    def _pause_s(self) -> float:
+        if not self._unmarked:
+            return self._limits.fallback_poll_s
+        return max(_SHORTEST_PAUSE_S, self._mark_at_s - self._clock.monotonic())
+
+    async def _hand_over(self) -> None:
+        """A graceful end: the next relay need neither wait nor send anything twice."""
+        if self._lease is None:
+            return
+        try:
+            async with self._db.transaction() as tx:
+                if self._unmarked:
+                    await self._mark(tx)
+                await release(tx, self._lease)
+        except (Unknown, Fenced) as error:
+            _log.warning("outbox.not_handed_over", lease=self._lease_name, error=str(error))
+        self._lease = None
+        self._unmarked.clear()
+
+
+def _message(row: RowMapping) -> Message:
+    return Message(row["topic"], row["message_key"], row["value"], json.loads(row["headers"]))

@@ -1,0 +1,119 @@
+"""The money back: by the customer, the whole of it, once; partial ones by operators add up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.order_shop import (
+    BOB,
+    STOCK,
+    TEA,
+    OrderShop,
+    a_shop,
+    codes,
+    on_virtual_time,
+)
+
+from kessai.contracts.order import Order, RefundOrder
+from kessai.contracts.payment import RequestRefund
+from kessai.kernel.errors import Refused
+
+
+async def a_paid_order(shop: OrderShop) -> Order:
+    order = await shop.buy(lines={TEA: 2})
+    await shop.news(shop.payment.pay(order.order_id))
+    paid = await shop.settled(order.order_id, within_s=1)
+    assert paid.status == "PAID"
+    return paid
+
+
+def a_wish(order: Order) -> RefundOrder:
+    return RefundOrder(user_id=BOB, order_id=order.order_id, reason="サイズが合わない")
+
+
+@on_virtual_time
+async def test_a_full_refund_gives_back_money_and_goods_once() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+
+    asked = await shop.house.desk.refund_order(a_wish(order))
+    again = await shop.house.desk.refund_order(a_wish(order))
+    await asyncio.sleep(1)
+    done = shop.payment.complete_refund(order.order_id)
+    for _ in range(3):
+        await shop.news(done)
+    ended = await shop.order(order.order_id)
+
+    assert (asked.status, asked.actions) == ("REFUNDING", ())
+    assert again.view_version == asked.view_version
+    assert (ended.status, ended.actions) == ("REFUNDED", ())
+    assert ended.refund is not None
+    assert (ended.refund.amount, ended.refund.status, ended.refund.reason) == (
+        2400,
+        "COMPLETED",
+        "CUSTOMER",
+    )
+    assert shop.storage.stock == STOCK
+    assert len(shop.storage.restocks) == 1
+    assert codes(ended)[-5:] == [
+        "REFUND_REQUESTED",
+        "REFUNDING",
+        "RESTOCKED",
+        "REFUND_COMPLETED",
+        "REFUNDED",
+    ]
+    assert (await shop.moves(order.order_id))[-2:] == ["PAID>REFUNDING", "REFUNDING>REFUNDED"]
+    assert await shop.versions(order.order_id) == [1, 2, 3, 4, 5]
+
+
+@on_virtual_time
+async def test_the_customer_may_ask_for_a_day() -> None:
+    shop = await a_shop(customer_refund_s=100)
+    order = await a_paid_order(shop)
+    await asyncio.sleep(99)
+
+    with pytest.raises(Refused) as refused:
+        await shop.house.desk.refund_order(a_wish(order))
+
+    assert refused.value.code == "ILLEGAL_STATE"
+    assert (await shop.order(order.order_id)).actions == ()
+    assert shop.payment.count("request_refund") == 0
+
+
+@on_virtual_time
+async def test_an_unpaid_order_has_nothing_to_give_back() -> None:
+    shop = await a_shop()
+    order = await shop.buy()
+
+    with pytest.raises(Refused) as refused:
+        await shop.house.desk.refund_order(a_wish(order))
+
+    assert (refused.value.code, refused.value.facts) == (
+        "ILLEGAL_STATE",
+        {"status": "WAITING_PAYMENT"},
+    )
+    assert await shop.count("order_refund") == 0
+
+
+@on_virtual_time
+async def test_partial_refunds_keep_paid_until_they_reach_the_whole() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    statuses = []
+    for amount in (1000, 1400):
+        await shop.payment.request_refund(
+            RequestRefund(
+                refund_id=f"operator-{amount}",
+                order_id=order.order_id,
+                merchant_payment_id=f"{order.order_id}-1",
+                amount=amount,
+                reason="OPERATOR",
+            )
+        )
+        await shop.news(shop.payment.complete_refund(order.order_id))
+        statuses.append((await shop.order(order.order_id)).status)
+
+    assert statuses == ["PAID", "REFUNDED"]
+    assert await shop.versions(order.order_id) == [1, 2, 3, 4, 5]
+    assert shop.storage.restocks == {}

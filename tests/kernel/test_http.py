@@ -23,14 +23,14 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def a_server(serve: Serve) -> AsyncIterator[str]:
     """A socket that answers what `serve` writes."""
     served: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def serve_and_close() -> None:
-            try:
-                await serve(reader, writer)
-            finally:
-                writer.close()
+            await serve(reader, writer)
+            writer.close()
 
+        writers.append(writer)
         served.append(asyncio.create_task(serve_and_close()))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -38,9 +38,13 @@ async def a_server(serve: Serve) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        # A connection that was made but not yet served; its task comes with the next turn.
+        await asyncio.sleep(0)
         for task in served:
             task.cancel()
         await asyncio.gather(*served, return_exceptions=True)
+        for writer in writers:
+            writer.close()
 
 
 def says(answer: bytes, *, then_wait_s: float = 0) -> Serve:

@@ -1,10 +1,9 @@
-"""Instances that run in one engine: answers, compensation, local steps, keys, operators."""
+"""Instances that run in one engine: answers, compensation, local steps, keys."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.saga.world import (
@@ -15,26 +14,13 @@ from tests.saga.world import (
     machines,
     notes_in,
     order_saga,
-    prepare,
-    run_virtual,
+    play,
     start,
 )
 
-from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import NotFound, Refused, Unknown, VersionConflict
+from kessai.kernel.db import Db
+from kessai.kernel.errors import Refused, Unknown
 from kessai.saga import EngineLimits
-
-Story = Callable[[Db, Shop], Awaitable[None]]
-
-
-def play(story: Story) -> None:
-    async def main() -> None:
-        db = await open_database("sqlite:")
-        prepare(db)
-        await story(db, Shop())
-        await db.close()
-
-    run_virtual(main())
 
 
 def test_a_saga_without_trouble_calls_each_step_once() -> None:
@@ -317,87 +303,5 @@ def test_a_refused_local_step_leaves_only_its_refusal() -> None:
         assert (outcome.status, outcome.compensation) == ("UN", "SU")
         assert await notes_in(db) == []
         assert shop.done == ["reserve", "release", "fail"]
-
-    play(story)
-
-
-def test_an_answer_that_json_cannot_keep_is_unknown_not_lost() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        shop.plan["pay"] = [[object()]]
-        engine = an_engine(db, shop, order_saga(), limits=EngineLimits(redrives=0))
-        outcome = await engine.wait(await start(engine, db), 1)
-
-        assert outcome is not None
-        assert (outcome.status, outcome.needs_operator) == ("UN", True)
-        assert outcome.error is not None
-        assert outcome.error.names[0] == "NotStorable"
-
-    play(story)
-
-
-def test_an_answer_too_large_for_the_log_is_unknown_not_lost() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        shop.plan["pay"] = [["x" * 2000]]
-        limits = EngineLimits(redrives=0, event_bytes=1000)
-        engine = an_engine(db, shop, order_saga(), limits=limits)
-        outcome = await engine.wait(await start(engine, db), 1)
-
-        assert outcome is not None
-        assert (outcome.status, outcome.needs_operator) == ("UN", True)
-        assert outcome.error is not None
-        assert outcome.error.code == "NOT_STORABLE"
-
-    play(story)
-
-
-def test_operations_refuse_what_runs_and_what_moved_on() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        shop.crash_after = 1
-        engine = an_engine(db, shop, order_saga())
-        instance_id = await start(engine, db)
-        await asyncio.sleep(0.1)
-        for operation in (engine.forward, engine.compensate):
-            with pytest.raises(Refused) as refusal:
-                await operation(instance_id)
-            assert refusal.value.code == "SAGA_RUNNING"
-        with pytest.raises(NotFound):
-            await engine.forward("nobody")
-        done = await start(engine, db, "o-2")
-        await engine.wait(done, 1)
-        with pytest.raises(VersionConflict):
-            await engine.compensate(done, expected_seq=1)
-
-        assert shop.done == ["reserve", "pay", "ship"]
-        await engine.close()
-
-    play(story)
-
-
-def test_an_operator_undoes_a_saga_that_had_succeeded() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        engine = an_engine(db, shop, order_saga())
-        instance_id = await start(engine, db)
-        await engine.wait(instance_id, 1)
-        await engine.compensate(instance_id, expected_seq=4)
-        outcome = await engine.wait(instance_id, 1)
-
-        assert outcome is not None
-        assert (outcome.status, outcome.compensation) == ("SU", "SU")
-        assert shop.done == ["reserve", "pay", "ship", "refund", "release"]
-        await engine.compensate(instance_id)
-        assert len(shop.asked) == 5
-
-    play(story)
-
-
-def test_two_hundred_sagas_at_once_each_end_once() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        engine = an_engine(db, shop, order_saga(), limits=EngineLimits(calls=10))
-        ids = [await start(engine, db, f"o-{n}") for n in range(200)]
-        outcomes = await asyncio.gather(*(engine.wait(one, 10) for one in ids))
-
-        assert all(outcome is not None and outcome.succeeded for outcome in outcomes)
-        assert sorted(shop.done) == sorted(["reserve", "pay", "ship"] * 200)
-        assert len(await events(db)) == 800
 
     play(story)

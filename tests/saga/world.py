@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import Clock
-from kessai.kernel.db import Db, Tx
+from kessai.kernel.db import Db, Tx, open_database
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
@@ -151,6 +151,19 @@ def run_virtual(story: Coroutine[Any, Any, None]) -> None:
 def prepare(db: Db) -> None:
     db.migrate(METADATA.create_all)
     db.migrate(NOTES.create_all)
+
+
+Story = Callable[[Db, Shop], Awaitable[None]]
+
+
+def play(story: Story) -> None:
+    async def main() -> None:
+        db = await open_database("sqlite:")
+        prepare(db)
+        await story(db, Shop())
+        await db.close()
+
+    run_virtual(main())
 
 
 def an_engine(

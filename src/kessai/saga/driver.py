@@ -100,11 +100,17 @@ class Driver:
         timeout_s = task.timeout_s or self._limits.step_timeout_s
         try:
             async with self._slots, asyncio.timeout(timeout_s) as limit:
-                return Value(plain(await bound.method(context, *step.input)))
+                return Value(plain(await bound.method(context, *_arguments(step))))
         except TimeoutError as error:
             if not limit.expired():
                 return self._classify(error)
             return self._classify(Unknown("TIMEOUT", f"no answer within {timeout_s} s"))
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is None or current.cancelling():
+                raise
+            # The service gave up by itself, which says nothing about its effect.
+            return self._classify(Unknown("CANCELLED", "the call was cancelled"))
         except (Refused, Unknown) as error:
             return self._classify(error)
         except Exception as error:
@@ -118,7 +124,7 @@ class Driver:
         failure: Thrown
         try:
             async with self._db.transaction() as tx:
-                value = plain(await bound.method(context, tx, *step.input))
+                value = plain(await bound.method(context, tx, *_arguments(step)))
                 event = self._decide(instance.run, step, Value(value))
                 rest = self.rest(instance, event)
                 row = loggable(instance.run, event)
@@ -202,6 +208,11 @@ class Driver:
         run = instance.run
         async with self._db.read() as tx:
             return await log.epoch_at(tx, run.instance_id, run.seq + 1) == instance.epoch
+
+
+def _arguments(step: Step) -> list[JsonValue]:
+    """Copies: a service that changes its input must not change the history."""
+    return [plain(value) for value in step.input]
 
 
 def _context(run: Run, step: Step) -> StepContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import Context, copy_context
 from functools import partial
 
 from sqlalchemy.engine import RowMapping
@@ -98,7 +99,8 @@ class Engine:
         instance.started_at = now_ms
         apply(instance.run, event)
         instance.run.seq += 1
-        tx.after_commit(partial(self._launch, instance))
+        # The commit's callback runs in the context of whoever began its group.
+        tx.after_commit(partial(self._launch, instance, copy_context()))
         return instance.run.instance_id
 
     async def start_once(
@@ -214,12 +216,14 @@ class Engine:
         run = Run(definition, self._ids.new(), business_key)
         return Instance(run, epoch=1), machine.begin(run, _params(params))
 
-    def _launch(self, instance: Instance) -> None:
+    def _launch(self, instance: Instance, context: Context) -> None:
         instance_id = instance.run.instance_id
         if self._closed:
             return
         name = f"saga:{instance.run.machine.name}:{instance_id}"
-        task = asyncio.get_running_loop().create_task(self._drive(instance), name=name)
+        task = asyncio.get_running_loop().create_task(
+            self._drive(instance), name=name, context=context
+        )
         self._tasks[instance_id] = task
 
     async def _drive(self, instance: Instance) -> None:
@@ -316,7 +320,8 @@ class Engine:
         await log.claim(tx, instance, row, rest, owner=self.owner, at=now_ms)
         apply(instance.run, event)
         instance.run.seq += 1
-        tx.after_commit(partial(self._launch, instance))
+        # The commit's callback runs in the context of whoever began its group.
+        tx.after_commit(partial(self._launch, instance, copy_context()))
 
     async def _stored_outcome(self, instance_id: str) -> Outcome | None:
         async with self._db.read() as tx:

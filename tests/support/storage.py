@@ -61,9 +61,11 @@ class CountingDb:
     def __init__(self, db: Db) -> None:
         self._db = db
         self.statements: list[str] = []
+        self.transactions: list[Body] = []
 
     def transaction(self) -> Body:
-        return _CountingBody(self._db.transaction(), self.statements)
+        self.transactions.append(_CountingBody(self._db.transaction(), self.statements))
+        return self.transactions[-1]
 
     def read(self) -> Body:
         return _CountingBody(self._db.read(), self.statements)

@@ -1,0 +1,1 @@
+"""Tables, password hashes, and tokens signed by real keys."""

@@ -109,6 +109,8 @@ class KeyServer:
         self.headers: Mapping[str, str] = {"Cache-Control": "public, max-age=21600"}
         self.is_up = True
         self.asked = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def send(
         self,
@@ -122,6 +124,7 @@ class KeyServer:
         assert (method, url) == ("GET", KEYS_URL)
         self.asked += 1
         await asyncio.sleep(0)
+        await self.answers.wait()
         if not self.is_up:
             raise NotSent("the connection was refused")
         content = self.content if isinstance(self.content, bytes) else json.dumps(self.content)
@@ -305,6 +308,11 @@ async def test_nonsense_is_refused(scene: Scene, token: str) -> None:
     assert scene.keys.asked == 0
 
 
+async def test_huge_token_is_refused_unread(scene: Scene) -> None:
+    await scene.refuses(a_token(name="x" * 8192), "malformed")
+    assert scene.keys.asked == 0
+
+
 async def test_bottomless_header_is_refused(scene: Scene) -> None:
     header = base64url(b"[" * 4000).decode()
 
@@ -416,6 +424,23 @@ async def test_caller_that_gives_up_takes_nobody_with_it(scene: Scene) -> None:
     first.cancel()
 
     assert (await second).subject == "u1"
+
+
+async def test_nobody_waits_for_a_slow_server_while_the_old_keys_will_do(scene: Scene) -> None:
+    token = a_token(exp=NOW_S + 90_000)
+    await scene.verifier.verify(token)
+    scene.keys.answers.clear()
+    scene.clock.pass_s(21_600)
+
+    first = asyncio.create_task(scene.verifier.verify(token))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        await scene.verifier.verify(token)
+
+    assert not first.done()
+    scene.keys.answers.set()
+    await first
+    assert scene.keys.asked == 2
 
 
 async def test_old_keys_serve_while_the_server_is_down_and_then_no_more(scene: Scene) -> None:

@@ -18,8 +18,19 @@ async def test_customer_cancels_before_paying(shop: Shop) -> None:
     assert failed["reason"] == "CANCELLED"
     assert (await shop.wallet(order_id)).status >= 400
     again = await customer.act(order_id, "cancel")
-    assert (again.status, again.code) == (409, "ILLEGAL_STATE")
+    assert (again.status, again.body["status"]) == (202, "FAILED")
     await assert_agreement(shop, customer)
+
+
+@story(1)
+async def test_a_paid_order_is_not_cancelled(shop: Shop) -> None:
+    customer = await shop.customer()
+    order_id = await customer.buy()
+    await shop.wallet(order_id)
+    await customer.until(order_id, "PAID")
+    refused = await customer.act(order_id, "cancel")
+    assert (refused.status, refused.code) == (409, "ILLEGAL_STATE")
+    assert (await customer.order(order_id))["status"] == "PAID"
 
 
 @story(1)

@@ -40,7 +40,7 @@ async def build(
     payment: PaymentService,
 ) -> Unit[Door]:
     settings = runtime.settings
-    supervisor = Supervisor(BFF.name, stop_timeout_s=settings.stop_timeout_s)
+    supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
     store = session_store(runtime)
     door = Door(
         settings=settings,

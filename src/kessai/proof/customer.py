@@ -120,6 +120,11 @@ class Customer:
         )
         return str(session["userId"])
 
+    @property
+    def cookie(self) -> str:
+        """The session cookie as a header's value."""
+        return "; ".join(f"{morsel.key}={morsel.value}" for morsel in self._http.cookie_jar)
+
     async def products(self) -> list[dict[str, JsonValue]]:
         async with self._http.get(f"{self._urls.shop}/api/products?limit=100") as answer:
             listed: list[dict[str, JsonValue]] = await answer.json()

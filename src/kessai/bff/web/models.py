@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    EmailStr,
     Field,
     JsonValue,
     StrictInt,
@@ -40,6 +39,8 @@ def _not_blank(value: str) -> str:
 
 
 ProductId = Annotated[StrictInt, BeforeValidator(_number), Field(ge=1, le=2**53)]
+# Only what tells a slip from an address; whether it exists, only a mail can show.
+Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
 Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(_not_blank)]
 
 
@@ -62,7 +63,7 @@ class Address(Body):
 
 class PurchaseBody(Body):
     customerName: Name
-    customerEmail: Annotated[EmailStr, Field(max_length=254)]
+    customerEmail: Email
     items: Annotated[list[CartLine], Field(max_length=50)]
     expectedAmount: Annotated[StrictInt, Field(ge=0)] | None = None
     method: Method = Method.PAYPAY

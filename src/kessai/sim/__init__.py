@@ -1,0 +1,1 @@
+"""Stand-ins for strangers, good enough to be integrated against; each also runs alone."""

@@ -1,0 +1,100 @@
+"""Wiring of the PayPay simulator, embedded on 8090 or alone as `kessai sim paypay`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from kessai.contracts.paypay import Credentials
+from kessai.kernel.app import create_app
+from kessai.kernel.db import Db
+from kessai.kernel.migrations import migrate
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
+from kessai.kernel.supervisor import Supervisor
+from kessai.sim.paypay.application.book import Book
+from kessai.sim.paypay.application.control import Control
+from kessai.sim.paypay.application.customer import Customer
+from kessai.sim.paypay.application.expiry import Expiry
+from kessai.sim.paypay.application.faults import FaultBox
+from kessai.sim.paypay.application.happenings import Happenings
+from kessai.sim.paypay.application.merchant import Merchant
+from kessai.sim.paypay.application.webhooks import Webhooks
+from kessai.sim.paypay.gateway import HttpCourier, SqlStore
+from kessai.sim.paypay.web.api import api_routes
+from kessai.sim.paypay.web.control import control_routes
+from kessai.sim.paypay.web.gate import Gate
+from kessai.sim.paypay.web.page import page_routes
+from kessai.topology import PAYPAY_SIMULATOR
+
+
+async def build(runtime: Runtime) -> Unit[Control]:
+    """Opens the book that an earlier process left. Raises `ValueError` in production."""
+    settings = runtime.settings
+    if settings.env == "production":
+        raise ValueError(f"{PAYPAY_SIMULATOR.name} does not run in production")
+    db = await runtime.open_db(PAYPAY_SIMULATOR.name)
+    migrate(db, PAYPAY_SIMULATOR.package)
+    supervisor = Supervisor(PAYPAY_SIMULATOR.name, stop_timeout_s=settings.stop_timeout_s)
+    control = _control(runtime, db, supervisor)
+    await control.open()
+
+    async def start() -> None:
+        supervisor.start("expiry", control.expiry.run)
+
+    return Unit(
+        name=PAYPAY_SIMULATOR.name,
+        app=_app(runtime, db, supervisor, control),
+        port=control,
+        supervisor=supervisor,
+        start=start,
+        closers=[db.close],
+    )
+
+
+def _control(runtime: Runtime, db: Db, supervisor: Supervisor) -> Control:
+    clock, chance = runtime.clock, runtime.chance
+    store = SqlStore(db)
+    happenings = Happenings(clock)
+    book = Book(store)
+    faults = FaultBox(store, clock, happenings)
+    expiry = Expiry(book, happenings, clock)
+    webhooks = Webhooks(
+        book,
+        faults,
+        HttpCourier(runtime.http, runtime.settings.sim_webhook_url),
+        happenings,
+        spawn=supervisor.spawn,
+        merchant_id=runtime.settings.paypay_merchant_id,
+    )
+    merchant = Merchant(book, faults, expiry, happenings, clock=clock, chance=chance)
+    customer = Customer(
+        book, store, faults, webhooks, expiry, happenings, clock=clock, chance=chance
+    )
+    return Control(book, merchant, customer, webhooks, faults, happenings, expiry)
+
+
+def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> FastAPI:
+    settings = runtime.settings
+    base_url = settings.sim_public_url.rstrip("/")
+    gate = Gate(_credentials(settings), control.faults, clock=runtime.clock, chance=runtime.chance)
+    return create_app(
+        title=PAYPAY_SIMULATOR.name,
+        runtime=runtime,
+        routers=[
+            api_routes(gate, control.merchant, base_url=base_url),
+            control_routes(control, runtime.clock, base_url=base_url),
+            page_routes(control.customer, control.book, runtime.clock),
+        ],
+        health={"book": db.ping},
+        docs=settings.env == "local",
+        supervisor=supervisor,
+    )
+
+
+def _credentials(settings: Settings) -> Credentials:
+    return Credentials(
+        settings.paypay_api_key.get_secret_value(),
+        settings.paypay_api_secret.get_secret_value(),
+        settings.paypay_merchant_id,
+    )

@@ -1,0 +1,1 @@
+"""What comes in: PayPay's own API, the remote control, the payment page."""

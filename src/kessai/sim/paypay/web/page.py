@@ -1,0 +1,126 @@
+"""The payment page at a code's address: server-rendered, plain forms, no foreign files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from importlib import resources
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from kessai.contracts.paypay import ProviderStatus
+from kessai.kernel.clock import JST, Clock, from_ms
+from kessai.kernel.errors import Refused
+from kessai.sim.paypay.application.book import Book
+from kessai.sim.paypay.application.customer import Customer
+from kessai.sim.paypay.domain.book import Payment
+from kessai.sim.paypay.domain.ledger import CHARGE_YEN
+from kessai.sim.paypay.web import screens
+from kessai.sim.paypay.web.control import same_site
+from kessai.sim.paypay.web.present import CODE_PATH, code_id_of
+from kessai.sim.paypay.web.screens import CSS_PATH, JS_PATH, Asked, Ended
+
+_STATIC: Final = resources.files("kessai.sim.paypay.web").joinpath("static")
+_CSS: Final = _STATIC.joinpath("wallet.css").read_bytes()
+_JS: Final = _STATIC.joinpath("wallet.js").read_bytes()
+_PAYEE: Final = "Kessai 商店"
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def page_routes(customer: Customer, book: Book, clock: Clock) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get(CODE_PATH + "{tail}")
+    async def page(tail: str, wait: bool = False, stay: bool = False) -> Response:
+        payment = book.by_code(code_id_of(tail))
+        balance_yen = customer.balance_yen()
+        if payment is None:
+            content, status = screens.unknown_screen(balance_yen=balance_yen), 404
+        else:
+            content, status = _screen(payment, clock.now_ms(), balance_yen, wait, stay), 200
+        return HTMLResponse(content, status_code=status, headers=_NO_STORE)
+
+    async def pressed(tail: str, act: Callable[[str], Awaitable[object]]) -> Response:
+        """What cannot be done any more is told by the page as it is now."""
+        payment = book.by_code(code_id_of(tail))
+        if payment is not None:
+            with suppress(Refused):
+                await act(payment.merchant_payment_id)
+        return RedirectResponse(CODE_PATH + tail, status_code=303)
+
+    @router.post(CODE_PATH + "{tail}/pay", dependencies=[Depends(same_site)])
+    async def pay(tail: str) -> Response:
+        async def act(name: str) -> None:
+            await customer.pay(name, by="page")
+
+        return await pressed(tail, act)
+
+    @router.post(CODE_PATH + "{tail}/decline", dependencies=[Depends(same_site)])
+    async def decline(tail: str) -> Response:
+        return await pressed(tail, customer.decline)
+
+    @router.post(CODE_PATH + "{tail}/charge", dependencies=[Depends(same_site)])
+    async def charge(tail: str) -> Response:
+        async def act(_: str) -> None:
+            await customer.charge()
+
+        return await pressed(tail, act)
+
+    @router.get(CSS_PATH)
+    async def css() -> Response:
+        return Response(_CSS, media_type="text/css")
+
+    @router.get(JS_PATH)
+    async def js() -> Response:
+        return Response(_JS, media_type="text/javascript")
+
+    return router
+
+
+def _screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool, stay: bool) -> str:
+    status = payment.status_at(now_ms)
+    if status is ProviderStatus.CREATED and payment.is_payable(now_ms):
+        return _open_screen(payment, now_ms, balance_yen, wait)
+    ended = Ended(
+        amount_yen=payment.amount_yen,
+        reference=payment.payment_id or "",
+        back_url=_back_url(payment),
+    )
+    if status is ProviderStatus.COMPLETED:
+        return screens.paid_screen(ended, balance_yen=balance_yen, stays=stay)
+    if status is ProviderStatus.CREATED:
+        show = screens.deleted_screen if payment.deleted_at_ms else screens.expired_screen
+        return show(ended, balance_yen=balance_yen)
+    if payment.paid_at_ms is None:
+        return screens.declined_screen(ended, balance_yen=balance_yen)
+    whole = status is ProviderStatus.FAILED
+    back = ended if whole else Ended(payment.refunded_yen, ended.reference, ended.back_url)
+    return screens.returned_screen(back, balance_yen=balance_yen, whole=whole)
+
+
+def _open_screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool) -> str:
+    expires_ms = payment.expires_at_s * 1000
+    asked = Asked(
+        path=CODE_PATH + payment.code_id.replace("-", ""),
+        payee=payment.asked.store_info or _PAYEE,
+        amount_yen=payment.amount_yen,
+        name=payment.merchant_payment_id,
+        expires_at=from_ms(expires_ms).astimezone(JST).strftime("%H:%M:%S"),
+        left_ms=expires_ms - now_ms,
+    )
+    if wait:
+        return screens.wait_screen(asked, balance_yen=balance_yen)
+    if payment.amount_yen > balance_yen:
+        return screens.short_screen(asked, balance_yen=balance_yen, charge_yen=CHARGE_YEN)
+    return screens.ask_screen(asked, balance_yen=balance_yen)
+
+
+def _back_url(payment: Payment) -> str | None:
+    """App links and worse schemes are not opened from here."""
+    url = payment.asked.redirect_url
+    if url is None or urlsplit(url).scheme not in ("http", "https"):
+        return None
+    return url

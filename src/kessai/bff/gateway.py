@@ -127,4 +127,9 @@ class FirebaseIdentity:
 
     async def verify(self, token: str) -> SyncUser:
         claims = await self._verifier.verify(token)
-        return SyncUser(firebase_uid=claims.subject, email=claims.email, name=claims.name)
+        # The issuer lets names be longer than our column; the uid alone identifies.
+        return SyncUser(
+            firebase_uid=claims.subject,
+            email=claims.email[:254] if claims.email else None,
+            name=claims.name[:200] if claims.name else None,
+        )

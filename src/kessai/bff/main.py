@@ -41,11 +41,12 @@ async def build(
 ) -> Unit[Door]:
     settings = runtime.settings
     supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
+    metrics = Metrics(BFF.name)
     store = session_store(runtime)
     door = Door(
         settings=settings,
         clock=runtime.clock,
-        sessions=_sessions(runtime, store, account),
+        sessions=_sessions(runtime, store, account, metrics),
         orders=order,
         accounts=account,
         catalogue=storage,
@@ -55,7 +56,7 @@ async def build(
         webhook_sources=networks(settings.paypay_webhook_sources),
     )
     hub = Hub()
-    app = _app(runtime, door, hub, supervisor)
+    app = _app(runtime, door, hub, supervisor, metrics)
     # A group of its own for each instance: every one of them pushes to its own sockets.
     consumer = runtime.bus.consumer(
         f"bff.{runtime.instance}", [ORDERS_TOPIC], hub.on_record, start="latest"
@@ -76,8 +77,9 @@ async def build(
     )
 
 
-def _app(runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor) -> FastAPI:
-    metrics = Metrics(BFF.name)
+def _app(
+    runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor, metrics: Metrics
+) -> FastAPI:
     metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
     routers = [
         home_routes(door),
@@ -114,7 +116,9 @@ def session_store(runtime: Runtime) -> SessionStore:
     return RedisSessionStore(client)
 
 
-def _sessions(runtime: Runtime, store: SessionStore, account: AccountService) -> Sessions:
+def _sessions(
+    runtime: Runtime, store: SessionStore, account: AccountService, metrics: Metrics
+) -> Sessions:
     settings = runtime.settings
     verifier = TokenVerifier(
         runtime.http,
@@ -122,6 +126,7 @@ def _sessions(runtime: Runtime, store: SessionStore, account: AccountService) ->
         issuer=f"https://securetoken.google.com/{settings.firebase_project}",
         audience=settings.firebase_project,
         keys_url=settings.firebase_keys_url,
+        metrics=metrics,
     )
     return Sessions(
         store,

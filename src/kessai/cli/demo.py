@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -81,7 +82,7 @@ async def _buy_three_times(
 ) -> list[Purchase]:
     product = await _cheapest_in_stock(customer)
     console.rule("1  A purchase waits for payment")
-    first = await customer.purchase([(product, 1)])
+    first = await customer.purchase([(product, 1)], key=str(uuid.uuid4()))
     findings.expect("the order waits for payment", first.status == "WAITING_PAYMENT", first.status)
     console.print(f"order {first.order_number}: PENDING → {first.status}, ¥{first.amount:,}")
     console.print(_qr(first.payment_url or ""))
@@ -95,7 +96,7 @@ async def _buy_three_times(
         ),
     ]
     for title, fault in faults:
-        order = await customer.purchase([(product, 1)])
+        order = await customer.purchase([(product, 1)], key=str(uuid.uuid4()))
         # Only this order's webhooks: a shop that was up already may have other customers.
         await customer.set_faults({**_QUIET, "scope": order.order_id, "webhooks": fault})
         bought.append(await _pay(console, customer, order, title))

@@ -27,7 +27,16 @@ Log: TypeAlias = FilteringBoundLogger
 MASK: Final = "***"
 _MAX_DEPTH: Final = 6  # nested facts deeper than this are written as text
 # Each of them writes a line per request at INFO, which costs 70-90 us and says nothing new.
-_QUIET: Final = ("httpx", "httpx2", "httpcore", "aiohttp", "uvicorn", "asyncio", "stamina")
+_QUIET: Final = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "aiohttp",
+    "uvicorn",
+    "asyncio",
+    "stamina",
+    "alembic",
+)
 
 _correlation: ContextVar[str] = ContextVar("kessai_correlation_id", default="")
 _service: ContextVar[str] = ContextVar("kessai_service", default="")

@@ -291,6 +291,17 @@ async def test_a_message_that_was_marked_by_hand_is_not_sent() -> None:
         await eventually(lambda: words(bus) == ["a2"])
 
 
+async def test_an_unsent_message_outlives_a_later_one_that_was_sent_long_ago() -> None:
+    db, bus = await a_database(), FlakyBus()
+    box = Outbox(db, bus, _Still(), service="s", owner="o")
+    await say(db, box, "a1", "a2")
+    marked = update(OUTBOX).where(OUTBOX.c.event_id == "id-a2").values(sent=1, sent_at_ms=1)
+    async with db.transaction() as tx:
+        await tx.run(marked)
+    assert await box.purge() == 1
+    assert (await count(db, sent=0), await count(db, sent=1)) == (1, 0)
+
+
 class _Still(VirtualClock):
     def monotonic(self) -> float:
         return 0.0

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from kessai.kernel.db import Db
 from kessai.kernel.errors import KessaiError
@@ -39,10 +39,9 @@ def migrate_from(db: Db, versions: str, *, name: str) -> None:
 
 
 def _upgrade(config: Config, connection: Connection) -> None:
-    # Begins SQLAlchemy's own transaction, which the database layer never ends: Alembic takes it
-    # for an outer one and leaves BEGIN and COMMIT alone.
-    connection.execute(text("SELECT 1"))
     script = ScriptDirectory.from_config(config)
+    # The first statement begins SQLAlchemy's own transaction, which the database layer never
+    # ends: Alembic takes it for an outer one and leaves BEGIN and COMMIT alone.
     found = _versions(connection, config.attributes["version_table"])
     if found == set(script.get_heads()):
         return

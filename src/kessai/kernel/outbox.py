@@ -25,7 +25,6 @@ _SHORTEST_PAUSE_S = 0.001
 
 # A literal: SQLite uses the partial index for `sent = 0`, and for `sent = ?` it scans the table.
 _UNSENT = text("sent = 0")
-_SENT = text("sent = 1")
 _ADD = insert(OUTBOX)
 _NEXT = (
     select(OUTBOX)
@@ -42,16 +41,17 @@ _LAG = select(
     func.count().label("messages"), func.min(OUTBOX.c.created_at_ms).label("oldest_ms")
 ).where(_UNSENT)
 _OLDEST = (
-    select(OUTBOX.c.id, OUTBOX.c.sent, OUTBOX.c.sent_at_ms)
+    select(OUTBOX.c.id, OUTBOX.c.sent_at_ms)
     .order_by(OUTBOX.c.id)
     .limit(bindparam("limit"))
     .subquery()
 )
 _LAST_OF_OLDEST = select(func.max(_OLDEST.c.id)).where(
-    _OLDEST.c.sent == 1, _OLDEST.c.sent_at_ms < bindparam("before_ms")
+    _OLDEST.c.sent_at_ms < bindparam("before_ms")
 )
+# An unsent row has no `sent_at_ms`, so it is never older than anything.
 _FORGET = delete(OUTBOX).where(
-    OUTBOX.c.id <= bindparam("until_id"), _SENT, OUTBOX.c.sent_at_ms < bindparam("before_ms")
+    OUTBOX.c.id <= bindparam("until_id"), OUTBOX.c.sent_at_ms < bindparam("before_ms")
 )
 
 

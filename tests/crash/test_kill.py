@@ -7,6 +7,7 @@ import contextlib
 import random
 import uuid
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -117,12 +118,12 @@ async def assert_agreement(system: Processes, opening: dict[int, int], crowd: Cr
     assert set(crowd.answered) <= set(orders)
     assert [status for status in crowd.refused if status not in (409, 503)] == []
     async with Customer(system.urls) as customer:
-        book = await customer.wallet_payments()
+        book: list[dict[str, Any]] = list(await customer.wallet_payments())
         left = {int(str(p["id"])): int(str(p["stock"])) for p in await customer.products()}
         await customer.sign_in("shopper@example.com", "kessai-demo")
         kept: dict[str, int] = {}
         for row in book:
-            refunds = [int(r["amount"]) for r in row["refunds"] or []]  # type: ignore[union-attr, index, call-overload]
+            refunds = [int(refund["amount"]) for refund in row["refunds"]]
             assert len(refunds) <= 1, row
             captured = int(str(row["amount"])) if row["status"] in ("COMPLETED", "REFUNDED") else 0
             order_id = str(row["merchantPaymentId"])[:26]

@@ -65,7 +65,7 @@ class AsgiSocket:
 
     async def until(self, result: str, *, within_s: float = 60.0) -> list[dict[str, Any]]:
         """All frames up to the first with this result."""
-        seen = []
+        seen: list[dict[str, Any]] = []
         async with asyncio.timeout(within_s):
             while not seen or seen[-1]["result"] != result:
                 seen.append(await self.receive(within_s=within_s))

@@ -305,7 +305,7 @@ def story(*seeds: int, **settings: Any) -> Callable[[Tale], Callable[[int], None
             with asyncio.Runner(loop_factory=VirtualLoop) as runner:
                 runner.run(live(seed))
 
-        del test.__wrapped__  # type: ignore[attr-defined]
+        del test.__wrapped__
         return test
 
     return decorate

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import segno
+from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,10 @@ from kessai.topology import ORDER
 
 _EMAIL = "shopper@example.com"
 _PASSWORD = "kessai-demo"  # noqa: S105 - the simulator's seeded account
-_QUIET = {"webhooks": {"drop": 0, "duplicate": 0, "reorder": 0, "delayMs": [0, 0]}, "scope": "*"}
+_QUIET: dict[str, JsonValue] = {
+    "webhooks": {"drop": 0, "duplicate": 0, "reorder": 0, "delayMs": [0, 0]},
+    "scope": "*",
+}
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ async def _buy_three_times(
     console.print(_qr(first.payment_url or ""))
     console.rule("2  Paid by webhook, then without it, then by too many of them")
     bought = [await _pay(console, customer, first, "webhook arrives")]
-    faults: list[tuple[str, dict[str, object]]] = [
+    faults: list[tuple[str, dict[str, JsonValue]]] = [
         ("webhook is lost, polling finds it", {"drop": 100}),
         (
             "webhook is doubled and reordered",

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from kessai.kernel.supervisor import Supervisor
 
-P = TypeVar("P")
+P = TypeVar("P", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,15 @@ from kessai.contracts.storage import (
     Restock,
 )
 from kessai.kernel.chance import SeededChance
-from kessai.kernel.clock import from_ms
+from kessai.kernel.clock import SystemClock, from_ms
 from kessai.kernel.db import Body, Db, Params, Rows, Tx, open_database
+from kessai.kernel.http import AsgiHttp
 from kessai.kernel.ids import RandomIds, content_id
 from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import Outbox
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.settings import Settings
 from kessai.storage.application.announcements import AnnounceLimits, Announcements, Topics
 from kessai.storage.application.catalogue import Catalogue
 from kessai.storage.application.catalogue_import import CatalogueImport
@@ -36,6 +39,7 @@ from kessai.storage.application.service import Storage
 from kessai.storage.domain.catalogue_file import FileLimits
 from kessai.storage.gateway.products import SqlProductBook
 from kessai.storage.gateway.stock import SqlReservationBook, SqlStockBook
+from kessai.topology import PARTITIONS
 
 START_MS = 1_800_000_000_000
 HEADER = "productId,title,description,price,status,createdAt,imageFile,category,stock"
@@ -219,3 +223,26 @@ async def a_storage(
     finally:
         await bus.close()
         await db.close()
+
+
+@asynccontextmanager
+async def a_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
+    """What a service's `build` needs, with everything in memory."""
+    clock, chance = SystemClock(), SeededChance(7)
+
+    async def open_db(_name: str) -> Db:
+        return await open_database("sqlite:")
+
+    bus = await open_local_bus(None, clock, partitions=PARTITIONS, instance="story")
+    try:
+        yield Runtime(
+            settings=settings or Settings(_env_file=None),
+            clock=clock,
+            ids=RandomIds(clock, chance),
+            chance=chance,
+            bus=bus,
+            http=AsgiHttp(),
+            open_db=open_db,
+        )
+    finally:
+        await bus.close()

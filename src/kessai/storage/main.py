@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
+from fastapi import FastAPI
+
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
@@ -30,49 +32,30 @@ SETTLE_MARGIN_S = 600
 _CALL_PATH = "/internal/calls/import_catalogue"
 
 
-async def build(runtime: Runtime) -> Unit[StorageService]:
-    """The local default shop opens with a catalogue; a production shop opens empty."""
+async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[StorageService]:
+    """An empty shop on a local machine opens with the demo catalogue, a production one does not."""
     db = await runtime.open_db("storage")
     migrate(db, "storage")
     outbox = Outbox(db, runtime.bus, runtime.clock, service=STORAGE.name, owner=runtime.instance)
-    imports = _imports(runtime, db)
-    if runtime.settings.env == "local":
+    imports = CatalogueImport(
+        db, runtime.clock, runtime.ids, SqlProductBook(), SqlStockBook(), limits=FileLimits()
+    )
+    if demo_catalogue and runtime.settings.env == "local":
         await imports.seed(resources.files("kessai.storage").joinpath("catalogue.csv").read_bytes())
     reservations = Reservations(db, runtime.clock, SqlReservationBook(), SqlStockBook())
     port = Storage(db, Catalogue(db, SqlProductBook()), imports, reservations)
     supervisor = Supervisor(STORAGE.name, stop_timeout_s=runtime.settings.stop_timeout_s)
-    limits = _announce_limits(runtime)
-    announcements = Announcements(
-        db,
-        runtime.clock,
-        outbox,
-        SqlProductBook(),
-        SqlReservationBook(),
-        topics=Topics(products=PRODUCTS_TOPIC, signals=SIGNALS_TOPIC),
-        limits=limits,
-    )
+    announcements = _announcements(runtime, db, outbox)
+    products, overdue = announcements.announce_products, announcements.signal_overdue
 
     async def start() -> None:
         supervisor.start("outbox", outbox.relay)
-        announce, signal = announcements.announce_products, announcements.signal_overdue
-        supervisor.start(
-            "announce", keep_doing(announce, every_s=ANNOUNCE_EVERY_S, full=limits.batch)
-        )
-        supervisor.start("overdue", keep_doing(signal, every_s=OVERDUE_EVERY_S, full=limits.batch))
+        supervisor.start("announce", keep_doing(products, every_s=ANNOUNCE_EVERY_S))
+        supervisor.start("overdue", keep_doing(overdue, every_s=OVERDUE_EVERY_S))
 
-    import_bytes = FileLimits().max_bytes
-    app = create_app(
-        title=STORAGE.name,
-        runtime=runtime,
-        routers=routes(port, token=runtime.settings.service_token.get_secret_value()),
-        health={"db": db.ping},
-        supervisor=supervisor,
-        # Base64 in a call, boundaries in a form.
-        body_limits={_CALL_PATH: import_bytes * 3 // 2, IMPORT_PATH: import_bytes + 65_536},
-    )
     return Unit(
         name=STORAGE.name,
-        app=app,
+        app=_app(runtime, db, port, supervisor),
         port=port,
         supervisor=supervisor,
         start=start,
@@ -80,13 +63,27 @@ async def build(runtime: Runtime) -> Unit[StorageService]:
     )
 
 
-def _imports(runtime: Runtime, db: Db) -> CatalogueImport:
-    return CatalogueImport(
-        db, runtime.clock, runtime.ids, SqlProductBook(), SqlStockBook(), limits=FileLimits()
+def _announcements(runtime: Runtime, db: Db, outbox: Outbox) -> Announcements:
+    age_s = float(runtime.settings.order_deadline_s + SETTLE_MARGIN_S)
+    return Announcements(
+        db,
+        runtime.clock,
+        outbox,
+        SqlProductBook(),
+        SqlReservationBook(),
+        topics=Topics(products=PRODUCTS_TOPIC, signals=SIGNALS_TOPIC),
+        limits=AnnounceLimits(reservation_age_s=age_s),
     )
 
 
-def _announce_limits(runtime: Runtime) -> AnnounceLimits:
-    return AnnounceLimits(
-        reservation_age_s=float(runtime.settings.order_deadline_s + SETTLE_MARGIN_S)
+def _app(runtime: Runtime, db: Db, port: StorageService, supervisor: Supervisor) -> FastAPI:
+    import_bytes = FileLimits().max_bytes
+    return create_app(
+        title=STORAGE.name,
+        runtime=runtime,
+        routers=routes(port, token=runtime.settings.service_token.get_secret_value()),
+        health={"db": db.ping},
+        supervisor=supervisor,
+        # Base64 in a call, boundaries in a form.
+        body_limits={_CALL_PATH: import_bytes * 3 // 2, IMPORT_PATH: import_bytes + 65_536},
     )

@@ -37,13 +37,13 @@ def _import_route(storage: StorageService, token: str) -> APIRouter:
 
 
 def keep_doing(
-    round_: Callable[[], Awaitable[int]], *, every_s: float, full: int
+    round_: Callable[[], Awaitable[int]], *, every_s: float
 ) -> Callable[[], Awaitable[None]]:
-    """A loop for the Supervisor; a round that was full is followed by the next at once."""
+    """A loop for the Supervisor; a round that found work is followed by the next at once."""
 
     async def loop() -> None:
         while True:
-            if await round_() < full:
+            if not await round_():
                 await asyncio.sleep(every_s)
 
     return loop

@@ -13,6 +13,7 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from starlette.types import ASGIApp, Message, Scope
 
+from kessai.kernel.crash_points import is_armed, reached
 from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
 
@@ -96,6 +97,8 @@ class AiohttpHttp:
                 ) as response,
             ):
                 content = await self._read(response)
+                if is_armed():
+                    reached(f"send:{method} {urlsplit(url).path}:after")
                 return Answer(response.status, response.headers, content)
         except (aiohttp.ClientConnectorError, ssl.SSLCertVerificationError) as error:
             raise NotSent(_reason(error)) from error

@@ -13,6 +13,7 @@ from sqlalchemy.engine import RowMapping
 
 from kessai.kernel.bus import Bus, Message, Retry, set_within
 from kessai.kernel.clock import Clock
+from kessai.kernel.crash_points import reached
 from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.kernel_tables import OUTBOX
@@ -92,6 +93,7 @@ class Outbox:
         self._bus = bus
         self._clock = clock
         self._lease_name = f"outbox-relay:{service}"
+        self._point = f"publish:{service}:after"
         self._owner = owner
         self._limits = limits or OutboxLimits()
         self._wake = asyncio.Event()
@@ -212,6 +214,7 @@ class Outbox:
 
     async def _publish(self, rows: Sequence[RowMapping]) -> None:
         await self._bus.publish([_message(row) for row in rows])
+        reached(self._point)
         if not self._unmarked:
             self._mark_at_s = self._clock.monotonic() + self._limits.mark_after_s
         self._unmarked.extend(cast(int, row["id"]) for row in rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kessai.kernel.bus import Delivery, Handle, Record, set_within
+from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.local_bus import groups, log
 from kessai.kernel.local_bus.groups import Claim, Seat, Start
@@ -189,6 +190,7 @@ class LocalConsumer:
         if not moved:
             return
         kept = []
+        reached(f"ack:{self.group}:before")
         async with self._bus.db.transaction() as tx:
             for work, position, ended in moved:
                 write = groups.let_go if ended else groups.commit

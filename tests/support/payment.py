@@ -344,7 +344,7 @@ def on_the_till(**settings: Any) -> Callable[[Tale], Callable[[], None]]:
             with asyncio.Runner(loop_factory=VirtualLoop) as runner:
                 runner.run(live())
 
-        del test.__wrapped__  # type: ignore[attr-defined]
+        del test.__wrapped__
         return test
 
     return decorate

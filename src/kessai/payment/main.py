@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from kessai.contracts.payment import PaymentService
@@ -11,6 +11,7 @@ from kessai.contracts.paypay import Credentials
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue
+from kessai.kernel.leases import Due
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import Outbox
@@ -20,8 +21,9 @@ from kessai.kernel.supervisor import Supervisor
 from kessai.payment.application.balance import BalancePayments
 from kessai.payment.application.close import Closing
 from kessai.payment.application.create import Creation
+from kessai.payment.application.due import DueRows
 from kessai.payment.application.look import Lookups, Visits
-from kessai.payment.application.ports import Books, Provider
+from kessai.payment.application.ports import Books, Provider, Work
 from kessai.payment.application.refund import RefundDesk, RefundWorker
 from kessai.payment.application.service import PaymentDesk
 from kessai.payment.application.settle import News, Settlement
@@ -33,7 +35,7 @@ from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
 from kessai.payment.gateway.money import SqlLedger, SqlRefunds
 from kessai.payment.gateway.paypay import PayPay, PayPayLimits
 from kessai.payment.gateway.recovery import free_own_leases
-from kessai.payment.gateway.tables import REFUND_WORK, VISITS, WEBHOOK_WORK
+from kessai.payment.gateway.work import REFUND_WORK, VISITS, WEBHOOK_WORK
 from kessai.payment.web import DueLoop, call_routes
 from kessai.topology import PAYMENT, PAYMENTS_TOPIC, SIGNALS_TOPIC
 
@@ -43,8 +45,7 @@ WEBHOOKS_AT_ONCE = 32
 REFUNDS_AT_ONCE = 8
 WORK_LEASE_S = 20.0
 # Due rows of other processes are found at most so late; our own wake the loops.
-VISIT_PAUSE_S = 0.1
-WORK_PAUSE_S = 0.25
+WORK_PAUSE_S = 1.0
 # Beyond the create call's own timeout: writing its result.
 CREATE_LEASE_MARGIN_S = 10.0
 
@@ -137,13 +138,18 @@ def _use_cases(
     runtime: Runtime, books: Books, provider: Provider, supervisor: Supervisor, wake: _Wake
 ) -> tuple[PaymentDesk, list[DueLoop]]:
     settings = runtime.settings
-    work_lease_ms = int(WORK_LEASE_S * 1000)
     news = News()
     lookups = Lookups(provider, books.clock, supervisor)
     settlement = Settlement(books, runtime.chance, news, wake.refunds.set)
     create_lease_s = settings.paypay_create_timeout_s + CREATE_LEASE_MARGIN_S
     creation = Creation(
-        books, provider, lookups, settlement, supervisor, lease_ms=int(create_lease_s * 1000)
+        books,
+        provider,
+        lookups,
+        settlement,
+        supervisor,
+        lease_ms=int(create_lease_s * 1000),
+        wake_visits=wake.visits.set,
     )
     desk = PaymentDesk(
         books,
@@ -160,39 +166,26 @@ def _use_cases(
             wake=wake.webhooks.set,
         ),
     )
-    visits = Visits(books, provider, lookups, settlement, lease_ms=work_lease_ms)
-    webhooks = WebhookWorker(books, lookups, settlement, lease_ms=work_lease_ms)
-    refunds = RefundWorker(
-        books,
-        provider,
-        news,
-        lease_ms=work_lease_ms,
-        limit_ms=settings.refund_limit_s * 1000,
-    )
+    visits = Visits(books, provider, lookups, settlement)
+    webhooks = WebhookWorker(books, lookups, settlement)
+    refunds = RefundWorker(books, provider, news, limit_ms=settings.refund_limit_s * 1000)
     loops = [
-        DueLoop(
-            "visits",
-            visits.claim,
-            visits.work,
-            at_once=LOOKUPS_AT_ONCE,
-            pause_s=VISIT_PAUSE_S,
-            wake=wake.visits,
+        _loop("visits", books, books.visits, visits.work, LOOKUPS_AT_ONCE, wake.visits),
+        _loop(
+            "webhooks", books, books.webhook_work, webhooks.work, WEBHOOKS_AT_ONCE, wake.webhooks
         ),
-        DueLoop(
-            "webhooks",
-            webhooks.claim,
-            webhooks.work,
-            at_once=WEBHOOKS_AT_ONCE,
-            pause_s=WORK_PAUSE_S,
-            wake=wake.webhooks,
-        ),
-        DueLoop(
-            "refunds",
-            refunds.claim,
-            refunds.work,
-            at_once=REFUNDS_AT_ONCE,
-            pause_s=WORK_PAUSE_S,
-            wake=wake.refunds,
-        ),
+        _loop("refunds", books, books.refund_work, refunds.work, REFUNDS_AT_ONCE, wake.refunds),
     ]
     return desk, loops
+
+
+def _loop(
+    name: str,
+    books: Books,
+    rows: Work,
+    work: Callable[[Due], Awaitable[None]],
+    at_once: int,
+    wake: asyncio.Event,
+) -> DueLoop:
+    due = DueRows(books, rows, lease_ms=int(WORK_LEASE_S * 1000))
+    return DueLoop(name, due, work, at_once=at_once, pause_s=WORK_PAUSE_S, wake=wake)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 
@@ -13,7 +13,9 @@ from kessai.kernel.calls import mount
 from kessai.kernel.errors import KessaiError
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
+from kessai.payment.application.due import DueRows
 
+SHORTEST_PAUSE_S = 0.005
 _log = get_log("kessai.payment")
 
 
@@ -24,13 +26,15 @@ def call_routes(service: PaymentService, *, token: str) -> APIRouter:
 class DueLoop:
     """Takes due rows, longest due first, and works on up to `at_once` of them.
 
+    It sleeps until the next row is due, or `pause_s`, or until it is woken.
+
     Work that fails leaves its row leased: another try begins when the lease has run out.
     """
 
     def __init__(
         self,
         name: str,
-        claim: Callable[[int], Awaitable[Sequence[Due]]],
+        rows: DueRows,
         work: Callable[[Due], Awaitable[None]],
         *,
         at_once: int,
@@ -38,7 +42,7 @@ class DueLoop:
         wake: asyncio.Event,
     ) -> None:
         self.name = name
-        self._claim = claim
+        self._rows = rows
         self._work = work
         self._at_once = at_once
         self._pause_s = pause_s
@@ -51,8 +55,9 @@ class DueLoop:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._wake.clear()
+                pause_s = self._pause_s
                 if free := self._at_once - self._busy:
-                    claimed = await self._claim(free)
+                    claimed = await self._rows.claim(free)
                     for due in claimed:
                         self._busy += 1
                         tasks.create_task(self._one(due))
@@ -60,7 +65,8 @@ class DueLoop:
                         self._wake.set()
                         await asyncio.sleep(0)
                         continue
-                await set_within(self._wake, self._pause_s)
+                    pause_s = await self._rows.pause_s(self._pause_s)
+                await set_within(self._wake, max(SHORTEST_PAUSE_S, pause_s))
 
     async def _one(self, due: Due) -> None:
         try:

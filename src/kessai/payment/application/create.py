@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from kessai.contracts.moves import AttemptStatus
@@ -41,12 +42,14 @@ class Creation:
         background: Background,
         *,
         lease_ms: int,
+        wake_visits: Callable[[], None],
     ) -> None:
         self._books = books
         self._provider = provider
         self._lookups = lookups
         self._settlement = settlement
         self._lease_ms = lease_ms
+        self._wake_visits = wake_visits
         self._flight: SingleFlight[PaymentAttempt] = SingleFlight(background, "create-code")
 
     async def create(self, command: CreatePayment) -> PaymentAttempt:
@@ -155,6 +158,8 @@ class Creation:
         async with books.db.transaction() as tx:
             await books.attempts.record_code(tx, made, due_ms=due_ms)
             await books.evidence.add(tx, made.id, seen(Source.CREATE, Word.CODE_CREATED, now_ms))
+        if not is_wanted:
+            self._wake_visits()
 
     async def _refuse(self, attempt: PaymentAttempt, code: str, message: str) -> Refused:
         """No code exists: the attempt is over before it began."""
@@ -190,6 +195,7 @@ class Creation:
             current, lost=True, status=AttemptStatus.UNKNOWN, version=current.version + 1
         )
         await self._write_end_of_asking(current, lost, due_ms=self._books.clock.now_ms())
+        self._wake_visits()
         _log.warning("payment.code_lost", merchant_payment_id=attempt_id)
         return Unknown(UNAVAILABLE, "the code of a lost answer is being closed")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import Unknown
@@ -58,22 +56,11 @@ class Visits:
         provider: Provider,
         lookups: Lookups,
         settlement: Settlement,
-        *,
-        lease_ms: int,
     ) -> None:
         self._books = books
         self._provider = provider
         self._lookups = lookups
         self._settlement = settlement
-        self._lease_ms = lease_ms
-
-    async def claim(self, limit: int) -> Sequence[Due]:
-        books = self._books
-        now_ms = books.clock.now_ms()
-        async with books.db.transaction() as tx:
-            return await books.visits.claim_due(
-                tx, owner=books.owner, lease_ms=self._lease_ms, now_ms=now_ms, limit=limit
-            )
 
     async def work(self, due: Due) -> None:
         async def finish(tx: Tx, _attempt: PaymentAttempt, next_ms: int | None) -> None:

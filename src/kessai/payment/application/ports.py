@@ -219,13 +219,17 @@ class Events(Protocol):
 
 
 class Work(Protocol):
-    """Due-time rows of one table, each worked on by one process (`kernel.leases.DueWork`)."""
+    """Due-time rows of one table, each worked on by one process (see `kernel.leases`)."""
 
     async def claim_due(
         self, tx: Tx, *, owner: str, lease_ms: int, now_ms: int, limit: int
     ) -> list[Due]: ...
 
     async def finish(self, tx: Tx, due: Due, *, next_ms: int | None) -> None: ...
+
+    async def soonest(self, tx: Tx, until_ms: int) -> int | None:
+        """When the next row up to then is due and not leased; None without one."""
+        ...
 
 
 class Background(Protocol):

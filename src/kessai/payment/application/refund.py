@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from kessai.contracts.events import Signal
@@ -90,22 +90,11 @@ class RefundDesk:
 class RefundWorker:
     """Sends a refund, then asks until the money is back."""
 
-    def __init__(
-        self, books: Books, provider: Provider, news: News, *, lease_ms: int, limit_ms: int
-    ) -> None:
+    def __init__(self, books: Books, provider: Provider, news: News, *, limit_ms: int) -> None:
         self._books = books
         self._provider = provider
         self._news = news
-        self._lease_ms = lease_ms
         self._limit_ms = limit_ms
-
-    async def claim(self, limit: int) -> Sequence[Due]:
-        books = self._books
-        now_ms = books.clock.now_ms()
-        async with books.db.transaction() as tx:
-            return await books.refund_work.claim_due(
-                tx, owner=books.owner, lease_ms=self._lease_ms, now_ms=now_ms, limit=limit
-            )
 
     async def work(self, due: Due) -> None:
         books = self._books

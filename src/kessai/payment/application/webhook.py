@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from kessai.contracts.payment import ReceiveWebhook, WebhookReceived
@@ -66,21 +66,10 @@ class WebhookDoor:
 class WebhookWorker:
     """Each stored word is looked into until it is confirmed or the poller can have it."""
 
-    def __init__(
-        self, books: Books, lookups: Lookups, settlement: Settlement, *, lease_ms: int
-    ) -> None:
+    def __init__(self, books: Books, lookups: Lookups, settlement: Settlement) -> None:
         self._books = books
         self._lookups = lookups
         self._settlement = settlement
-        self._lease_ms = lease_ms
-
-    async def claim(self, limit: int) -> Sequence[Due]:
-        books = self._books
-        now_ms = books.clock.now_ms()
-        async with books.db.transaction() as tx:
-            return await books.webhook_work.claim_due(
-                tx, owner=books.owner, lease_ms=self._lease_ms, now_ms=now_ms, limit=limit
-            )
 
     async def work(self, due: Due) -> None:
         webhook = self._books.webhooks.read(due)

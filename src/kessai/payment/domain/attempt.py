@@ -97,7 +97,7 @@ def decide(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
         return _captured(attempt, captures, said, went_back=Word.FAILED in words)
     if Word.FAILED in words:
         return _failed(said, "PAYMENT_DECLINED", "the payment failed at the provider")
-    if Word.ALREADY_PAID not in words and _is_over(attempt, proofs, rules):
+    if _is_over(attempt, proofs, rules):
         return replace(said, status=_end_without_money(attempt, rules))
     return said
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from kessai.kernel.kernel_tables import blob, exact
-from kessai.kernel.leases import DueWork, due_columns
+from kessai.kernel.leases import due_columns
 
 METADATA = MetaData()
 
@@ -142,7 +142,3 @@ LEDGER = Table(
     CheckConstraint("debit_account <> credit_account", name="ck_ledger_accounts"),
 )
 Index("ix_ledger_order", LEDGER.c.order_id)
-
-VISITS = DueWork(ATTEMPT)
-WEBHOOK_WORK = DueWork(WEBHOOK_INBOX)
-REFUND_WORK = DueWork(REFUND)

@@ -1,0 +1,40 @@
+"""Due-time work in SQL, with the time of the next row."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy import Table, bindparam, case, func, select
+
+from kessai.kernel.db import Tx
+from kessai.kernel.leases import Due, DueWork
+from kessai.payment.gateway.tables import ATTEMPT, REFUND, WEBHOOK_INBOX
+
+
+class SqlWork:
+    """Build it once per table: it holds the prepared statements."""
+
+    def __init__(self, table: Table) -> None:
+        self._work = DueWork(table)
+        due, leased = table.c.due_at_ms, table.c.lease_until_ms
+        self._soonest = select(func.min(case((leased > due, leased), else_=due))).where(
+            due <= bindparam("until_ms")
+        )
+
+    async def claim_due(
+        self, tx: Tx, *, owner: str, lease_ms: int, now_ms: int, limit: int
+    ) -> list[Due]:
+        return await self._work.claim_due(
+            tx, owner=owner, lease_ms=lease_ms, now_ms=now_ms, limit=limit
+        )
+
+    async def finish(self, tx: Tx, due: Due, *, next_ms: int | None) -> None:
+        await self._work.finish(tx, due, next_ms=next_ms)
+
+    async def soonest(self, tx: Tx, until_ms: int) -> int | None:
+        return cast(int | None, (await tx.run(self._soonest, {"until_ms": until_ms})).scalar())
+
+
+VISITS = SqlWork(ATTEMPT)
+WEBHOOK_WORK = SqlWork(WEBHOOK_INBOX)
+REFUND_WORK = SqlWork(REFUND)

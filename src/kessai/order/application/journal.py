@@ -17,20 +17,20 @@ from kessai.contracts.events import (
     order_event_id,
     write_event,
 )
-from kessai.contracts.order import AuditEntry
 from kessai.kernel.clock import Clock, wire
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import content_id
 from kessai.kernel.telemetry import get_log, outgoing_headers
 from kessai.order.application.ports import AuditTrail, Events, Orders, Topics
-from kessai.order.domain.audit import seal
+from kessai.order.domain.audit import chained
 from kessai.order.domain.news import SignalWanted
 from kessai.order.domain.order import Change, Fact, Moved, Order
 
 _log = get_log("kessai.order")
 # Customers press "check" as often as they like; a timeline stays readable and a row small.
 _TIMELINE_CHARACTERS = 60_000
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Journal:
@@ -53,19 +53,28 @@ class Journal:
         is_new = change.before.audit_sequence == 0
         now_ms = self._clock.now_ms()
         at = wire(now_ms)
-        entries = _entries(change, at, actor, cause)
+        before = change.before
+        entries = chained(
+            change.facts,
+            order_id=before.order_id,
+            at=at,
+            actor=actor,
+            cause=cause,
+            last_sequence=before.audit_sequence,
+            last_hash=before.audit_hash,
+        )
         after = replace(
             change.after,
-            view_version=change.before.view_version + (not is_new),
+            view_version=before.view_version + (not is_new),
             updated_at_ms=now_ms,
-            audit_sequence=entries[-1].sequence if entries else change.before.audit_sequence,
-            audit_hash=entries[-1].hash if entries else change.before.audit_hash,
-            timeline=_longer(change.before.timeline, change.facts, at),
+            audit_sequence=entries[-1].sequence if entries else before.audit_sequence,
+            audit_hash=entries[-1].hash if entries else before.audit_hash,
+            timeline=_longer(before.timeline, change.facts, at),
         )
         if is_new:
             await self._orders.add(tx, after)
         else:
-            await self._orders.save(tx, change.before, after)
+            await self._orders.save(tx, before, after)
         if entries:
             await self._audit.append(tx, entries)
         await self._tell(tx, after, change.moves, at, seen=not is_new)
@@ -106,29 +115,6 @@ class Journal:
             )
 
 
-def _entries(change: Change, at: str, actor: str, cause: str) -> list[AuditEntry]:
-    sequence, previous = change.before.audit_sequence, change.before.audit_hash
-    entries = []
-    for fact in change.facts:
-        sequence += 1
-        entry = AuditEntry.model_construct(
-            order_id=change.before.order_id,
-            sequence=sequence,
-            at=at,
-            actor=actor,
-            action=fact.code,
-            from_status=fact.old,
-            to_status=fact.new,
-            cause=cause,
-            details=_values(fact.values),
-            previous_hash=previous,
-            hash="",
-        )
-        previous = seal(entry)
-        entries.append(entry.model_copy(update={"hash": previous}))
-    return entries
-
-
 def _values(values: Mapping[str, JsonValue]) -> dict[str, WireValue]:
     """For a model of the contracts, whose JSON type is pydantic's."""
     return cast("dict[str, WireValue]", dict(values))
@@ -138,11 +124,7 @@ def _longer(timeline: str, facts: Sequence[Fact], at: str) -> str:
     """The JSON array with the shown facts at its end, without parsing what is there."""
     if len(timeline) > _TIMELINE_CHARACTERS:
         return timeline
-    texts = [
-        json.dumps(_line(fact, at), ensure_ascii=False, separators=(",", ":"))
-        for fact in facts
-        if fact.shown
-    ]
+    texts = [_compact(_line(fact, at)) for fact in facts if fact.shown]
     if not texts:
         return timeline
     start = timeline[:-1] if timeline == "[]" else f"{timeline[:-1]},"

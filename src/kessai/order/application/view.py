@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import TypeAdapter
 
 from kessai.contracts.moves import AttemptStatus, OrderStatus
@@ -76,8 +74,7 @@ def order_summary(order: Order) -> OrderSummary:
 
 
 def items_text(items: tuple[OrderItem, ...]) -> str:
-    lines = [item.model_dump(by_alias=True) for item in items]
-    return json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
+    return _ITEMS.dump_json(items, by_alias=True).decode()
 
 
 def payment_view(attempt: Attempt) -> PaymentView:

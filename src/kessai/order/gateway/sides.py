@@ -103,7 +103,9 @@ class SqlAuditTrail:
     """Rows are inserted and read, never changed; (order, sequence) is the key."""
 
     async def append(self, tx: Tx, entries: Sequence[AuditEntry]) -> None:
-        await tx.run(_APPEND, [_audit_row(entry) for entry in entries])
+        # All entries of one append are of one moment.
+        at_ms = to_ms(parse_wire(entries[0].at))
+        await tx.run(_APPEND, [_audit_row(entry, at_ms) for entry in entries])
 
     async def read(self, tx: Tx, order_id: str) -> Sequence[AuditEntry]:
         rows = (await tx.run(_TRAIL, {"of_order": order_id})).all()
@@ -125,11 +127,11 @@ class SqlAuditTrail:
         ]
 
 
-def _audit_row(entry: AuditEntry) -> dict[str, object]:
+def _audit_row(entry: AuditEntry, at_ms: int) -> dict[str, object]:
     return {
         "order_id": entry.order_id,
         "sequence": entry.sequence,
-        "at_ms": to_ms(parse_wire(entry.at)),
+        "at_ms": at_ms,
         "actor": entry.actor,
         "action": entry.action,
         "from_status": entry.from_status,

@@ -46,7 +46,7 @@ class BalancePayments:
                 ended_at_ms=now_ms,
             )
             await books.attempts.add(tx, paid, due_ms=None)
-            await books.ledger.capture(tx, paid, now_ms)
+            await books.ledger.capture(tx, paid, paid.captured_yen, now_ms)
             if event := change_event(begun, paid, now_ms):
                 await books.events.tell(tx, event)
         _log.info("payment.recorded", order_id=command.order_id, merchant_payment_id=paid.id)

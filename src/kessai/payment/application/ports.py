@@ -201,7 +201,9 @@ class Refunds(Protocol):
 class Ledger(Protocol):
     """Double entry by shape: one amount, one account that gives, one that takes."""
 
-    async def capture(self, tx: Tx, attempt: PaymentAttempt, at_ms: int) -> None: ...
+    async def capture(
+        self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int
+    ) -> None: ...
 
     async def gone_back(
         self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int

@@ -104,14 +104,13 @@ class Settlement:
             await books.events.tell(tx, event)
         if after.provider_status != before.provider_status:
             await self._signal_unknown_word(tx, after, now_ms)
-        if after.status is before.status:
-            return
-        if after.captured_yen > before.captured_yen:
-            await books.ledger.capture(tx, after, now_ms)
-        elif after.captured_yen < before.captured_yen:
-            await books.ledger.gone_back(tx, before, before.captured_yen, now_ms)
+        more_yen = after.captured_yen - before.captured_yen
+        if more_yen > 0:
+            await books.ledger.capture(tx, after, more_yen, now_ms)
+        elif more_yen < 0:
+            await books.ledger.gone_back(tx, before, -more_yen, now_ms)
             await self._signal_return(tx, before, now_ms)
-        if after.status is AttemptStatus.FAILED and after.captured_yen:
+        if after.status is AttemptStatus.FAILED and before.captured_yen == 0 < more_yen:
             await self._give_back_other_amount(tx, after, now_ms)
         tx.after_commit(lambda: self._news.tell(after.order_id))
 

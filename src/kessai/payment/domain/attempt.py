@@ -68,6 +68,7 @@ class Rules:
     code_lifetime_ms: int
     poll_first_ms: int
     poll_max_ms: int
+    create_timeout_ms: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +111,28 @@ def apply(attempt: PaymentAttempt, verdict: Verdict, now_ms: int) -> PaymentAtte
         payment_id=verdict.payment_id or attempt.payment_id,
     )
     # Once money is on its way back, the refunds decide what the attempt is called.
-    if verdict.status in (None, attempt.status) or attempt.status in REFUND_PHASES:
+    if (
+        verdict.status is None
+        or attempt.status in REFUND_PHASES
+        or _says_nothing_new(heard, verdict)
+    ):
         return attempt if heard == attempt else replace(heard, version=attempt.version + 1)
-    assert verdict.status is not None
+    is_move = verdict.status is not attempt.status
     return replace(
         heard,
-        status=move(ATTEMPT_MOVES, attempt.status, verdict.status),
+        status=move(ATTEMPT_MOVES, attempt.status, verdict.status) if is_move else attempt.status,
         captured_yen=verdict.captured_yen,
         completed_at_ms=verdict.completed_at_ms,
         error_code=verdict.error_code,
         error_message=verdict.error_message,
-        ended_at_ms=now_ms,
+        ended_at_ms=now_ms if is_move else attempt.ended_at_ms,
         version=attempt.version + 1,
     )
+
+
+def _says_nothing_new(attempt: PaymentAttempt, verdict: Verdict) -> bool:
+    known = (attempt.status, attempt.captured_yen, attempt.error_code)
+    return known == (verdict.status, verdict.captured_yen, verdict.error_code)
 
 
 def code_is_gone(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> bool:
@@ -148,14 +158,35 @@ def believed_over_from_ms(
 ) -> int | None:
     """From when on a look-up without money proves the end; None while the code may still live."""
     if attempt.code_id is None:
-        # The code of a lost answer cannot be deleted, only outlived.
-        return attempt.requested_at_ms + rules.code_lifetime_ms + rules.grace_ms
+        return _unseen_code_over_ms(attempt, evidence, rules)
     gone_at_ms = _code_gone_at_ms(attempt, evidence)
     if gone_at_ms is None:
         return None
     if attempt.closing_at_ms is None and attempt.expires_at_ms is not None:
         return max(gone_at_ms, attempt.expires_at_ms) + rules.grace_ms
     return gone_at_ms + rules.grace_ms
+
+
+def _unseen_code_over_ms(
+    attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
+) -> int:
+    """The code of a lost answer cannot be deleted, only outlived, before another is made.
+
+    An order that closes for good need not wait so long: once the cancel was answered, PayPay
+    itself gives back what is paid later (paypay.md, 4.4), and so would we.
+    """
+    outlived_ms = attempt.requested_at_ms + rules.code_lifetime_ms + rules.grace_ms
+    if attempt.closing_at_ms is None:
+        return outlived_ms
+    proofs = [one for one in evidence if one.is_proof]
+    accepted = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
+    if accepted:
+        return min(outlived_ms, max(min(accepted), attempt.closing_at_ms) + rules.grace_ms)
+    if any(one.word == Word.CANCEL_REFUSED for one in proofs):
+        # Nothing to cancel: the request never arrived, or is on its way for as long as it may be.
+        arrived_ms = attempt.requested_at_ms + rules.create_timeout_ms
+        return min(outlived_ms, max(arrived_ms, attempt.closing_at_ms) + rules.grace_ms)
+    return outlived_ms
 
 
 def _code_gone_at_ms(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> int | None:

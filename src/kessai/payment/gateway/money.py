@@ -63,7 +63,7 @@ class SqlRefunds:
 class SqlLedger:
     """Accounts: `provider:<name>` is what it owes us, `order:<id>` what we owe the order."""
 
-    async def capture(self, tx: Tx, attempt: PaymentAttempt, at_ms: int) -> None:
+    async def capture(self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int) -> None:
         await self._enter(
             tx,
             "CAPTURE",
@@ -72,7 +72,7 @@ class SqlLedger:
             attempt.id,
             _provider(attempt.provider),
             _order(attempt.order_id),
-            attempt.captured_yen,
+            amount_yen,
             at_ms,
         )
 

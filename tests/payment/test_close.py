@@ -1,0 +1,141 @@
+"""Closing an order: no live code is left, and money that came is never overlooked."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.support.payment import NO_ANSWER, ORDER, After, Till, on_the_till, refusal, unknown
+
+from kessai.contracts.moves import AttemptStatus, OrderReason
+from kessai.contracts.payment import CloseOutcome, RecordBalancePayment
+from kessai.kernel.errors import Refused
+
+FIRST = f"{ORDER}-1"
+
+
+@on_the_till()
+async def test_an_order_without_attempts_is_closed_at_once(till: Till) -> None:
+    closed = await till.close()
+    assert (closed.outcome, closed.reason) == (CloseOutcome.CLOSED, OrderReason.PAYMENT_UNAVAILABLE)
+    assert (await till.payments()).closed
+    assert till.provider.calls == []
+
+
+@on_the_till()
+async def test_a_live_code_is_deleted_and_asked_about_after_the_grace(till: Till) -> None:
+    await till.create()
+    await asyncio.sleep(1)
+    started_ms = till.now_ms
+    closed = await till.close()
+    assert closed.outcome is CloseOutcome.CLOSED
+    assert 2000 <= till.now_ms - started_ms <= 2100
+    assert till.provider.codes[FIRST].deleted
+    (attempt,) = (await till.payments()).attempts
+    assert attempt.status is AttemptStatus.CANCELLED
+    assert (await till.events())[-1].event_type == "PaymentAttemptChanged"
+    assert await till.ledger() == []
+
+
+@on_the_till()
+async def test_closing_again_says_the_same_without_asking(till: Till) -> None:
+    await till.create()
+    first = await till.close()
+    asked = len(till.provider.calls)
+    assert await till.close() == first
+    assert len(till.provider.calls) == asked
+
+
+@on_the_till()
+async def test_a_paid_order_is_paid_and_not_closed(till: Till) -> None:
+    await till.create()
+    till.provider.pay(FIRST)
+    assert (await till.close()).outcome is CloseOutcome.PAID
+    assert await till.statuses() == [AttemptStatus.SUCCEEDED]
+
+
+@on_the_till()
+async def test_a_provider_that_cannot_be_asked_leaves_it_unknown(till: Till) -> None:
+    await till.create()
+    till.provider.fail("delete", *[NO_ANSWER] * 20)
+    till.provider.fail("get", *[NO_ANSWER] * 20)
+    assert await unknown(till.close()) == "PAYMENT_UNAVAILABLE"
+    assert await till.statuses() == [AttemptStatus.AWAITING]
+    till.provider.trouble.clear()
+    await asyncio.sleep(5)
+    assert (await till.close()).outcome is CloseOutcome.CLOSED
+
+
+@on_the_till()
+async def test_a_delete_whose_answer_is_lost_is_asked_again(till: Till) -> None:
+    await till.create()
+    till.provider.fail("delete", After(NO_ANSWER))
+    assert (await till.close()).outcome is CloseOutcome.CLOSED
+    assert len(till.provider.calls_of("delete")) == 2
+
+
+@on_the_till(paypay_code_lifetime_s=20)
+async def test_a_code_that_was_never_seen_is_outlived(till: Till) -> None:
+    till.provider.fail("create", After(NO_ANSWER))
+    await unknown(till.create())
+    assert await unknown(till.close()) == "PAYMENT_UNAVAILABLE"
+    await asyncio.sleep(1)
+    assert till.provider.codes[FIRST].canceled
+    await asyncio.sleep(18)
+    assert await unknown(till.close()) == "PAYMENT_UNAVAILABLE"
+    await asyncio.sleep(4)
+    closed = await till.close()
+    assert (closed.outcome, closed.reason) == (CloseOutcome.CLOSED, OrderReason.PAYMENT_UNAVAILABLE)
+    assert await refusal(till.create()) == "ORDER_CLOSED"
+
+
+@on_the_till()
+async def test_why_there_is_no_money(till: Till) -> None:
+    await till.create()
+    till.provider.decline(FIRST)
+    await asyncio.sleep(4)
+    assert (await till.close()).reason is OrderReason.PAYMENT_DECLINED
+
+
+@on_the_till()
+async def test_an_expired_attempt_closes_as_expired(till: Till) -> None:
+    await till.create()
+    await asyncio.sleep(306)
+    assert (await till.close()).reason is OrderReason.PAYMENT_EXPIRED
+
+
+@on_the_till()
+async def test_a_refused_code_closes_as_unavailable(till: Till) -> None:
+    till.provider.fail("create", Refused("INVALID_PARAMS"))
+    await refusal(till.create())
+    assert (await till.close()).reason is OrderReason.PAYMENT_UNAVAILABLE
+
+
+def a_balance_payment(hold_id: str = "hold-1") -> RecordBalancePayment:
+    return RecordBalancePayment(order_id=ORDER, amount=800, hold_id=hold_id)
+
+
+@on_the_till()
+async def test_a_wallet_payment_succeeds_at_once_and_once(till: Till) -> None:
+    paid = await till.service.record_balance_payment(a_balance_payment())
+    assert (paid.status, paid.provider, paid.amount) == (AttemptStatus.SUCCEEDED, "Balance", 800)
+    assert await till.service.record_balance_payment(a_balance_payment()) == paid
+    (event,) = await till.events()
+    assert (event.event_type, event.provider, event.amount) == ("PaymentSucceeded", "Balance", 800)
+    assert await till.ledger() == [("CAPTURE", "provider:Balance", f"order:{ORDER}", 800)]
+    assert till.provider.calls == []
+
+
+@on_the_till()
+async def test_a_second_wallet_payment_is_refused(till: Till) -> None:
+    await till.service.record_balance_payment(a_balance_payment())
+    again = till.service.record_balance_payment(a_balance_payment("hold-2"))
+    assert await refusal(again) == "ILLEGAL_STATE"
+    assert len((await till.payments()).attempts) == 1
+
+
+@on_the_till()
+async def test_no_wallet_payment_for_a_closed_order(till: Till) -> None:
+    await till.close()
+    asked = till.service.record_balance_payment(a_balance_payment())
+    assert await refusal(asked) == "ORDER_CLOSED"
+    assert await till.ledger() == []

@@ -99,6 +99,7 @@ def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
             code_lifetime_ms=settings.paypay_code_lifetime_s * 1000,
             poll_first_ms=int(settings.poll_first_s * 1000),
             poll_max_ms=int(settings.poll_max_s * 1000),
+            create_timeout_ms=int(settings.paypay_create_timeout_s * 1000),
         ),
         owner=runtime.instance,
         orders=SqlOrders(),

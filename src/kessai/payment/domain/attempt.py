@@ -179,14 +179,13 @@ def _unseen_code_over_ms(
     if attempt.closing_at_ms is None:
         return outlived_ms
     proofs = [one for one in evidence if one.is_proof]
-    accepted = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
-    if accepted:
-        return min(outlived_ms, max(min(accepted), attempt.closing_at_ms) + rules.grace_ms)
+    ends_ms = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
     if any(one.word == Word.CANCEL_REFUSED for one in proofs):
         # Nothing to cancel: the request never arrived, or is on its way for as long as it may be.
-        arrived_ms = attempt.requested_at_ms + rules.create_timeout_ms
-        return min(outlived_ms, max(arrived_ms, attempt.closing_at_ms) + rules.grace_ms)
-    return outlived_ms
+        ends_ms.append(attempt.requested_at_ms + rules.create_timeout_ms)
+    if not ends_ms:
+        return outlived_ms
+    return min(outlived_ms, max(min(ends_ms), attempt.closing_at_ms) + rules.grace_ms)
 
 
 def _code_gone_at_ms(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> int | None:

@@ -19,7 +19,7 @@ from kessai.proof.customer import Customer
 pytestmark = [
     pytest.mark.crash,
     pytest.mark.network,
-    pytest.mark.xdist_group("system"),
+    pytest.mark.xdist_group("fuzz"),
     pytest.mark.timeout(300),
 ]
 EXAMPLES = 25

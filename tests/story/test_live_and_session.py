@@ -128,9 +128,7 @@ async def test_without_a_session_nothing_of_a_customer_is_shown(shop: Shop) -> N
             method, f"http://127.0.0.1:8080{path}", {} if "P" in path else None
         )
         assert answer.status in (401, 422), path
-    assert (await shop.send("GET", f"{SHOP}/api/auth/status")).ok()[
-        "success"
-    ] is False
+    assert (await shop.send("GET", f"{SHOP}/api/auth/status")).ok()["success"] is False
     assert (await shop.send("GET", f"{SHOP}/api/products")).status == 200
 
 

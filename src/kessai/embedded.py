@@ -30,7 +30,7 @@ from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.runtime import Runtime
-from kessai.kernel.server import Binding, serve_all
+from kessai.kernel.server import Binding, check_ports, serve_all
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.topology import (
@@ -230,6 +230,7 @@ async def running(settings: Settings) -> AsyncIterator[bool]:
         return
     system = await build_system(await open_runtime(settings))
     ready, stop = asyncio.Event(), asyncio.Event()
+    check_ports(system.bindings())
     await system.start()
     serving = asyncio.create_task(
         serve_all(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kessai.proof.customer import ShopUrls
-from kessai.topology import SERVICES, SIMULATORS
+from kessai.topology import SERVICES, SIMULATORS, service
 
 READY_S = 30.0
 
@@ -83,6 +83,8 @@ class Processes:
         }
 
     def _port_of(self, command: tuple[str, ...]) -> int:
+        if command[0] == "serve":
+            return service(command[1]).port + self.offset
         ports = {"paypay": 8090, "firebase": 8091}
         return ports.get(command[-1], 8080) + self.offset
 

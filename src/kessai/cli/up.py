@@ -11,7 +11,7 @@ from kessai.cli.errors import fail, load_settings
 from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
 from kessai.kernel.migrations import SchemaTooNew
-from kessai.kernel.server import PortTaken, run, serve_all
+from kessai.kernel.server import PortTaken, check_ports, run, serve_all
 from kessai.kernel.settings import Settings
 from kessai.topology import (
     FIREBASE_SIMULATOR,
@@ -86,6 +86,8 @@ async def _serve(
 ) -> None:
     system = await build()
     try:
+        # A second system on the same folder would take the first one's work over.
+        check_ports(system.bindings())
         await system.start()
         await serve_all(
             system.bindings(),

@@ -145,6 +145,12 @@ class _Server(uvicorn.Server):
                     self.should_exit = True
 
 
+def check_ports(bindings: Sequence[Binding]) -> None:
+    """Raises `PortTaken` for the first port that is in use: ask before anything else is begun."""
+    for bound in _bind(bindings):
+        bound.close()
+
+
 def _bind(bindings: Sequence[Binding]) -> list[socket.socket]:
     bound: list[socket.socket] = []
     try:

@@ -75,7 +75,7 @@ async def test_a_delete_whose_answer_is_lost_is_asked_again(till: Till) -> None:
 
 @on_the_till()
 async def test_a_code_that_was_never_seen_is_cancelled_and_not_outlived(till: Till) -> None:
-    """A closing order cannot wait 300 s: PayPay gives back what is paid after an accepted cancel."""
+    """A closing order cannot wait 300 s, and PayPay gives back what is paid after a cancel."""
     till.provider.fail("create", After(NO_ANSWER))
     await unknown(till.create())
     assert await unknown(till.close()) == "PAYMENT_UNAVAILABLE"

@@ -38,7 +38,7 @@ def _ordered(span: tuple[int, int]) -> tuple[int, int]:
     return span
 
 
-Percent = Annotated[int | float, Field(ge=0, le=100, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Wait = Annotated[int, Field(ge=0, le=MAX_WAIT_MS)]
 Span = Annotated[tuple[Wait, Wait], AfterValidator(_ordered)]
 

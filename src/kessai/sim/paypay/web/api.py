@@ -21,8 +21,9 @@ from kessai.contracts.paypay import (
 from kessai.contracts.wire import Wire
 from kessai.sim.paypay.application.merchant import Merchant
 from kessai.sim.paypay.domain import results
+from kessai.sim.paypay.domain.faults import Operation
 from kessai.sim.paypay.domain.results import Result, TurnedDown
-from kessai.sim.paypay.web.gate import Call, Gate, asked_id, query_of
+from kessai.sim.paypay.web.gate import Act, Call, Gate, Subject, asked_id, query_of
 from kessai.sim.paypay.web.present import code_of, details_of, refund_of
 
 Answer = tuple[Result, Wire | None]
@@ -47,33 +48,24 @@ def api_routes(gate: Gate, merchant: Merchant, *, base_url: str) -> APIRouter:
     def body_subject(_: Request, body: bytes) -> str:
         return _field(body, "merchantPaymentId")
 
-    refund = gate.endpoint("refund", refunded_subject, api.refund)
-    for path, method, endpoint in (
-        (CODES_PATH, "POST", gate.endpoint("createCode", body_subject, api.create_code)),
-        (
-            f"{CODE_PAYMENTS_PATH}/{{merchant_payment_id}}",
-            "GET",
-            gate.endpoint("getCodePayment", payment_id, api.get_code_payment),
-        ),
-        (
-            f"{CODES_PATH}/{{code_id}}",
-            "DELETE",
-            gate.endpoint("deleteCode", code_subject, api.delete_code),
-        ),
-        (CAPTURE_PATH, "POST", gate.endpoint("capture", body_subject, api.out_of_scope)),
-        (REVERT_PATH, "POST", gate.endpoint("revert", refunded_subject, api.out_of_scope)),
-        (one_payment, "GET", gate.endpoint("getPayment", payment_id, api.get_payment)),
-        (one_payment, "DELETE", gate.endpoint("cancel", payment_id, api.cancel)),
-        (REFUNDS_PATH, "POST", refund),
+    one_code = f"{CODES_PATH}/{{code_id}}"
+    code_payment = f"{CODE_PAYMENTS_PATH}/{{merchant_payment_id}}"
+    one_refund = f"{REFUNDS_PATH}/{{merchant_refund_id}}"
+    routes: tuple[tuple[str, str, Operation, Subject, Act], ...] = (
+        ("POST", CODES_PATH, "createCode", body_subject, api.create_code),
+        ("GET", code_payment, "getCodePayment", payment_id, api.get_code_payment),
+        ("DELETE", one_code, "deleteCode", code_subject, api.delete_code),
+        ("POST", CAPTURE_PATH, "capture", body_subject, api.out_of_scope),
+        ("POST", REVERT_PATH, "revert", refunded_subject, api.out_of_scope),
+        ("GET", one_payment, "getPayment", payment_id, api.get_payment),
+        ("DELETE", one_payment, "cancel", payment_id, api.cancel),
+        ("POST", REFUNDS_PATH, "refund", refunded_subject, api.refund),
         # The official Python SDK asks here, and signs this path.
-        (f"{REFUNDS_PATH}/", "POST", refund),
-        (
-            f"{REFUNDS_PATH}/{{merchant_refund_id}}",
-            "GET",
-            gate.endpoint("getRefund", refund_subject, api.get_refund),
-        ),
-    ):
-        router.add_route(path, endpoint, methods=[method])
+        ("POST", f"{REFUNDS_PATH}/", "refund", refunded_subject, api.refund),
+        ("GET", one_refund, "getRefund", refund_subject, api.get_refund),
+    )
+    for method, path, operation, subject, act in routes:
+        router.add_route(path, gate.endpoint(path, operation, subject, act), methods=[method])
     return router
 
 

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +35,17 @@ def free_offset() -> int:
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _answers(port: int) -> bool:
+    """A port that listens may still belong to a process that is only starting."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/actuator/health", timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 @dataclass
@@ -90,7 +103,7 @@ class Processes:
 
     def _wait_ready(self, name: str, port: int) -> None:
         end = time.monotonic() + READY_S
-        while _is_free(port):
+        while not _answers(port):
             if self.running[name].poll() is not None:
                 raise RuntimeError(f"kessai {name} ended: {self.log_tail()}")
             if time.monotonic() > end:

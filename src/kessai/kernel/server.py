@@ -76,6 +76,7 @@ async def serve_all(
     """
     stop = stop or asyncio.Event()
     sockets = _bind(bindings)
+    ports = _ports(bindings, sockets)
     servers = [_Server(binding, stop, stop_timeout_s) for binding in bindings]
     tasks = [
         asyncio.create_task(server.serve([bound]), name=f"serve:{server.service}")
@@ -85,8 +86,8 @@ async def serve_all(
         try:
             if await _all_started(servers, tasks):
                 _settle_memory()
-                if on_ready:
-                    on_ready(_ports(bindings, sockets))
+                if on_ready and not stop.is_set():
+                    on_ready(ports)
                 await _until(stop, tasks)
         finally:
             stop.set()

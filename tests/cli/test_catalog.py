@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
 from tests.support.storage import HEADER, a_row, a_runtime
 from typer.testing import CliRunner
 
@@ -19,7 +21,14 @@ from kessai.cli import account, catalog
 from kessai.cli.catalog import Tally, import_rows
 from kessai.cli.reach import reach
 from kessai.contracts.account import SyncUser
-from kessai.contracts.storage import ListProducts, StorageService
+from kessai.contracts.storage import (
+    BadRow,
+    ImportCatalogue,
+    Imported,
+    ListProducts,
+    StorageService,
+)
+from kessai.kernel.calls import mount
 from kessai.kernel.server import Binding, serve_all
 from kessai.kernel.settings import Settings
 from kessai.topology import STORAGE
@@ -87,6 +96,40 @@ async def test_it_imports_over_the_running_service(tmp_path: Path) -> None:
             good = a_file(tmp_path, *(a_row(n) for n in range(1, 451)))
             again = await invoke(catalog.app, "import", str(good), urls=urls)
             assert again[:2] == (0, f"0 created, 0 changed, 450 unchanged, 0 bad, {where}\n")
+        await unit.stop()
+
+
+class NewerStorage:
+    """A service that is stricter than this command: it finds the last row of each chunk bad."""
+
+    def __init__(self, storage: StorageService) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._storage, name)
+
+    async def import_catalogue(self, command: ImportCatalogue) -> Imported:
+        rows = len(command.csv.splitlines())
+        bad = BadRow(row=rows, column="title", why="is not nice")
+        return Imported(created=rows - 2, changed=0, unchanged=0, bad=(bad,))
+
+
+async def test_rows_that_the_service_refuses_have_the_numbers_of_the_file(tmp_path: Path) -> None:
+    async with a_runtime() as runtime:
+        unit = await kessai.storage.main.build(runtime, demo_catalogue=False)
+        stricter = cast(StorageService, NewerStorage(unit.port))
+        app = FastAPI()
+        app.include_router(mount(StorageService, stricter, token="kessai-local-service-token"))
+        file = a_file(tmp_path, "bad", *(a_row(n) for n in range(1, 251)))
+        async with served(Binding("storage-service", app, 0)) as ports:
+            urls = f"storage-service=http://127.0.0.1:{ports['storage-service']}"
+            code, out, _ = await invoke(catalog.app, "import", str(file), urls=urls)
+        assert code == 1
+        assert out.splitlines()[:3] == [
+            "row 2: has 1 cells, the header has 9",
+            "row 202, title: is not nice",
+            "row 252, title: is not nice",
+        ]
         await unit.stop()
 
 

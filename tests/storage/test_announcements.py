@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.support.storage import START_MS, StorageStory, a_row, a_storage
 
+from kessai.storage.gateway.products import SqlProductBook
+
 
 async def sent(story: StorageStory) -> list[dict[str, Any]]:
     rows = await story.rows("SELECT topic, message_key, value FROM outbox ORDER BY id")
@@ -75,6 +77,19 @@ async def test_a_new_price_is_told() -> None:
         await story.load(a_row(1, stock=5, price=700))
         await story.announcements.announce_products()
         assert [event["payload"]["price"] for event in await sent(story)] == [500, 700]
+
+
+async def test_news_that_is_old_already_is_not_told() -> None:
+    """On a server database another process may sell between the look and the telling."""
+    async with a_storage({1: 5}) as story:
+        products = SqlProductBook()
+        async with story.db.read() as tx:
+            old = await products.snapshot(tx, 1, 0)
+        await story.reserve("r", (1, 1))
+        async with story.db.transaction() as tx:
+            assert not await products.announced(tx, old, START_MS)
+        assert await story.announcements.announce_products() == 1
+        assert [event["payload"]["stock"] for event in await sent(story)] == [4]
 
 
 async def test_sales_are_counted_for_thirty_days_and_returns_are_taken_off() -> None:

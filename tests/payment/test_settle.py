@@ -137,6 +137,7 @@ async def test_webhooks_that_concern_nobody_are_parked_with_a_reason(till: Till)
         "UNREADABLE_FIELDS",
     ]
     assert [row["status"] for row in rows] == ["PARKED"] * 4
+    assert till.metric('webhooks_received_total{outcome="FOREIGN_MERCHANT"}') == 1
     assert till.provider.calls_of("get") == []
 
 
@@ -148,6 +149,8 @@ async def test_what_is_no_json_object_is_refused_and_not_stored(till: Till) -> N
     too_large = ReceiveWebhook(body=b" " * 65537, source="127.0.0.1")
     assert await refusal(till.service.receive_webhook(too_large)) == "TOO_LARGE"
     assert await till.rows("SELECT id FROM webhook_inbox") == []
+    assert till.metric('webhooks_received_total{outcome="BAD_REQUEST"}') == 6
+    assert till.metric('webhooks_received_total{outcome="TOO_LARGE"}') == 1
 
 
 @on_the_till()

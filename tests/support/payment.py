@@ -28,6 +28,7 @@ from kessai.contracts.payment import (
     RequestRefund,
     WebhookReceived,
 )
+from kessai.kernel.app import condition_of
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
@@ -281,6 +282,12 @@ class Till:
     async def ledger(self) -> list[tuple[str, str, str, int]]:
         rows = await self.rows("SELECT * FROM ledger ORDER BY at_ms, kind")
         return [(r["kind"], r["debit_account"], r["credit_account"], r["amount_yen"]) for r in rows]
+
+    def metric(self, series: str) -> float:
+        """The value of a series as Prometheus would read it."""
+        text = condition_of(self.unit.app).metrics.prometheus().decode()
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{series} ")]
+        return float(line.split()[-1])
 
     async def start_again(self) -> None:
         """A new instance over the same database, after the old one was killed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.paypay import Credentials
@@ -66,7 +67,8 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
     books = _books(runtime, db, outbox)
     wake = _Wake()
-    desk, loops = _use_cases(runtime, books, provider or _paypay(runtime), supervisor, wake)
+    provider = provider or _paypay(runtime, metrics)
+    desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics)
 
     async def start() -> None:
         await free_own_leases(db, runtime.instance)
@@ -115,8 +117,15 @@ def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
     )
 
 
-def _paypay(runtime: Runtime) -> PayPay:
+def _paypay(runtime: Runtime, metrics: Metrics) -> PayPay:
     settings = runtime.settings
+    seconds = metrics.histogram(
+        "paypay_requests_seconds",
+        "Duration of requests to PayPay",
+        labels=("operation", "outcome"),
+    )
+    # `labels` is the expensive half of an observation.
+    child = cache(seconds.labels)
     return PayPay(
         runtime.http,
         runtime.clock,
@@ -132,14 +141,23 @@ def _paypay(runtime: Runtime) -> PayPay:
             timeout_s=settings.paypay_timeout_s,
             rate_per_s=settings.paypay_rate_per_s,
         ),
+        observe=lambda operation, outcome, took_s: child(operation, outcome).observe(took_s),
     )
 
 
 def _use_cases(
-    runtime: Runtime, books: Books, provider: Provider, supervisor: Supervisor, wake: _Wake
+    runtime: Runtime,
+    books: Books,
+    provider: Provider,
+    supervisor: Supervisor,
+    wake: _Wake,
+    metrics: Metrics,
 ) -> tuple[PaymentDesk, list[DueLoop]]:
     settings = runtime.settings
     news = News()
+    received = metrics.counter(
+        "webhooks_received", "Webhooks by what became of them", labels=("outcome",)
+    )
     lookups = Lookups(provider, books.clock, supervisor)
     settlement = Settlement(books, runtime.chance, news, wake.refunds.set)
     create_lease_s = settings.paypay_create_timeout_s + CREATE_LEASE_MARGIN_S
@@ -165,6 +183,7 @@ def _use_cases(
             merchant_id=settings.paypay_merchant_id,
             body_limit=settings.body_limit_bytes,
             wake=wake.webhooks.set,
+            count=lambda outcome: received.labels(outcome).inc(),
         ),
     )
     visits = Visits(books, provider, lookups, settlement)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kessai.contracts.payment import ReceiveWebhook, WebhookReceived
 from kessai.kernel.db import Tx
-from kessai.kernel.errors import Unknown
+from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.look import Lookups
@@ -16,7 +16,7 @@ from kessai.payment.application.settle import Settlement
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.evidence import Evidence, Source
 from kessai.payment.domain.schedule import hint_pause_ms, refund_pause_ms
-from kessai.payment.domain.webhook import UNKNOWN_ORDER, read_webhook
+from kessai.payment.domain.webhook import UNKNOWN_ORDER, Delivery, read_webhook
 
 _log = get_log("kessai.payment")
 
@@ -25,16 +25,40 @@ class WebhookDoor:
     """The inbox row is committed before the provider hears 200."""
 
     def __init__(
-        self, books: Books, *, merchant_id: str, body_limit: int, wake: Callable[[], None]
+        self,
+        books: Books,
+        *,
+        merchant_id: str,
+        body_limit: int,
+        wake: Callable[[], None],
+        count: Callable[[str], None],
     ) -> None:
         self._books = books
         self._merchant_id = merchant_id
         self._body_limit = body_limit
         self._wake = wake
+        self._count = count
 
     async def receive(self, command: ReceiveWebhook) -> WebhookReceived:
+        """Each delivery is counted by what became of it, the refused ones as well."""
+        try:
+            delivery = read_webhook(command.body, self._merchant_id, self._body_limit)
+        except Refused as refused:
+            self._count(refused.code)
+            _log.warning("webhook.refused", why=refused.code, source=command.source)
+            raise
+        webhook, stored = await self._store(delivery, command)
+        self._count(webhook.parked or ("STORED" if stored else "REPEATED"))
+        if webhook.parked is not None:
+            _log.warning(
+                "webhook.parked",
+                why=webhook.parked,
+                merchant_payment_id=webhook.merchant_payment_id,
+            )
+        return WebhookReceived(stored=stored)
+
+    async def _store(self, delivery: Delivery, command: ReceiveWebhook) -> tuple[Webhook, bool]:
         books = self._books
-        delivery = read_webhook(command.body, self._merchant_id, self._body_limit)
         webhook = Webhook(
             id=delivery.digest,
             merchant_payment_id=delivery.merchant_payment_id,
@@ -54,13 +78,7 @@ class WebhookDoor:
             stored = await books.webhooks.add(tx, webhook)
             if webhook.parked is None:
                 tx.after_commit(self._wake)
-        if webhook.parked is not None:
-            _log.warning(
-                "webhook.parked",
-                why=webhook.parked,
-                merchant_payment_id=webhook.merchant_payment_id[:64],
-            )
-        return WebhookReceived(stored=stored)
+        return webhook, stored
 
 
 class WebhookWorker:

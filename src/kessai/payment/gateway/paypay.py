@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -53,6 +53,12 @@ M = TypeVar("M", bound=Wire)
 _log = get_log("kessai.paypay")
 
 
+class Observe(Protocol):
+    """Told of every request: operation, HTTP status or code of the `Unknown`, seconds."""
+
+    def __call__(self, operation: str, outcome: str, seconds: float, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class PayPayLimits:
     """Read timeouts as PayPay publishes them: 30 s for create and refund, 15 s for the rest."""
@@ -75,6 +81,7 @@ class PayPay:
         base_url: str,
         credentials: paypay.Credentials,
         limits: PayPayLimits,
+        observe: Observe | None = None,
     ) -> None:
         self._http = http
         self._clock = clock
@@ -82,6 +89,7 @@ class PayPay:
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._limits = limits
+        self._observe = observe
         self._rate = TokenBucket(
             clock,
             rate_per_s=limits.rate_per_s,
@@ -184,9 +192,18 @@ class PayPay:
         await self._wait_for_rate(foreground=is_create)
         long = operation in ("create", "refund")
         timeout_s = self._limits.create_timeout_s if long else self._limits.timeout_s
-        answer = await self._breakers[operation].call(
-            lambda: self._ask(method, path, query, body, timeout_s)
-        )
+        started_s, outcome = self._clock.monotonic(), "cancelled"
+        try:
+            answer = await self._breakers[operation].call(
+                lambda: self._ask(method, path, query, body, timeout_s)
+            )
+            outcome = str(answer.status)
+        except Unknown as unknown:
+            outcome = unknown.code
+            raise
+        finally:
+            if self._observe:
+                self._observe(operation, outcome, self._clock.monotonic() - started_s)
         if answer.status == 429:
             self._slow_down(answer)
         self._pause_s = _FIRST_PAUSE_S

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from kessai.kernel import actuator as _actuator
 from kessai.kernel import problem
 from kessai.kernel.actuator import Condition, HealthCheck
+from kessai.kernel.docs import docs_routes
 from kessai.kernel.edge import PAGE_CSP, Edge, Rules
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.runtime import Runtime
@@ -64,7 +65,7 @@ def create_app(
         rules=rules,
         actuator=_actuator_app(actuator, condition, runtime),
     )
-    for router in routers:
+    for router in (*routers, *([docs_routes(app)] if docs else [])):
         app.include_router(router)
     return app
 
@@ -72,7 +73,8 @@ def create_app(
 def _routes(title: str, docs: bool, lifespan: Lifespan) -> FastAPI:
     app = FastAPI(
         title=title,
-        docs_url="/docs" if docs else None,
+        # Its own pages load a script from a CDN; `kernel.docs` writes one without.
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
         # A redirect to the other slash would carry the caller's Host header back.

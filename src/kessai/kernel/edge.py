@@ -23,11 +23,6 @@ PAGE_CSP: Final = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-# FastAPI's page of the API loads its script from there and starts it inline; local use only.
-_DOCS_CSP: Final = (
-    "default-src 'self' https://cdn.jsdelivr.net 'unsafe-inline'; "
-    "img-src 'self' data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
-)
 _DATA_CSP: Final = b"default-src 'none'; frame-ancestors 'none'"
 _UNMATCHED: Final = "UNMATCHED"
 # The caller went away before there was an answer (the number that nginx writes).
@@ -256,15 +251,11 @@ class _Exchange:
             added[b"strict-transport-security"] = b"max-age=31536000"
         media = given.get(b"content-type", b"")
         if media.startswith(b"text/html"):
-            added[b"content-security-policy"] = self._page_csp()
+            added[b"content-security-policy"] = self._rules.page_csp.encode()
         elif b"json" in media:
             added[b"content-security-policy"] = _DATA_CSP
             added[b"cache-control"] = b"no-store"
         return [item for item in added.items() if item[0] not in given]
-
-    def _page_csp(self) -> bytes:
-        is_docs = self._scope["path"].startswith("/docs")
-        return (_DOCS_CSP if is_docs else self._rules.page_csp).encode()
 
 
 _ALWAYS: Final[Mapping[bytes, bytes]] = {

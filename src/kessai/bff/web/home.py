@@ -42,5 +42,5 @@ def _page(door: Door) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<style>{_STYLE}</style></head><body><main><h1>Kessai <span lang="ja">決済</span></h1>'
         "<p>The shop's API is up. Buy something from the terminal with "
-        f"<code>kessai demo</code>.</p><ul>{items}</ul></main></body></html>"
+        f"<code>make demo</code>.</p><ul>{items}</ul></main></body></html>"
     )

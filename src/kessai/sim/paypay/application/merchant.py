@@ -146,9 +146,5 @@ class Merchant:
 
     def _new_code_id(self) -> str:
         """`04-` and sixteen letters or digits."""
-        number = int.from_bytes(self._chance.token_bytes(12), "big")
-        letters = []
-        for _ in range(16):
-            number, rest = divmod(number, len(_ALPHABET))
-            letters.append(_ALPHABET[rest])
-        return "04-" + "".join(letters)
+        chance = self._chance.token_bytes(16)
+        return "04-" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in chance)

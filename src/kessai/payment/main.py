@@ -155,9 +155,6 @@ def _use_cases(
 ) -> tuple[PaymentDesk, list[DueLoop]]:
     settings = runtime.settings
     news = News()
-    received = metrics.counter(
-        "webhooks_received", "Webhooks by what became of them", labels=("outcome",)
-    )
     lookups = Lookups(provider, books.clock, supervisor)
     settlement = Settlement(books, runtime.chance, news, wake.refunds.set)
     create_lease_s = settings.paypay_create_timeout_s + CREATE_LEASE_MARGIN_S
@@ -178,13 +175,7 @@ def _use_cases(
         settlement=settlement,
         balance=BalancePayments(books),
         refunds=RefundDesk(books, news, wake.refunds.set),
-        webhooks=WebhookDoor(
-            books,
-            merchant_id=settings.paypay_merchant_id,
-            body_limit=settings.body_limit_bytes,
-            wake=wake.webhooks.set,
-            count=lambda outcome: received.labels(outcome).inc(),
-        ),
+        webhooks=_webhook_door(runtime, books, wake, metrics),
     )
     visits = Visits(books, provider, lookups, settlement)
     webhooks = WebhookWorker(books, lookups, settlement)
@@ -197,6 +188,19 @@ def _use_cases(
         _loop("refunds", books, books.refund_work, refunds.work, REFUNDS_AT_ONCE, wake.refunds),
     ]
     return desk, loops
+
+
+def _webhook_door(runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics) -> WebhookDoor:
+    received = metrics.counter(
+        "webhooks_received", "Webhooks by what became of them", labels=("outcome",)
+    )
+    return WebhookDoor(
+        books,
+        merchant_id=runtime.settings.paypay_merchant_id,
+        body_limit=runtime.settings.body_limit_bytes,
+        wake=wake.webhooks.set,
+        count=lambda outcome: received.labels(outcome).inc(),
+    )
 
 
 def _loop(

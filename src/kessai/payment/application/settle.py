@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from kessai.contracts.events import refund_id
 from kessai.contracts.moves import AttemptStatus, RefundStatus
+from kessai.kernel.bus import set_within
 from kessai.kernel.chance import Chance
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import VersionConflict
@@ -28,19 +29,27 @@ class News:
     """Tells the waiting requests of this process that an order's payments have changed."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._waiting: dict[str, list[asyncio.Event]] = {}
 
     def tell(self, order_id: str) -> None:
-        if event := self._waiting.pop(order_id, None):
+        for event in self._waiting.pop(order_id, ()):
             event.set()
 
     async def wait(self, order_id: str, limit_s: float) -> None:
-        event = self._waiting.setdefault(order_id, asyncio.Event())
+        """Returns at the next news of the order, or when the limit is over."""
+        event = asyncio.Event()
+        self._waiting.setdefault(order_id, []).append(event)
         try:
-            async with asyncio.timeout(limit_s):
-                await event.wait()
-        except TimeoutError:
-            return
+            await set_within(event, limit_s)
+        finally:
+            self._leave(order_id, event)
+
+    def _leave(self, order_id: str, event: asyncio.Event) -> None:
+        waiting = self._waiting.get(order_id, [])
+        if event in waiting:
+            waiting.remove(event)
+        if not waiting:
+            self._waiting.pop(order_id, None)
 
 
 class Settlement:

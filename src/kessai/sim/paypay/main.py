@@ -24,6 +24,7 @@ from kessai.sim.paypay.gateway import HttpCourier, SqlStore
 from kessai.sim.paypay.web.api import api_routes
 from kessai.sim.paypay.web.control import control_routes
 from kessai.sim.paypay.web.gate import Gate
+from kessai.sim.paypay.web.home import home_routes
 from kessai.sim.paypay.web.page import page_routes
 from kessai.topology import PAYPAY_SIMULATOR
 
@@ -82,6 +83,7 @@ def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> 
         title=PAYPAY_SIMULATOR.name,
         runtime=runtime,
         routers=[
+            home_routes(control.book, runtime.clock, base_url=base_url),
             api_routes(gate, control.merchant, base_url=base_url),
             control_routes(control, runtime.clock, base_url=base_url),
             page_routes(control.customer, control.book, runtime.clock),

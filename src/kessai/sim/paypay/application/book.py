@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from kessai.sim.paypay.application.ports import Store
@@ -34,6 +35,9 @@ class Book:
 
     def __iter__(self) -> Iterator[Payment]:
         return iter(self._shelf.payments.values())
+
+    def newest(self, limit: int) -> list[Payment]:
+        return list(islice(reversed(self._shelf.payments.values()), limit))
 
     def get(self, merchant_payment_id: str) -> Payment | None:
         return self._shelf.payments.get(merchant_payment_id)

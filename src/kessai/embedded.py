@@ -41,6 +41,7 @@ from kessai.topology import (
     PARTITIONS,
     PAYMENT,
     PAYPAY_SIMULATOR,
+    SIMULATORS,
     STORAGE,
     ServiceCard,
     service,
@@ -101,7 +102,9 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
     folder = Path(settings.data_dir)
 
     async def open_db(name: str) -> Db:
-        return await open_database(f"sqlite:///{folder / name}.db")
+        # What stands in for a stranger need not outlive a power loss.
+        durable = name not in {card.name for card in SIMULATORS}
+        return await open_database(f"sqlite:///{folder / name}.db", durable=durable)
 
     instance = f"{settings.instance}-{part}" if part else settings.instance
     return Runtime(

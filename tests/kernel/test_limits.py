@@ -47,6 +47,29 @@ def test_a_large_taker_is_not_overtaken_by_small_ones() -> None:
     assert served == [("large", 2.0), ("small", 3.0)]
 
 
+def test_who_goes_ahead_does_not_queue_and_the_rate_holds_all_the_same() -> None:
+    served: list[tuple[str, float]] = []
+
+    async def story() -> None:
+        clock = VirtualClock()
+        bucket = TokenBucket(clock, rate_per_s=1, burst=1)
+
+        async def take(who: str) -> None:
+            await bucket.take()
+            served.append((who, clock.monotonic()))
+
+        waiting = [asyncio.ensure_future(take(who)) for who in ("a", "b", "c")]
+        await asyncio.sleep(0)
+        assert bucket.take_ahead(debt=4)
+        assert bucket.take_ahead(debt=4)
+        assert not bucket.take_ahead(debt=4)
+        await asyncio.gather(*waiting)
+        await take("later")
+
+    run_virtual(story())
+    assert served == [("a", 0.0), ("b", 1.0), ("c", 2.0), ("later", 5.0)]
+
+
 async def test_try_take_does_not_wait() -> None:
     clock = StillClock()
     bucket = TokenBucket(clock, rate_per_s=10, burst=2)

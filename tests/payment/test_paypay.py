@@ -331,6 +331,19 @@ async def test_429_again_and_again_doubles_the_pause(paypay: PayPay) -> None:
 
 
 @paypay_test
+async def test_what_was_announced_goes_before_routine_look_ups(paypay: PayPay) -> None:
+    client = a_client(paypay.http, paypay.clock, rate_per_s=10)
+    await client.create_code(a_request())
+    routine = [asyncio.ensure_future(client.get_payment("o-1")) for _ in range(25)]
+    await asyncio.sleep(0)
+    started = paypay.clock.monotonic()
+    await client.get_payment("o-1", urgent=True)
+    assert paypay.clock.monotonic() - started < 0.1
+    await asyncio.gather(*routine)
+    assert paypay.clock.monotonic() - started > 1.4
+
+
+@paypay_test
 async def test_look_ups_keep_to_the_rate_and_creating_does_not_wait_for_them(
     paypay: PayPay,
 ) -> None:

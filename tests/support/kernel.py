@@ -12,9 +12,10 @@ from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.kernel_tables import KERNEL
 
 
-async def a_database(path: object = None, **options: float) -> Db:
+async def a_database(path: object = None, *, lock_timeout_s: float = 5.0) -> Db:
     """With all tables of the kernel, in memory or in a file."""
-    db = await open_database(f"sqlite:///{path}" if path else "sqlite:", **options)
+    url = f"sqlite:///{path}" if path else "sqlite:"
+    db = await open_database(url, lock_timeout_s=lock_timeout_s)
     db.migrate(KERNEL.create_all)
     return db
 

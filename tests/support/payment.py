@@ -133,7 +133,7 @@ class FakeProvider:
         _end(after)
         return word
 
-    async def get_payment(self, merchant_payment_id: str) -> Sighting:
+    async def get_payment(self, merchant_payment_id: str, *, urgent: bool = False) -> Sighting:
         after = await self._begin("get", merchant_payment_id)
         code = self.codes.get(merchant_payment_id)
         _end(after)

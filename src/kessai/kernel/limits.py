@@ -40,6 +40,14 @@ class TokenBucket:
         self._tokens -= n
         return True
 
+    def take_ahead(self, n: float = 1.0, *, debt: float) -> bool:
+        """Takes now, before those who wait, while no more than `debt` is promised; they wait on."""
+        self._refill()
+        if self._tokens - n < -debt:
+            return False
+        self._tokens -= n
+        return True
+
     async def take(self, n: float = 1.0) -> None:
         """Waits for its turn. Raises `Refused` TOO_MANY_REQUESTS if that is over `max_wait_s`."""
         self._refill()

@@ -18,6 +18,9 @@ class SingleFlight(Generic[T]):
         self._name = name
         self._running: dict[str, asyncio.Task[T | KessaiError]] = {}
 
+    def is_running(self, key: str) -> bool:
+        return key in self._running
+
     async def run(self, key: str, once: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the running or a new `once` ends in; a caller's own end does not end it."""
         task = self._running.get(key)

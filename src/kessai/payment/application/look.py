@@ -25,15 +25,19 @@ class Lookups:
         self._clock = clock
         self._flight: SingleFlight[Evidence] = SingleFlight(background, "look-up")
 
-    async def look(self, attempt_id: str, source: Source) -> Evidence:
+    async def look(self, attempt_id: str, source: Source, *, urgent: bool = False) -> Evidence:
         """Raises `Unknown` when the provider does not answer."""
-        return await self._flight.run(attempt_id, lambda: self._ask(attempt_id, source))
+        # An urgent one does not join a routine one, which may still wait for its turn; a routine
+        # one joins whatever is under way.
+        ahead = f"{attempt_id} urgent"
+        key = ahead if urgent or self._flight.is_running(ahead) else attempt_id
+        return await self._flight.run(key, lambda: self._ask(attempt_id, source, urgent))
 
-    async def _ask(self, attempt_id: str, source: Source) -> Evidence:
+    async def _ask(self, attempt_id: str, source: Source, urgent: bool) -> Evidence:
         # The provider has looked at some time after we asked, so this is the safe side for
         # "observed later than the close".
         at_ms = self._clock.now_ms()
-        sighting = await self._provider.get_payment(attempt_id)
+        sighting = await self._provider.get_payment(attempt_id, urgent=urgent)
         return Evidence(
             source=source,
             word=sighting.word,

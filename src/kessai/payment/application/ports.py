@@ -80,7 +80,9 @@ class Provider(Protocol):
         """CODE_DELETED, CODE_UNKNOWN or ALREADY_PAID."""
         ...
 
-    async def get_payment(self, merchant_payment_id: str) -> Sighting: ...
+    async def get_payment(self, merchant_payment_id: str, *, urgent: bool = False) -> Sighting:
+        """`urgent`: money was announced or a customer asks, so it goes before routine look-ups."""
+        ...
 
     async def cancel_payment(self, merchant_payment_id: str) -> Word:
         """CANCEL_ACCEPTED (it takes effect later) or CANCEL_REFUSED."""

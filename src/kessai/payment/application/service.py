@@ -75,7 +75,7 @@ class PaymentDesk:
             attempts = await books.attempts.of_order(tx, command.order_id)
         newest = attempts[-1] if attempts else None
         if newest is not None and newest.provider == "PayPay":
-            proof = await self._lookups.look(newest.id, Source.OPERATOR)
+            proof = await self._lookups.look(newest.id, Source.OPERATOR, urgent=True)
             await self._settlement.settle(newest.id, [proof])
         return await self.get_payments(command)
 

@@ -39,6 +39,7 @@ _FIRST_PAUSE_S: Final = 1.0
 _MAX_PAUSE_S: Final = 8.0
 # A customer's own request waits at most so long for such a pause to end.
 _FOREGROUND_WAIT_S: Final = 2.0
+_AHEAD_S = 2.0
 
 _DUPLICATE: Final = "DUPLICATE_DYNAMIC_QR_REQUEST"
 _NO_PAYMENT: Final = frozenset({"DYNAMIC_QR_PAYMENT_NOT_FOUND", "RESOURCE_NOT_FOUND"})
@@ -124,10 +125,11 @@ class PayPay:
             return Word.ALREADY_PAID if refused.code == _PAID_CODE else Word.CODE_REFUSED
         return Word.CODE_DELETED
 
-    async def get_payment(self, merchant_payment_id: str) -> Sighting:
+    async def get_payment(self, merchant_payment_id: str, *, urgent: bool = False) -> Sighting:
         path = f"{paypay.CODE_PAYMENTS_PATH}/{quote(merchant_payment_id, safe='')}"
         try:
-            details = _read(_reply(await self._send("get", "GET", path)), paypay.PaymentDetails)
+            answer = await self._send("get", "GET", path, urgent=urgent)
+            details = _read(_reply(answer), paypay.PaymentDetails)
         except Refused as refused:
             if refused.code in _NO_PAYMENT:
                 return Sighting(Word.NOT_FOUND)
@@ -185,11 +187,20 @@ class PayPay:
         return reply.status == paypay.RefundState.REFUNDED
 
     async def _send(
-        self, operation: str, method: str, path: str, body: bytes = b"", *, query: str = ""
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        query: str = "",
+        urgent: bool = False,
     ) -> Answer:
         """Any answer but 429 and 5xx. Raises `Unknown`, with NOT_SENT where nothing left."""
-        is_create = operation == "create"
-        await self._wait_for_rate(foreground=is_create)
+        if operation == "create":
+            await self._customer_waits()
+        else:
+            await self._wait_for_rate(urgent=urgent)
         long = operation in ("create", "refund")
         timeout_s = self._limits.create_timeout_s if long else self._limits.timeout_s
         started_s, outcome = self._clock.monotonic(), "cancelled"
@@ -240,13 +251,19 @@ class PayPay:
             headers["Content-Type"] = content_type
         return headers
 
-    async def _wait_for_rate(self, *, foreground: bool) -> None:
-        if foreground:
-            # It counts against the rate, but a customer does not queue behind look-ups.
-            self._rate.try_take()
-            paused_s = self._paused_until_s - self._clock.monotonic()
-            if paused_s > 0:
-                await asyncio.sleep(min(paused_s, _FOREGROUND_WAIT_S))
+    async def _customer_waits(self) -> None:
+        """It counts against the rate, but a customer does not queue behind look-ups."""
+        self._rate.try_take()
+        paused_s = self._paused_until_s - self._clock.monotonic()
+        if paused_s > 0:
+            await asyncio.sleep(min(paused_s, _FOREGROUND_WAIT_S))
+
+    async def _wait_for_rate(self, *, urgent: bool) -> None:
+        # What was announced goes before what is only watched, but a flood of webhooks, which
+        # anybody on the allow list can send, must not become a flood of look-ups.
+        is_paused = self._clock.monotonic() < self._paused_until_s
+        debt = _AHEAD_S * self._limits.rate_per_s
+        if urgent and not is_paused and self._rate.take_ahead(debt=debt):
             return
         try:
             await self._rate.take()

@@ -47,6 +47,23 @@ def test_a_large_taker_is_not_overtaken_by_small_ones() -> None:
     assert served == [("large", 2.0), ("small", 3.0)]
 
 
+def test_those_who_wait_go_on_in_groups() -> None:
+    served: list[float] = []
+
+    async def story() -> None:
+        clock = VirtualClock()
+        bucket = TokenBucket(clock, rate_per_s=8, burst=1, step_s=0.5)
+
+        async def take() -> None:
+            await bucket.take()
+            served.append(clock.monotonic())
+
+        await asyncio.gather(*(take() for _ in range(10)))
+
+    run_virtual(story())
+    assert served == [0.0] + [0.5] * 4 + [1.0] * 4 + [1.5]
+
+
 def test_who_goes_ahead_does_not_queue_and_the_rate_holds_all_the_same() -> None:
     served: list[tuple[str, float]] = []
 

@@ -18,10 +18,19 @@ def too_many(retry_after_s: float, message: str = "too many requests") -> Refuse
 
 
 class TokenBucket:
-    """`rate_per_s` tokens a second, at most `burst` saved; takers are served in their order."""
+    """`rate_per_s` tokens a second, at most `burst` saved; takers are served in their order.
+
+    With `step_s` those who have to wait go on in groups, at whole multiples of it.
+    """
 
     def __init__(
-        self, clock: Clock, *, rate_per_s: float, burst: float = 1.0, max_wait_s: float = 30.0
+        self,
+        clock: Clock,
+        *,
+        rate_per_s: float,
+        burst: float = 1.0,
+        max_wait_s: float = 30.0,
+        step_s: float = 0.0,
     ) -> None:
         if rate_per_s <= 0 or burst <= 0:
             raise ValueError("rate and burst are above zero")
@@ -29,6 +38,7 @@ class TokenBucket:
         self._rate_per_s = rate_per_s
         self._burst = burst
         self._max_wait_s = max_wait_s
+        self._step_s = step_s
         self._tokens = burst  # below zero: promised to those who wait
         self._at = clock.monotonic()
 
@@ -58,10 +68,17 @@ class TokenBucket:
         self._tokens -= n
         try:
             if wait_s:
-                await asyncio.sleep(wait_s)
+                await asyncio.sleep(self._in_step(wait_s))
         except asyncio.CancelledError:
             self._tokens += n
             raise
+
+    def _in_step(self, wait_s: float) -> float:
+        """Longer, up to the next common moment: what begins together can share a commit."""
+        if not self._step_s:
+            return wait_s
+        now = self._clock.monotonic()
+        return math.ceil((now + wait_s) / self._step_s) * self._step_s - now
 
     def pause(self, seconds: float) -> None:
         """No token before `seconds` have passed: the other side said that it is too much."""

@@ -232,6 +232,21 @@ def sync_endpoints(module: Module) -> Iterator[str]:
                 yield f"{module.at(function)} {function.name} is not async"
 
 
+def sync_dependencies(module: Module) -> Iterator[str]:
+    """As endpoints: what `Depends` names runs in a thread unless it is `async def`."""
+    named = {
+        argument.id
+        for one in (*modules(), module)
+        for node in ast.walk(one.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Depends")
+        for argument in node.args
+        if isinstance(argument, ast.Name)
+    }
+    for function in functions(module):
+        if isinstance(function, ast.FunctionDef) and function.name in named:
+            yield f"{module.at(function)} {function.name} is not async"
+
+
 def set_iteration(module: Module) -> Iterator[str]:
     """A set of strings has another order in every process."""
     for node in ast.walk(module.tree):
@@ -266,6 +281,7 @@ RULES = (
     commits,
     time_and_chance,
     sync_endpoints,
+    sync_dependencies,
     set_iteration,
     base_http_middleware,
 )
@@ -307,6 +323,7 @@ SAMPLES: list[tuple[Callable[[Module], Iterator[str]], str, str]] = [
     (time_and_chance, "order/domain.py", "import random"),
     (time_and_chance, "order/domain.py", "from datetime import datetime\ndatetime.now()"),
     (sync_endpoints, "order/web.py", "@router.get('/')\ndef home(): ..."),
+    (sync_dependencies, "order/web.py", "def key(): ...\nKey = Annotated[str, Depends(key)]"),
     (set_iteration, "order/web.py", "for x in {1, 2}: print(x)"),
     (
         base_http_middleware,

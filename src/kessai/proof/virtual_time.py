@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
@@ -19,11 +20,14 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.intruder = ""
         self._files: dict[object, selectors.SelectorKey] = {}
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise Stuck("every task waits and no timer is set")
+        if self.intruder:
+            raise RuntimeError(f"a thread reached the virtual loop: {self.intruder}")
         self.now_s += max(0.0, timeout)
         return []
 
@@ -52,6 +56,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, *call: object) -> None:  # type: ignore[override]
         raise RuntimeError(f"a thread reached the virtual loop: {call}")
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        """While a thread works, any amount of virtual time may pass: no seed would replay that."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._virtual.intruder = repr(callback)
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
 
 class VirtualClock:

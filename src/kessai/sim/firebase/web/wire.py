@@ -89,7 +89,7 @@ def error(status: int, message: str) -> Response:
     return JSONResponse(content, status_code=status)
 
 
-def api_key(request: Request) -> str:
+async def api_key(request: Request) -> str:
     """Any key will do, as offline configurations invent one; none is refused as by Google."""
     key = request.query_params.get("key", "")
     if not key:

@@ -52,6 +52,7 @@ def a_sighting(
 
 COMPLETED = a_sighting("COMPLETED")
 DELETED = seen(Source.CLOSE, Word.CODE_DELETED, START + 302_000)
+CANCELLED = seen(Source.CLOSE, Word.CANCEL_ACCEPTED, START + 5_000)
 LATE_CREATED = a_sighting("CREATED", 304)
 
 
@@ -72,6 +73,11 @@ LATE_CREATED = a_sighting("CREATED", 304)
         ([a_sighting("FAILED")], AttemptStatus.FAILED),
         ([COMPLETED, a_sighting("FAILED")], AttemptStatus.FAILED),
         ([COMPLETED, a_sighting("CREATED", 20)], AttemptStatus.SUCCEEDED),
+        ([CANCELLED, COMPLETED], None),
+        ([CANCELLED, COMPLETED, a_sighting("COMPLETED", 39.9)], None),
+        ([CANCELLED, COMPLETED, a_sighting("COMPLETED", 40)], AttemptStatus.SUCCEEDED),
+        ([CANCELLED, COMPLETED, a_sighting("FAILED", 12)], AttemptStatus.FAILED),
+        ([CANCELLED, COMPLETED, a_sighting("REFUNDED", 12)], AttemptStatus.SUCCEEDED),
         ([DELETED], None),
         ([DELETED, a_sighting("CREATED", 303.9)], None),
         ([DELETED, LATE_CREATED], AttemptStatus.EXPIRED),

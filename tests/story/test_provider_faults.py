@@ -137,3 +137,27 @@ async def test_half_of_all_calls_fail_and_everything_still_agrees(shop: Shop) ->
     await shop.faults(webhooks={"drop": 0}, api={"*": {"error": 0, "delayMs": [0, 0]}})
     await asyncio.sleep(1300)
     await assert_agreement(shop, *customers)
+
+
+@story(1, 2)
+async def test_what_is_paid_after_our_own_cancel_does_not_settle_the_order(shop: Shop) -> None:
+    """The lost code was cancelled, so the money comes and goes back by itself (paypay.md, 4.4)."""
+    await shop.faults(
+        api={"createCode": {"lostAnswer": 100}}, behaviour={"cancelDelayMs": 5000}, codeLifetimeS=60
+    )
+    customer = await shop.customer()
+    buying = asyncio.ensure_future(customer.purchase(key="k"))
+    await asyncio.sleep(5)
+    await shop.faults(api=None)
+    order_id = (await buying).ok()["orderId"]
+    customer.orders.append(order_id)
+    await asyncio.sleep(5)
+    assert (await shop.wallet(order_id)).status == 200
+    for _ in range(20):
+        await asyncio.sleep(1)
+        assert (await customer.order(order_id))["status"] in ("PENDING", "WAITING_PAYMENT")
+    assert (await shop.entry(order_id))["status"] == "FAILED"
+    await customer.until(order_id, "WAITING_PAYMENT", within_s=360)
+    await shop.wallet(order_id, attempt=2)
+    await customer.until(order_id, "PAID")
+    await assert_agreement(shop, customer)

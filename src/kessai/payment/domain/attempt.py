@@ -62,13 +62,17 @@ class PaymentAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The merchant's own clockwork, in milliseconds (see the settings of the same names)."""
+    """The merchant's own clockwork, in milliseconds (see the settings of the same names).
+
+    `reversal_ms`: how long an accepted cancel may take to send back what was paid.
+    """
 
     grace_ms: int
     code_lifetime_ms: int
     poll_first_ms: int
     poll_max_ms: int
     create_timeout_ms: int = 30_000
+    reversal_ms: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def decide(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
     words = frozenset(one.word for one in proofs)
     captures = [one for one in proofs if one.word in _CAPTURED and one.amount_yen is not None]
     if captures:
-        return _captured(attempt, captures, said, went_back=Word.FAILED in words)
+        went_back = Word.FAILED in words
+        if not went_back and _may_go_back(captures, proofs, rules):
+            return said
+        return _captured(attempt, captures, said, went_back=went_back)
     if Word.FAILED in words:
         return _failed(said, "PAYMENT_DECLINED", "the payment failed at the provider")
     if _is_over(attempt, proofs, rules):
@@ -199,6 +206,16 @@ def _code_gone_at_ms(attempt: PaymentAttempt, evidence: Collection[Evidence]) ->
     ):
         gone.append(end_ms)
     return min(gone) if gone else None
+
+
+def _may_go_back(captures: list[Evidence], proofs: list[Evidence], rules: Rules) -> bool:
+    """We had it cancelled, so the money goes back by itself, unless it is there for long."""
+    cancels_ms = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
+    if not cancels_ms or any(one.word == Word.REFUNDED for one in captures):
+        return False
+    paid_ms = min(one.first_observed_ms for one in captures)
+    seen_ms = max(one.observed_at_ms for one in captures)
+    return seen_ms < max(paid_ms, min(cancels_ms)) + rules.reversal_ms
 
 
 def _captured(

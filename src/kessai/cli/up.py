@@ -110,4 +110,4 @@ def _print_welcome(settings: Settings, system: System) -> None:
     console.print(table)
     if any(unit.name == FIREBASE_SIMULATOR.name for unit in system.units):
         console.print(f"\naccounts: {', '.join(_ACCOUNTS)}   password: {_PASSWORD}")
-    console.print(f"data: {settings.data_dir}   try: kessai demo   stop: Ctrl-C\n")
+    console.print(f"data: {settings.data_dir}   try: make demo   stop: Ctrl-C\n")

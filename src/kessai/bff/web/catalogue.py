@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -23,9 +24,11 @@ from kessai.contracts.storage import (
     Suggest,
 )
 from kessai.contracts.wire import Nothing
+from kessai.kernel.errors import NotFound
 
 _Limit = Annotated[int, Query(ge=1, le=100)]
 _Price = Annotated[int | None, Query(ge=0, le=10**11)]
+_PRODUCT_ID = re.compile(r"[1-9][0-9]{0,14}")
 _Text = Annotated[str, Query(max_length=200)]
 
 
@@ -62,10 +65,11 @@ def catalogue_routes(door: Door) -> APIRouter:
         return [present.product(item) for item in page.items]
 
     @router.get("/api/products/{product_id}", response_model=ProductAnswer)
-    async def product(product_id: int) -> Response:
-        if not 1 <= product_id <= 2**53:
-            product_id = 0
-        found = await door.catalogue.get_product(ProductById(product_id=product_id))
+    async def product(product_id: str) -> Response:
+        """What is no product id cannot be any product."""
+        if not _PRODUCT_ID.fullmatch(product_id):
+            raise NotFound("no such product")
+        found = await door.catalogue.get_product(ProductById(product_id=int(product_id)))
         return reply(present.product(found))
 
     return router

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
@@ -95,10 +95,3 @@ def reply(model: BaseModel, status: int = 200) -> Response:
     """The model as JSON, written in one step (a response model would walk it twice)."""
     body = model.model_dump_json(by_alias=True)
     return Response(body, status_code=status, media_type="application/json")
-
-
-async def strict_body(request: Request) -> None:
-    """JSON routes take JSON: a form that poses as JSON is how cross-site requests are made."""
-    content_type = request.headers.get("content-type", "application/json")
-    if not content_type.startswith("application/json"):
-        raise Refused("VALIDATION", "send application/json", kind=Kind.INVALID)

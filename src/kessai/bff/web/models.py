@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -32,16 +33,36 @@ def _number(value: object) -> object:
     return value
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
+def _calendar_date(value: str) -> str:
+    """Raises `ValueError` for the 30th of February."""
+    date.fromisoformat(value)
     return value
 
 
-ProductId = Annotated[StrictInt, BeforeValidator(_number), Field(ge=1, le=2**53)]
+# Limits inside, so that the API's description knows them too.
+ProductId = Annotated[
+    Annotated[int, Field(strict=True, ge=1, le=10**15 - 1)], BeforeValidator(_number)
+]
 # Only what tells a slip from an address; whether it exists, only a mail can show.
-Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
-Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(_not_blank)]
+Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$",
+    ),
+]
+# One line that is not blank.
+Name = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    ),
+]
+BirthDate = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_calendar_date)
+]
 
 
 class Body(BaseModel):
@@ -65,7 +86,7 @@ class PurchaseBody(Body):
     customerName: Name
     customerEmail: Email
     items: Annotated[list[CartLine], Field(max_length=50)]
-    expectedAmount: Annotated[StrictInt, Field(ge=0)] | None = None
+    expectedAmount: Annotated[StrictInt, Field(ge=0, le=MAX_YEN)] | None = None
     method: Method = Method.PAYPAY
     shippingAddress: Address | None = None
 
@@ -87,7 +108,7 @@ class ProfileBody(Body):
     firstName: Annotated[str, StringConstraints(max_length=100)] | None = None
     lastNameKana: Annotated[str, StringConstraints(max_length=100)] | None = None
     firstNameKana: Annotated[str, StringConstraints(max_length=100)] | None = None
-    birthDate: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    birthDate: BirthDate | None = None
     gender: Annotated[str, StringConstraints(max_length=20)] | None = None
 
 

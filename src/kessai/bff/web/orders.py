@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from kessai.bff.domain import Session
 from kessai.bff.web import present
-from kessai.bff.web.door import Door, reply, strict_body
+from kessai.bff.web.door import Door, reply
 from kessai.bff.web.models import (
     NewPaymentBody,
     OrderAnswer,
@@ -47,15 +47,13 @@ _ID = Annotated[str, "an order id"]
 def purchase_routes(door: Door) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["orders"])
 
-    @router.post(
-        "/orders/purchase", response_model=PurchaseAnswer, dependencies=[Depends(strict_body)]
-    )
+    @router.post("/orders/purchase", response_model=PurchaseAnswer)
     async def purchase(
         request: Request,
         body: PurchaseBody,
+        session: Session = Depends(door.session),
         idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
     ) -> Response:
-        session = await door.session(request)
         await door.limits.purchases.take(session.user_id)
         command = _purchase(session, body, idempotency_key, request.headers.get("user-agent"))
         order = await door.orders.purchase(command)
@@ -64,12 +62,11 @@ def purchase_routes(door: Door) -> APIRouter:
 
     @router.get("/orders", response_model=OrdersAnswer)
     async def orders(
-        request: Request,
         status: OrderStatus | None = None,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        cursor: Annotated[str | None, Query(pattern="^[0-9a-z]{26}$")] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        session: Session = Depends(door.session),
     ) -> Response:
-        session = await door.session(request)
         page = await door.orders.list_orders(
             ListOrders(user_id=session.user_id, status=status, cursor=cursor, limit=limit)
         )
@@ -88,15 +85,16 @@ def order_routes(door: Door) -> APIRouter:
 
     @router.get("/orders/{order_id}", response_model=OrderAnswer)
     @router.get("/payments/{order_id}/details", response_model=OrderAnswer)
-    async def order(request: Request, order_id: str) -> Response:
-        session = await door.session(request)
+    async def order(order_id: str, session: Session = Depends(door.session)) -> Response:
         return await answer(session, await door.orders.get_order(_mine(session, order_id)))
 
     @router.post("/orders/{order_id}/payment", response_model=OrderAnswer)
     async def new_payment(
-        request: Request, order_id: str, body: NewPaymentBody | None = None
+        request: Request,
+        order_id: str,
+        body: NewPaymentBody | None = None,
+        session: Session = Depends(door.session),
     ) -> Response:
-        session = await door.session(request)
         await door.limits.purchases.take(session.user_id)
         mine = _mine(session, order_id)
         command = NewPayment(
@@ -108,26 +106,20 @@ def order_routes(door: Door) -> APIRouter:
         return await answer(session, await door.orders.new_payment(command))
 
     @router.post("/orders/{order_id}/check", response_model=OrderAnswer)
-    async def check(request: Request, order_id: str) -> Response:
-        session = await door.session(request)
+    async def check(order_id: str, session: Session = Depends(door.session)) -> Response:
         mine = _mine(session, order_id)
         await door.limits.checks.take(f"{session.user_id}:{order_id}")
         return await answer(session, await door.orders.check_payment(mine))
 
     @router.post("/orders/{order_id}/cancel", status_code=202, response_model=OrderAnswer)
-    async def cancel(request: Request, order_id: str) -> Response:
-        session = await door.session(request)
+    async def cancel(order_id: str, session: Session = Depends(door.session)) -> Response:
         mine = _mine(session, order_id)
         return await answer(session, await door.orders.cancel_order(mine), 202)
 
-    @router.post(
-        "/orders/{order_id}/refund",
-        status_code=202,
-        response_model=OrderAnswer,
-        dependencies=[Depends(strict_body)],
-    )
-    async def refund(request: Request, order_id: str, body: RefundBody) -> Response:
-        session = await door.session(request)
+    @router.post("/orders/{order_id}/refund", status_code=202, response_model=OrderAnswer)
+    async def refund(
+        order_id: str, body: RefundBody, session: Session = Depends(door.session)
+    ) -> Response:
         mine = _mine(session, order_id)
         command = RefundOrder(user_id=mine.user_id, order_id=mine.order_id, reason=body.reason)
         return await answer(session, await door.orders.refund_order(command), 202)
@@ -143,12 +135,13 @@ def qr_routes(door: Door) -> APIRouter:
         response_model=QrAnswer,
         responses={202: {"model": QrPending}},
     )
-    async def qrcode(request: Request, order_id: str) -> Response:
+    async def qrcode(
+        request: Request, order_id: str, session: Session = Depends(door.session)
+    ) -> Response:
         """The code as PNG. The amount is the order's; a query that names one is not looked at."""
-        session = await door.session(request)
         order = await door.orders.get_order(_mine(session, order_id))
         if order.status in FINAL_ORDER:
-            return _final(order)
+            return _final(order, request.url.path)
         if order.payment_url is None:
             return reply(QrPending(status=order.payment_status or order.status), 202)
         return reply(
@@ -169,10 +162,10 @@ def qr_png(text: str) -> str:
     return base64.b64encode(target.getvalue()).decode()
 
 
-def _final(order: Order) -> Response:
+def _final(order: Order, instance: str) -> Response:
     """409 in the old dialect (`status` is the order's word) with the problem's other fields."""
     refusal = Refused("ILLEGAL_STATE", f"the order is {order.status}")
-    content = json.loads(bytes(problem.refused(refusal).body))
+    content = json.loads(bytes(problem.refused(refusal, instance).body))
     return JSONResponse(
         {**content, "status": order.status, "message": refusal.message},
         status_code=409,
@@ -184,7 +177,8 @@ def _purchase(
     session: Session, body: PurchaseBody, key: str | None, user_agent: str | None
 ) -> Purchase:
     if not body.items:
-        raise Refused("NO_ITEMS", "the cart is empty", kind=Kind.INVALID)
+        errors = [{"field": "items", "code": "NO_ITEMS"}]
+        raise Refused("NO_ITEMS", "the cart is empty", kind=Kind.INVALID, facts={"errors": errors})
     lines = _merged(body)
     canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
     address = body.shippingAddress

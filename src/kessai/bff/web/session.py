@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from kessai.bff.web.door import Door, reply, strict_body
+from kessai.bff.domain import Session
+from kessai.bff.web.door import Door, reply
 from kessai.bff.web.models import (
     AccountAnswer,
     ConfigAnswer,
@@ -22,7 +23,7 @@ from kessai.contracts.account import Profile, SetProfile, UserById
 from kessai.kernel.errors import Kind, Refused
 
 _SHOP_NAME = "Kessai 商店"
-_BEARER = "Bearer "
+_BEARER = "bearer "
 
 
 def session_routes(door: Door) -> APIRouter:
@@ -90,20 +91,16 @@ def session_routes(door: Door) -> APIRouter:
 def account_routes(door: Door) -> APIRouter:
     router = APIRouter(tags=["account"])
 
-    @router.post(
-        "/api/auth/personal-information",
-        response_model=Done,
-        dependencies=[Depends(strict_body)],
-    )
-    async def personal_information(request: Request, body: ProfileBody) -> Response:
-        session = await door.session(request)
+    @router.post("/api/auth/personal-information", response_model=Done)
+    async def personal_information(
+        body: ProfileBody, session: Session = Depends(door.session)
+    ) -> Response:
         profile = Profile.model_validate(body.model_dump())
         await door.accounts.set_profile(SetProfile(user_id=session.user_id, profile=profile))
         return reply(Done(success=True, message="saved"))
 
     @router.get("/api/account", response_model=AccountAnswer)
-    async def account(request: Request) -> Response:
-        session = await door.session(request)
+    async def account(session: Session = Depends(door.session)) -> Response:
         found = await door.accounts.get_account(UserById(user_id=session.user_id))
         return reply(AccountAnswer.model_validate(found.model_dump()))
 
@@ -116,7 +113,8 @@ def account_routes(door: Door) -> APIRouter:
 
 def _token(request: Request, body: TokenBody | None) -> str:
     header = request.headers.get("authorization", "")
-    token = header[len(_BEARER) :] if header.startswith(_BEARER) else ""
+    # The scheme's name is written in any case (RFC 9110, 11.1).
+    token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
     token = token.strip() or (body.idToken if body and body.idToken else "")
     if not token:
         raise Refused("TOKEN_MISSING", "no ID token was sent", kind=Kind.BAD_REQUEST)

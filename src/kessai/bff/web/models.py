@@ -86,7 +86,7 @@ class PurchaseBody(Body):
     customerName: Name
     customerEmail: Email
     items: Annotated[list[CartLine], Field(max_length=50)]
-    expectedAmount: Annotated[StrictInt, Field(ge=0, le=MAX_YEN)] | None = None
+    expectedAmount: Annotated[StrictInt, Field(ge=0, le=99_999_999_999)] | None = None
     method: Method = Method.PAYPAY
     shippingAddress: Address | None = None
 

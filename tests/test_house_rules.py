@@ -187,7 +187,7 @@ def is_broad(node: ast.ExceptHandler) -> bool:
 
 
 def commits(module: Module) -> Iterator[str]:
-    if module.dotted == "kernel.db":
+    if module.parts[:2] == ("kernel", "db"):
         return
     for node in ast.walk(module.tree):
         if (

@@ -1,4 +1,4 @@
-"""One transaction per request or record: SQLite inline in the loop, with group commit.
+"""SQLite inline in the loop, with group commit.
 
 Calls cost 18 us instead of 150-250 us through a driver thread, and tasks of one loop turn share
 one fsync. The group's first body says BEGIN IMMEDIATE, each body runs in a savepoint of its own,
@@ -10,120 +10,23 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-import structlog
-from sqlalchemy import BigInteger, Integer, Table, create_engine, insert
+from sqlalchemy import create_engine
 from sqlalchemy import exc as sql_errors
-from sqlalchemy.engine import Connection, CursorResult, Engine, RowMapping
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.dml import Insert
 
 from kessai.kernel.crash_points import reached
+from kessai.kernel.db.ports import Body, Params, Rows, call_listener
 from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplicate
 
-Params = Mapping[str, object] | Sequence[Mapping[str, object]]
-
-# SQLite counts rows only in a column that is exactly INTEGER PRIMARY KEY.
-SERIAL = BigInteger().with_variant(Integer(), "sqlite")
-
-_log = structlog.get_logger(__name__)
 _INLINE_WAIT_MS = 20
 _BUSY_PAUSE_S = 0.005
-
-
-class Rows:
-    """What a statement returned, fetched at once, so nothing is read after the body ended."""
-
-    __slots__ = ("_rows", "rowcount")
-
-    def __init__(self, result: CursorResult[tuple[object, ...]]) -> None:
-        self._rows = result.mappings().all() if result.returns_rows else ()
-        self.rowcount: int = result.rowcount
-
-    def all(self) -> Sequence[RowMapping]:
-        return self._rows
-
-    def first(self) -> RowMapping | None:
-        return self._rows[0] if self._rows else None
-
-    def one(self) -> RowMapping:
-        if len(self._rows) != 1:
-            raise LookupError(f"expected one row, found {len(self._rows)}")
-        return self._rows[0]
-
-    def scalar(self) -> object:
-        """The first column of the first row, None without rows."""
-        return next(iter(self._rows[0].values())) if self._rows else None
-
-
-class Tx(Protocol):
-    async def run(self, statement: Executable, params: Params | None = None) -> Rows:
-        """Raises `Duplicate`, `ConstraintViolated`, `DatabaseUnavailable`."""
-        ...
-
-    def after_commit(self, fn: Callable[[], None]) -> None:
-        """Calls `fn` once the commit is durable; never if this body or its commit fails."""
-        ...
-
-
-class Body(Tx, Protocol):
-    async def __aenter__(self) -> Tx: ...
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Db(Protocol):
-    def transaction(self) -> Body:
-        """A body that awaits nothing but `run`. Leaving the block waits for the durable commit."""
-        ...
-
-    def read(self) -> Body:
-        """A snapshot of what is committed; it sees no open neighbour and cannot write."""
-        ...
-
-    async def ping(self) -> None: ...
-
-    def migrate(self, change: Callable[[Connection], None]) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-async def open_database(url: str, *, lock_timeout_s: float = 5.0, durable: bool = True) -> Db:
-    """`sqlite:` in memory, `sqlite:///relative`, `sqlite:////absolute`. Other schemes raise.
-
-    Not `durable`: a commit survives kill -9 but not a power loss (a simulator's book).
-    """
-    scheme, _, rest = url.partition(":")
-    if scheme != "sqlite":
-        raise ValueError(f"no SQL adapter for scheme {scheme!r}: use sqlite:///FILE")
-    path = rest.removeprefix("///")
-    if path:
-        await _ensure_folder(path)
-    return InlineDb(path or None, lock_timeout_s=lock_timeout_s, durable=durable)
-
-
-async def _ensure_folder(path: str) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-
-
-def insert_ignore(table: Table) -> Insert:
-    """Insert or leave as it is; `rowcount` tells 1 or 0. For key conflicts, not for repairs."""
-    return (
-        insert(table)
-        .prefix_with("IGNORE", dialect="mysql")
-        .prefix_with("IGNORE", dialect="mariadb")
-        .prefix_with("OR IGNORE", dialect="sqlite")
-    )
 
 
 class _Group:
@@ -255,7 +158,7 @@ class InlineDb:
             if not waiter.done():
                 waiter.set_result(None)
         for callback in group.callbacks:
-            _call(callback)
+            call_listener(callback)
 
     def _fail_group(self, error: DatabaseUnavailable) -> None:
         group, self._group = self._group, None
@@ -355,14 +258,6 @@ def _execute(connection: Connection, statement: Executable, params: Params | Non
             # A mistake in the statement (no such table): asking again would never help.
             raise
         raise DatabaseUnavailable(str(error.orig)) from error
-
-
-def _call(callback: Callable[[], None]) -> None:
-    try:
-        callback()
-    except Exception:
-        # The commit stands; a broken listener may not make its neighbours deaf.
-        _log.exception("db.after_commit_failed")
 
 
 def _connect(path: str | None, *, read_only: bool = False, durable: bool = True) -> Connection:

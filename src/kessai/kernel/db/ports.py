@@ -1,0 +1,100 @@
+"""What a database is to the rest of the house: bodies of statements, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol
+
+import structlog
+from sqlalchemy import BigInteger, Integer, Table, insert
+from sqlalchemy.engine import Connection, CursorResult, RowMapping
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.dml import Insert
+
+Params = Mapping[str, object] | Sequence[Mapping[str, object]]
+
+# SQLite counts rows only in a column that is exactly INTEGER PRIMARY KEY.
+SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+_log = structlog.get_logger(__name__)
+
+
+class Rows:
+    """What a statement returned, fetched at once, so nothing is read after the body ended."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, result: CursorResult[tuple[object, ...]]) -> None:
+        self._rows = result.mappings().all() if result.returns_rows else ()
+        self.rowcount: int = result.rowcount
+
+    def all(self) -> Sequence[RowMapping]:
+        return self._rows
+
+    def first(self) -> RowMapping | None:
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> RowMapping:
+        if len(self._rows) != 1:
+            raise LookupError(f"expected one row, found {len(self._rows)}")
+        return self._rows[0]
+
+    def scalar(self) -> object:
+        """The first column of the first row, None without rows."""
+        return next(iter(self._rows[0].values())) if self._rows else None
+
+
+class Tx(Protocol):
+    async def run(self, statement: Executable, params: Params | None = None) -> Rows:
+        """Raises `Duplicate`, `ConstraintViolated`, `DatabaseUnavailable`."""
+        ...
+
+    def after_commit(self, fn: Callable[[], None]) -> None:
+        """Calls `fn` once the commit is durable; never if this body or its commit fails."""
+        ...
+
+
+class Body(Tx, Protocol):
+    async def __aenter__(self) -> Tx: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Db(Protocol):
+    def transaction(self) -> Body:
+        """A body that awaits nothing but `run`. Leaving the block waits for the durable commit."""
+        ...
+
+    def read(self) -> Body:
+        """A snapshot of what is committed; it sees no open neighbour and cannot write."""
+        ...
+
+    async def ping(self) -> None: ...
+
+    def migrate(self, change: Callable[[Connection], None]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def insert_ignore(table: Table) -> Insert:
+    """Insert or leave as it is; `rowcount` tells 1 or 0. For key conflicts, not for repairs."""
+    return (
+        insert(table)
+        .prefix_with("IGNORE", dialect="mysql")
+        .prefix_with("IGNORE", dialect="mariadb")
+        .prefix_with("OR IGNORE", dialect="sqlite")
+    )
+
+
+def call_listener(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        # The commit stands; a broken listener may not make its neighbours deaf.
+        _log.exception("db.after_commit_failed")

@@ -5,29 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 
 from kessai.kernel.db.inline import InlineDb
+from kessai.kernel.db.mysql import MySqlDb
+from kessai.kernel.db.mysql_batch import Batch, RowsInsert, Statement, Value
+from kessai.kernel.db.mysql_errors import DuplicateKey, StatementTooLarge
+from kessai.kernel.db.mysql_session import SCHEME, MySqlLimits
 from kessai.kernel.db.ports import SERIAL, Body, Db, Params, Rows, Tx, insert_ignore
 
 __all__ = [
     "SERIAL",
+    "Batch",
     "Body",
     "Db",
+    "DuplicateKey",
     "InlineDb",
+    "MySqlDb",
+    "MySqlLimits",
     "Params",
     "Rows",
+    "RowsInsert",
+    "Statement",
+    "StatementTooLarge",
     "Tx",
+    "Value",
     "insert_ignore",
     "open_database",
 ]
 
 
 async def open_database(url: str, *, lock_timeout_s: float = 5.0, durable: bool = True) -> Db:
-    """`sqlite:` in memory, `sqlite:///relative`, `sqlite:////absolute`. Other schemes raise.
+    """`sqlite:` in memory, `sqlite:///relative`, `sqlite:////absolute`, or
+    `mysql+asyncmy://user:pw@host:port/schema`. Other schemes raise.
 
-    Not `durable`: a commit survives kill -9 but not a power loss (a simulator's book).
+    Not `durable`: a commit survives kill -9 but not a power loss (a simulator's book). On MySQL
+    the server decides.
     """
     scheme, _, rest = url.partition(":")
+    if scheme == SCHEME:
+        return MySqlDb(url, lock_timeout_s=lock_timeout_s)
     if scheme != "sqlite":
-        raise ValueError(f"no SQL adapter for scheme {scheme!r}: use sqlite:///FILE")
+        raise ValueError(f"no SQL adapter for scheme {scheme!r}: use sqlite:///FILE or {SCHEME}://")
     path = rest.removeprefix("///")
     if path:
         await _ensure_folder(path)

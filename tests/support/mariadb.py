@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from sqlalchemy import URL
+from tests.support.kernel import eventually
 
 # One worker owns the server (`--dist loadgroup`); another would start a second one.
 MARIADB = [pytest.mark.mariadb, pytest.mark.network, pytest.mark.xdist_group("mariadb")]
@@ -95,10 +96,8 @@ class MariaDb:
         self.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
         return name
 
-    def url(self, schema: str, *, port: int | None = None) -> str:
-        address = URL.create(
-            "mysql+asyncmy", USER, PASSWORD, "127.0.0.1", port or self.port, schema
-        )
+    def url(self, schema: str) -> str:
+        address = URL.create("mysql+asyncmy", USER, PASSWORD, "127.0.0.1", self.port, schema)
         return address.render_as_string(hide_password=False)
 
     def log_tail(self) -> str:
@@ -217,6 +216,21 @@ def mysql_url() -> str:
     return server().url(server().fresh_schema())
 
 
+async def until_one_waits() -> None:
+    """Until a statement waits for a row's lock; the server is ours, so it is the one expected."""
+    waits = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
+    await eventually(lambda: server().sql(waits)[0][1] == "1")
+
+
+async def kill_session(session: int) -> None:
+    server().sql(f"KILL CONNECTION {session}")
+    gone = f"SELECT count(*) FROM information_schema.processlist WHERE id = {session}"
+    await eventually(lambda: server().sql(gone) == [["0"]])
+    for _ in range(3):
+        # The loop hears that the socket was closed.
+        await asyncio.sleep(0)
+
+
 @dataclass
 class Proxy:
     """Between client and server: counts queries, and can lose the answer to the next one."""
@@ -226,27 +240,33 @@ class Proxy:
     lose_answers: int = 0
     frozen: bool = False
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _serving: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def url(self, url: str) -> str:
+        """The same schema through here."""
+        return url.replace(f":{server().port}/", f":{self.port}/")
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", server().port)
         self._writers += [writer, up_writer]
-        answers = asyncio.create_task(self._answers(up_reader, writer))
+        self._serving += [
+            asyncio.create_task(self._requests(reader, up_writer)),
+            asyncio.create_task(self._answers(up_reader, writer)),
+        ]
+
+    async def _requests(self, reader: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
         try:
-            await self._requests(reader, up_writer)
+            while True:
+                head = await reader.readexactly(4)
+                body = await reader.readexactly(int.from_bytes(head[:3], "little"))
+                if head[3] == 0 and body[:1] == b"\x03":
+                    self.queries += 1
+                up.write(head + body)
+                await up.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            up_writer.close()
-            await answers
-
-    async def _requests(self, reader: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
-        while True:
-            head = await reader.readexactly(4)
-            body = await reader.readexactly(int.from_bytes(head[:3], "little"))
-            if head[3] == 0 and body[:1] == b"\x03":
-                self.queries += 1
-            up.write(head + body)
-            await up.drain()
+            up.close()
 
     async def _answers(self, up: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -276,5 +296,5 @@ async def proxy() -> AsyncIterator[Proxy]:
         listener.close()
         for writer in made._writers:
             writer.close()
+        await asyncio.gather(*made._serving)
         await listener.wait_closed()
-        await asyncio.sleep(0)

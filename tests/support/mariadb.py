@@ -38,7 +38,7 @@ from tests.support.kernel import eventually
 MARIADB = [pytest.mark.mariadb, pytest.mark.network, pytest.mark.xdist_group("mariadb")]
 INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "mariadb-server")
 READY_S = 60.0
-USER = "kessai"
+USER = "shopkeeper"
 # Everything that a URL, a log or an SQL text could stumble over.
 PASSWORD = "s3cret@/:%'"
 

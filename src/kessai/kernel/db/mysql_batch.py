@@ -11,7 +11,6 @@ from itertools import chain
 from typing import TypeAlias
 
 from asyncmy import errors as driver
-from asyncmy.converters import escape_string
 from sqlalchemy import Table, insert
 from sqlalchemy.dialects import mysql
 
@@ -172,28 +171,37 @@ class RowsInsert:
 
 
 def _bind(statement: Statement) -> str:
+    """In our sessions' sql_mode a backslash and a quote are all that a text must escape.
+
+    The driver escapes five more for the reader of a log, character by character: JSON is full of
+    those, and 130 characters take it 3.6 us instead of 0.2. A call for each value costs as much
+    as the rest, hence the one expression.
+    """
     sql, params = statement
-    return sql % tuple([_literal(value) for value in params])
+    return sql % tuple(
+        [
+            "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+            if type(value) is str
+            else value
+            if type(value) is int
+            else _literal(value)
+            for value in params
+        ]
+    )
 
 
 def _literal(value: Value) -> str:
-    """As SQL text of our sessions' sql_mode, where a backslash escapes."""
-    kind = type(value)
-    if kind is str:
-        return f"'{escape_string(value)}'"
-    if kind is int:
-        return str(value)
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return f"'{escape_string(str(value))}'"
+        return _bind(("%s", (str(value),)))
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
-    raise TypeError(f"no SQL form for {kind.__name__}")
+    raise TypeError(f"no SQL form for {type(value).__name__}")
 
 
 def _float(value: float) -> str:

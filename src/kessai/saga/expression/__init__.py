@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from kessai.saga.expression.meaning import ExpressionError, Scope, Term
+from kessai.saga.expression import tree
+from kessai.saga.expression.compiler import compile_node
+from kessai.saga.expression.java import Bean
+from kessai.saga.expression.scope import ExpressionError, Scope, Term
 from kessai.saga.expression.syntax import parse
 
-__all__ = ["Expression", "ExpressionError", "Form", "Scope", "compile_condition", "compile_value"]
+__all__ = [
+    "Bean",
+    "Expression",
+    "ExpressionError",
+    "Form",
+    "Scope",
+    "compile_condition",
+    "compile_value",
+]
 
 
 class Form(Enum):
@@ -19,12 +30,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`evaluate` raises `ExpressionError`, nothing else."""
+    """`evaluate` raises `ExpressionError`, nothing else.
+
+    What needs no evaluation is seen from outside: `is_root` for `#root`, `key` for `[key]`.
+    """
 
     text: str
     form: Form
     content: str
     term: Term | None
+    is_root: bool = False
+    key: str | None = None
 
     def evaluate(self, scope: Scope) -> object:
         if self.term is not None:
@@ -32,6 +48,8 @@ class Expression:
                 return self.term(scope)
             except RecursionError as error:
                 raise ExpressionError(f"{self.text!r} is nested too deeply") from error
+            except (ArithmeticError, ValueError) as error:
+                raise ExpressionError(f"{self.text!r}: {error}") from error
         if self.form is Form.EXCEPTION:
             return self.content in scope.thrown
         return scope.sequence(self.content)
@@ -45,20 +63,35 @@ def compile_value(text: str) -> Expression:
     """An Input or Output entry that starts with `$`: `$TYPE.CONTENT` or `$TYPE{CONTENT}`."""
     ends = [at for at in (text.find("."), text.find("{")) if at > 0]
     if not text.startswith("$") or not ends:
-        raise ExpressionError(f"{text!r} is not of the form $.EXPRESSION")
+        raise ExpressionError(f"{text!r} is not of the form $.EXPRESSION", position=1)
     at = min(ends)
-    content = text[at + 1 :]
+    end = len(text)
     if text[at] == "{":
-        content, _, _ = content.partition("}")
+        end = text.find("}", at)
+        if end < 0:
+            raise ExpressionError(f"{text!r}: '}}' is missing", position=at + 1)
     try:
         form = Form(text[1:at])
     except ValueError as error:
-        raise ExpressionError(f"{text!r}: unknown expression type {text[1:at]!r}") from error
-    return Expression(text, form, content.strip(), parse(content) if form is Form.SPEL else None)
+        raise ExpressionError(
+            f"{text!r}: unknown expression type {text[1:at]!r}", position=2
+        ) from error
+    content = text[at + 1 : end]
+    if form is Form.SPEL:
+        return _spel(text, content, at + 1)
+    return Expression(text, form, content.strip(), None)
 
 
 def compile_condition(text: str) -> Expression:
     """A Choice or Status entry: bare SpEL, or one of the `$` forms."""
-    if text.startswith("$"):
-        return compile_value(text)
-    return Expression(text, Form.SPEL, text, parse(text))
+    return compile_value(text) if text.startswith("$") else _spel(text, text, 0)
+
+
+def _spel(text: str, content: str, offset: int) -> Expression:
+    node = parse(content, offset)
+    is_root = node in (tree.Variable("root"), tree.Variable("this"))
+    key = None
+    match node:
+        case tree.Path(None, (tree.Index(tree.Name(name) | tree.Literal(str(name))),)):
+            key = name
+    return Expression(text, Form.SPEL, content.strip(), compile_node(node), is_root, key)

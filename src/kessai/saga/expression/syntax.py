@@ -1,237 +1,311 @@
-"""A tokenizer and a recursive descent parser for the subset of SpEL that machines use."""
+"""A recursive descent parser for SpEL, without what reaches into the program that runs it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from typing import NoReturn
 
-from kessai.saga.expression import meaning
-from kessai.saga.expression.meaning import ExpressionError, Term
+from kessai.saga.expression import tree
+from kessai.saga.expression.methods import is_allowed
+from kessai.saga.expression.tokens import Lexeme, Token, refuse, tokens
+from kessai.saga.expression.tree import Node, Step
+from kessai.saga.expression.types import TYPES
 
-MAX_LENGTH = 2_000
 MAX_DEPTH = 40
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<number>0[xX][0-9a-fA-F]+|\d+\.\d+(?:[eE][+-]?\d+)?[fFdD]?|\d+[lLfFdD]?)
-    | (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
-    | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<symbol>==|!=|<=|>=|&&|\|\||\?\.|[-+*/%<>!.()\[\]{},\#])
-    )""",
-    re.VERBOSE,
-)
-_SPELLED = {
-    "eq": "==",
-    "ne": "!=",
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
-    "div": "/",
-    "mod": "%",
-    "and": "&&",
-    "or": "||",
-    "not": "!",
-}
-_WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
+_CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None}
+_RELATIONS = ("==", "!=", "<", "<=", ">", ">=")
+_WORDS = ("matches", "between")
+_EACH = ("?[", "^[", "$[", "![")
+_ASSIGNING = ("=", "++", "--")
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
-
-
-def parse(text: str) -> Term:
-    """A function from scope to value. Raises `ExpressionError` with the position."""
-    parser = _Parser(text)
-    term = parser.disjunction()
+def parse(source: str, offset: int = 0) -> Node:
+    """Raises `ExpressionError` with the position."""
+    parser = _Parser(source, offset)
+    node = parser.required()
     parser.expect_end()
-    return term
-
-
-def _tokens(text: str) -> list[_Token]:
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters")
-    tokens = []
-    at = 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            place = len(text) - len(text[at:].lstrip()) + 1
-            raise ExpressionError(f"{text!r}: unexpected character at {place}")
-        kind, word = match.lastgroup, match[match.lastgroup]
-        if kind == "name" and word.lower() in _SPELLED:
-            kind, word = "symbol", _SPELLED[word.lower()]
-        tokens.append(_Token(kind, word, match.start(match.lastgroup)))
-        at = match.end()
-    return tokens
+    return node
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = _tokens(text)
+    def __init__(self, source: str, offset: int) -> None:
+        self._source = source
+        self._offset = offset
+        self._tokens = tokens(source, offset)
         self._at = 0
         self._depth = 0
 
-    def disjunction(self) -> Term:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionError(f"{self._text!r} is nested too deeply")
-        left = self._conjunction()
-        while self._take("||"):
-            left = meaning.either(left, self._conjunction())
-        self._depth -= 1
-        return left
+    def required(self) -> Node:
+        node = self._expression()
+        if node is None:
+            self._refuse("unexpected")
+        return node
 
     def expect_end(self) -> None:
-        if self._at < len(self._tokens):
-            raise self._error("unexpected")
+        if self._peek().lexeme is not Lexeme.END:
+            self._refuse("unexpected")
 
-    def _conjunction(self) -> Term:
-        left = self._comparison()
-        while self._take("&&"):
-            left = meaning.both(left, self._comparison())
-        return left
+    def _expression(self) -> Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._refuse("nested too deeply,")
+        node = self._conditional(self._disjunction())
+        self._depth -= 1
+        return node
 
-    def _comparison(self) -> Term:
+    def _conditional(self, node: Node | None) -> Node | None:
+        if self._peek().symbol in _ASSIGNING:
+            self._refuse("an expression changes nothing,")
+        # What is missing beside `?:` is null.
+        if self._take("?:"):
+            otherwise = self._expression()
+            return tree.Elvis(node or tree.Literal(None), otherwise or tree.Literal(None))
+        if node is not None and self._take("?"):
+            then = self.required()
+            self._require(":")
+            return tree.Ternary(node, then, self.required())
+        return node
+
+    def _disjunction(self) -> Node | None:
+        left = self._conjunction()
+        if left is None:
+            return None
+        parts = [left]
+        while self._take("||") or self._take_word("or"):
+            parts.append(self._operand(self._conjunction()))
+        return left if len(parts) == 1 else tree.Either(tuple(parts))
+
+    def _conjunction(self) -> Node | None:
+        left = self._relation()
+        if left is None:
+            return None
+        parts = [left]
+        while self._take("&&") or self._take_word("and"):
+            parts.append(self._operand(self._relation()))
+        return left if len(parts) == 1 else tree.Both(tuple(parts))
+
+    def _relation(self) -> Node | None:
         left = self._sum()
-        symbol = self._take("==", "!=", "<", "<=", ">", ">=")
-        return meaning.binary(symbol, left, self._sum()) if symbol else left
+        if left is None:
+            return None
+        if self._take_word("instanceof"):
+            return tree.InstanceOf(left, self._type())
+        symbol = self._take(*_RELATIONS) or self._take_word(*_WORDS)
+        return tree.Compare(symbol, left, self._operand(self._sum())) if symbol else left
 
-    def _sum(self) -> Term:
-        left = self._product()
+    def _sum(self) -> Node | None:
+        first = self._product()
+        if first is None:
+            return None
+        rest: list[tuple[str, Node]] = []
         while symbol := self._take("+", "-"):
-            left = meaning.binary(symbol, left, self._product())
-        return left
+            rest.append((symbol, self._operand(self._product())))
+        return tree.Chain(first, tuple(rest)) if rest else first
 
-    def _product(self) -> Term:
-        left = self._sign()
+    def _product(self) -> Node | None:
+        first = self._power()
+        if first is None:
+            return None
+        rest: list[tuple[str, Node]] = []
         while symbol := self._take("*", "/", "%"):
-            left = meaning.binary(symbol, left, self._sign())
-        return left
+            rest.append((symbol, self._operand(self._power())))
+        return tree.Chain(first, tuple(rest)) if rest else first
 
-    def _sign(self) -> Term:
+    def _power(self) -> Node | None:
+        base = self._sign()
+        if base is None or not self._take("^"):
+            return base
+        return tree.Chain(base, (("^", self._operand(self._sign())),))
+
+    def _sign(self) -> Node | None:
         symbols = []
         while symbol := self._take("!", "-", "+"):
             symbols.append(symbol)
-            # SpEL reads `![` as the start of a projection.
-            if symbol == "!" and self._peek() == "[" and self._word_before() == "!":
-                raise self._error("write !(..) or not, unexpected")
-        if len(symbols) > MAX_DEPTH:
-            raise ExpressionError(f"{self._text!r} is nested too deeply")
-        term = self._postfix(self._primary())
+            if len(symbols) > MAX_DEPTH:
+                self._refuse("nested too deeply,")
+        node = self._path()
+        if symbols and node is None:
+            self._refuse("unexpected")
         for symbol in reversed(symbols):
-            if symbol == "!":
-                term = meaning.negation(term)
-            elif symbol == "-":
-                term = meaning.minus(term)
-        return term
+            node = tree.Unary(symbol, self._operand(node))
+        return node
 
-    def _postfix(self, term: Term) -> Term:
-        while symbol := self._take(".", "?.", "["):
-            if symbol == "[":
-                term = meaning.index_of(term, self._index())
-                continue
-            name = self._name()
-            safe = symbol == "?."
-            if self._take("("):
-                term = meaning.call_of(term, name, self._items(")"), safe=safe)
-            else:
-                term = meaning.property_of(term, name, safe=safe)
-        return term
-
-    def _primary(self) -> Term:
-        if self._take("["):
-            return meaning.root_index(self._index())
-        if self._take("#"):
-            return meaning.variable(self._name())
-        if self._take("("):
-            term = self.disjunction()
-            self._require(")")
-            return term
-        token = self._next()
-        if token.kind == "number":
-            return meaning.constant(_number(token.text))
-        if token.kind == "text":
-            return meaning.constant(_string(token.text))
-        if token.kind == "name":
-            word = token.text.lower()
-            return (
-                meaning.constant(_WORDS[word]) if word in _WORDS else meaning.root_name(token.text)
-            )
-        self._at -= 1
-        raise self._error("unexpected")
-
-    def _index(self) -> Term:
-        """`[name]` is the key "name"; anything longer is an expression."""
-        token = self._next()
-        if token.kind == "name" and token.text.lower() not in _WORDS and self._peek() == "]":
-            self._require("]")
-            return meaning.constant(token.text)
-        self._at -= 1
-        term = self.disjunction()
-        self._require("]")
-        return term
-
-    def _items(self, closing: str) -> list[Term]:
-        items: list[Term] = []
-        if self._take(closing):
-            return items
-        items.append(self.disjunction())
-        while self._take(","):
-            items.append(self.disjunction())
-        self._require(closing)
-        return items
-
-    def _peek(self) -> str | None:
-        token = self._tokens[self._at] if self._at < len(self._tokens) else None
-        return token.text if token is not None and token.kind == "symbol" else None
-
-    def _word_before(self) -> str:
-        token = self._tokens[self._at - 1]
-        return self._text[token.at]
-
-    def _take(self, *symbols: str) -> str | None:
-        symbol = self._peek()
-        if symbol not in symbols:
+    def _path(self) -> Node | None:
+        start = self._start()
+        steps: list[Step] = [start] if isinstance(start, _FIRST_STEPS) else []
+        if start is None:
             return None
+        while symbol := self._take(".", "?.", "["):
+            steps.append(self._index() if symbol == "[" else self._dotted(safe=symbol == "?."))
+        if isinstance(start, _FIRST_STEPS):
+            return tree.Path(None, tuple(steps))
+        return tree.Path(start, tuple(steps)) if steps else start
+
+    def _dotted(self, *, safe: bool) -> Step:
+        if each := self._take(*_EACH):
+            return self._each(each, safe=safe)
+        if self._take("#"):
+            return self._variable()
+        name = self._name()
+        arguments = self._arguments()
+        if arguments is None:
+            return tree.Property(name.text, safe)
+        return self._method(name, arguments, safe=safe)
+
+    def _start(self) -> Node | tree.Index | tree.Method | tree.Each | None:
+        token = self._peek()
+        if token.lexeme in (Lexeme.NUMBER, Lexeme.TEXT):
+            self._at += 1
+            return tree.Literal(token.value)
+        if self._take("("):
+            node = self.required()
+            self._require(")")
+            return node
+        if self._is_name(token):
+            return self._word(token)
+        if self._take("#"):
+            return self._variable()
+        if each := self._take(*_EACH):
+            return self._each(each, safe=False)
+        if self._take("["):
+            return self._index()
+        if self._take("{"):
+            return self._collection()
+        if token.symbol in ("@", "&"):
+            self._refuse("beans cannot be reached,")
+        return None
+
+    def _word(self, token: Token) -> Node | tree.Method:
+        word = token.text.lower()
+        if word in _CONSTANTS:
+            self._at += 1
+            return tree.Literal(_CONSTANTS[word])
+        key = self._peek(1).symbol == "]"
+        if word == "new" and not key:
+            self._refuse("nothing can be constructed,")
+        if token.text == "T" and not key:
+            self._refuse("a type stands only after instanceof,")
+        self._at += 1
+        arguments = self._arguments()
+        if arguments is None:
+            return tree.Name(token.text)
+        return self._method(token, arguments, safe=False)
+
+    def _method(self, name: Token, arguments: tuple[Node, ...], *, safe: bool) -> tree.Method:
+        if not is_allowed(name.text, len(arguments)):
+            what = f"method {name.text}() is not among the allowed ones,"
+            refuse(self._source, what, name.at, self._offset)
+        return tree.Method(name.text, arguments, safe)
+
+    def _arguments(self) -> tuple[Node, ...] | None:
+        if not self._take("("):
+            return None
+        found: list[Node] = []
+        while not self._take(")"):
+            found.append(self.required())
+            if not self._take(","):
+                self._require(")")
+                break
+        return tuple(found)
+
+    def _variable(self) -> tree.Variable:
+        token = self._peek()
+        if token.lexeme is not Lexeme.NAME or token.symbol:
+            self._refuse("a name expected instead of")
+        self._at += 1
+        if self._peek().symbol == "(":
+            self._refuse("there are no functions,")
+        return tree.Variable(token.text)
+
+    def _each(self, which: str, *, safe: bool) -> tree.Each:
+        body = self.required()
+        self._require("]")
+        return tree.Each(which[0], body, safe)
+
+    def _index(self) -> tree.Index:
+        key = self.required()
+        self._require("]")
+        return tree.Index(key)
+
+    def _collection(self) -> Node:
+        if self._take("}"):
+            return tree.ListOf(())
+        if self._take(":"):
+            self._require("}")
+            return tree.MapOf(())
+        first = self.required()
+        if self._take(":"):
+            return self._map(first)
+        items = [first]
+        while self._take(","):
+            items.append(self.required())
+        self._require("}")
+        return tree.ListOf(tuple(items))
+
+    def _map(self, key: Node) -> tree.MapOf:
+        entries = [(key, self.required())]
+        while self._take(","):
+            key = self.required()
+            self._require(":")
+            entries.append((key, self.required()))
+        self._require("}")
+        return tree.MapOf(tuple(entries))
+
+    def _type(self) -> str:
+        if self._peek().text != "T":
+            self._refuse("T(..) expected instead of")
+        self._at += 1
+        self._require("(")
+        start = self._peek()
+        names = [self._name().text]
+        while self._take("."):
+            names.append(self._name().text)
+        name = ".".join(names)
+        if name not in TYPES:
+            refuse(self._source, f"type {name} is not known,", start.at, self._offset)
+        self._require(")")
+        return name
+
+    def _operand(self, node: Node | None) -> Node:
+        if node is None:
+            self._refuse("unexpected")
+        return node
+
+    def _is_name(self, token: Token) -> bool:
+        return token.lexeme is Lexeme.NAME
+
+    def _name(self) -> Token:
+        token = self._peek()
+        if not self._is_name(token):
+            self._refuse("a name expected instead of")
+        self._at += 1
+        return token
+
+    def _peek(self, ahead: int = 0) -> Token:
+        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
+
+    def _take(self, *symbols: str) -> str:
+        symbol = self._peek().symbol
+        if not symbol or symbol not in symbols:
+            return ""
         self._at += 1
         return symbol
 
+    def _take_word(self, *words: str) -> str:
+        token = self._peek()
+        if token.lexeme is not Lexeme.NAME or token.text.lower() not in words:
+            return ""
+        self._at += 1
+        return token.text.lower()
+
     def _require(self, symbol: str) -> None:
         if not self._take(symbol):
-            raise self._error(f"{symbol!r} expected instead of")
+            self._refuse(f"{symbol!r} expected instead of")
 
-    def _name(self) -> str:
-        token = self._next()
-        if token.kind != "name":
-            self._at -= 1
-            raise self._error("a name expected instead of")
-        return token.text
-
-    def _next(self) -> _Token:
-        if self._at >= len(self._tokens):
-            raise self._error("unexpected")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _error(self, what: str) -> ExpressionError:
-        if self._at >= len(self._tokens):
-            return ExpressionError(f"{self._text!r}: {what} end")
-        token = self._tokens[self._at]
-        return ExpressionError(f"{self._text!r}: {what} {token.text!r} at {token.at + 1}")
+    def _refuse(self, what: str) -> NoReturn:
+        token = self._peek()
+        shown = "end" if token.lexeme is Lexeme.END else repr(token.text)
+        refuse(self._source, f"{what} {shown}", token.at, self._offset)
 
 
-def _number(text: str) -> int | float:
-    if text[:2].lower() == "0x":
-        return int(text, 16)
-    bare = text.rstrip("lLfFdD")
-    return float(bare) if "." in bare or text[-1] in "fFdD" else int(bare)
-
-
-def _string(text: str) -> str:
-    quote = text[0]
-    return text[1:-1].replace(quote * 2, quote)
+_FIRST_STEPS = (tree.Index, tree.Method, tree.Each)

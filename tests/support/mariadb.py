@@ -35,7 +35,13 @@ from sqlalchemy import URL
 from tests.support.kernel import eventually
 
 # One worker owns the server (`--dist loadgroup`); another would start a second one.
-MARIADB = [pytest.mark.mariadb, pytest.mark.network, pytest.mark.xdist_group("mariadb")]
+MARIADB = [
+    pytest.mark.mariadb,
+    pytest.mark.network,
+    pytest.mark.xdist_group("mariadb"),
+    # Installing and starting the server is not the test's time.
+    pytest.mark.timeout(120, func_only=True),
+]
 INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "mariadb-server")
 READY_S = 60.0
 USER = "shopkeeper"

@@ -78,15 +78,12 @@ class MySqlDb:
         return made
 
     async def ping(self) -> None:
-        """Raises `DatabaseUnavailable` when a write would not be accepted now."""
         async with self.transaction() as tx:
             await tx.run(_WRITABLE)
 
     def migrate(self, change: Callable[[Connection], None]) -> None:
-        """Runs schema changes, one process at a time. Before any traffic only: the loop waits.
-
-        Each statement of a schema commits by itself on MySQL, so a change that fails half-way
-        leaves what it did.
+        """Each statement of a schema commits by itself here: a change that fails half-way leaves
+        what it did. New tables get the collation `utf8mb4_bin`.
         """
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1, thread_name_prefix="migrate") as thread:
@@ -178,11 +175,11 @@ class MySqlDb:
                 await connection.commit()
         except (sql_errors.DBAPIError, TimeoutError) as error:
             await connection.invalidate()
-            await connection.close()
             cause = error.orig if isinstance(error, sql_errors.DBAPIError) else "no answer"
             raise DatabaseUnavailable(f"not known to be committed: {cause}") from error
+        finally:
+            await connection.close()
         reached(self._points[1])
-        await connection.close()
         for callback in callbacks:
             call_listener(callback)
 
@@ -193,7 +190,8 @@ class MySqlDb:
         except (sql_errors.DBAPIError, TimeoutError):
             # Without a connection the server rolls back by itself.
             await connection.invalidate()
-        await connection.close()
+        finally:
+            await connection.close()
 
     async def _run(
         self, connection: AsyncConnection, statement: Executable, params: Params | None

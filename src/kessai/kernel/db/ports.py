@@ -47,7 +47,12 @@ class Rows:
 
 class Tx(Protocol):
     async def run(self, statement: Executable, params: Params | None = None) -> Rows:
-        """Raises `Duplicate`, `ConstraintViolated`, `DatabaseUnavailable`."""
+        """`Duplicate` and `ConstraintViolated` undo this statement, and the body may go on.
+
+        `DatabaseUnavailable` (gone, full, locked, a deadlock) undoes the whole body: what runs
+        after it, and leaving the block, raise it again; a new body may try. Of a list of rows
+        that is refused some may be there, so leave the body.
+        """
         ...
 
     def after_commit(self, fn: Callable[[], None]) -> None:
@@ -75,9 +80,13 @@ class Db(Protocol):
         """A snapshot of what is committed; it sees no open neighbour and cannot write."""
         ...
 
-    async def ping(self) -> None: ...
+    async def ping(self) -> None:
+        """Raises `DatabaseUnavailable` when a write would not be accepted now."""
+        ...
 
-    def migrate(self, change: Callable[[Connection], None]) -> None: ...
+    def migrate(self, change: Callable[[Connection], None]) -> None:
+        """Runs schema changes, one process at a time. Before any traffic only: the loop waits."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -186,6 +186,22 @@ async def test_a_lost_answer_is_unknown_and_sent_again_the_rows_meet_themselves(
         await far.close()
 
 
+@pytest.mark.parametrize("more", [[], [(RAISE, (1,))]])
+async def test_a_garbled_answer_is_unknown_and_nothing_is_left_of_it(
+    mysql_url: str, batch: Batch, more: list[Statement]
+) -> None:
+    async with proxy() as between:
+        far = MySqlDb(between.url(mysql_url))
+        lossy = far.batch()
+        assert await ids(lossy) == []
+        between.garble_answers = 1
+        with pytest.raises(DatabaseUnavailable, match="sequence number"):
+            await lossy.run([ROWS([a_row(1)]), *more])
+        assert await lossy.select("SELECT %s", ("mine",)) == (("mine",),)
+        assert await ids(batch) == [1]
+        await far.close()
+
+
 @pytest.mark.usefixtures("db")
 async def test_a_server_that_does_not_answer_is_unavailable(mysql_url: str) -> None:
     async with proxy() as between:

@@ -198,6 +198,25 @@ async def test_a_lost_answer_to_the_commit_is_unknown(mysql_url: str, db: Db) ->
         await far.close()
 
 
+async def test_a_garbled_answer_is_unknown_and_nothing_is_left_of_it(
+    mysql_url: str, db: Db
+) -> None:
+    async with proxy() as between:
+        far = MySqlDb(between.url(mysql_url), limits=MySqlLimits(writers=1, readers=1))
+        await add(far, 3)
+
+        async def garbled() -> None:
+            async with far.transaction() as tx:
+                between.garble_answers = 1
+                await tx.run(ADD, a_note(4))
+
+        with pytest.raises(DatabaseUnavailable, match="sequence number"):
+            await garbled()
+        await add(far, 5)
+        assert await ids(far) == await ids(db) == [1, 2, 3, 5]
+        await far.close()
+
+
 async def test_a_silent_server_is_unavailable_and_forgotten(mysql_url: str, db: Db) -> None:
     limits = MySqlLimits(answer_s=0.5, connect_s=0.5, writers=1, readers=1)
     async with proxy() as between:

@@ -239,11 +239,12 @@ async def kill_session(session: int) -> None:
 
 @dataclass
 class Proxy:
-    """Between client and server: counts queries, and can lose the answer to the next one."""
+    """Between client and server: counts queries, and can lose, garble or hold back answers."""
 
     port: int = 0
     queries: int = 0
     lose_answers: int = 0
+    garble_answers: int = 0
     frozen: bool = False
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
     _serving: list[asyncio.Task[None]] = field(default_factory=list)
@@ -283,6 +284,9 @@ class Proxy:
                     # The server has done what it was told; nobody will know.
                     self.lose_answers -= 1
                     break
+                if self.garble_answers:
+                    self.garble_answers -= 1
+                    answer = answer[:3] + b"\x07" + answer[4:]
                 writer.write(answer)
                 await writer.drain()
         except ConnectionError:

@@ -101,6 +101,7 @@ VALUES = [
     ("[person].name", "lilei"),
     ("[person]['na' + 'me']", "lilei"),
     ("[person].getName()", "lilei"),
+    ("[person].Name", "lilei"),
     ("[person].friends?.size()", None),
     # numbers
     ("-7 / 2", -3),
@@ -214,6 +215,9 @@ VALUES = [
     ("'\U0001f600a'.substring(2)", "a"),
     ("'a\U0001f600'.indexOf('\U0001f600')", 1),
     ("' x '.trim().equals('x')", True),
+    ("[s].charAt(0)", "h"),
+    ("[s].charAt(0) == 'h'", False),
+    ("'a' + [s].charAt(0)", "ah"),
     ("[s].replace('l','L').startsWith('L', 2)", True),
     ("',a,,b,,'.split(',').length", 4),
     ("'a.b'.split('\\.')[1]", "b"),
@@ -389,7 +393,7 @@ def test_the_forms(text: str, form: Form, content: str) -> None:
     assert (expression.form, expression.content) == (form, content)
 
 
-@pytest.mark.parametrize("text", ["$", "$a", "[a]", "$Other.x", "${[a]", "$ .x"])
+@pytest.mark.parametrize("text", ["$", "$a", "[a]", "$Other.x", "${[a]", "$ .x", "$Exception{}"])
 def test_a_value_of_no_form_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         compile_value(text)

@@ -79,6 +79,8 @@ def compile_value(text: str) -> Expression:
     content = text[at + 1 : end]
     if form is Form.SPEL:
         return _spel(text, content, at + 1)
+    if form is Form.EXCEPTION and not content.strip():
+        raise ExpressionError(f"{text!r} names nothing", position=at + 2)
     return Expression(text, form, content.strip(), None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import TypeAlias
@@ -21,12 +22,26 @@ class Long(int):
     """A 64-bit number that would fit in 32; a greater `int` is a long without being marked."""
 
 
+class Big(int):
+    """A number of any length, which an operation never cuts."""
+
+
 class Float(float):
     """A number of single precision."""
 
 
 class Bean(dict[str, object]):
     """An object with properties where a plain dict is a map: `[bean][name]` is no key of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Char:
+    """A character, which is no text: it equals none and is longer than none."""
+
+    value: str
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Array(list[object]):
@@ -53,8 +68,8 @@ def kind(value: object) -> Kind:
     if isinstance(value, float):
         return Kind.FLOAT if isinstance(value, Float) else Kind.DOUBLE
     if isinstance(value, int) and not isinstance(value, bool):
-        if isinstance(value, Long):
-            return Kind.LONG
+        if isinstance(value, Long | Big):
+            return Kind.LONG if isinstance(value, Long) else Kind.BIG
         if INT_MIN <= value <= INT_MAX:
             return Kind.INT
         return Kind.LONG if LONG_MIN <= value <= LONG_MAX else Kind.BIG

@@ -19,6 +19,9 @@ def member(value: object, name: str) -> object:
         return not value
     if isinstance(value, Mapping) and name in value:
         return value[name]
+    first_small = name[:1].lower() + name[1:]
+    if isinstance(value, Bean) and first_small in value:
+        return value[first_small]
     if name == "length" and isinstance(value, java.Array):
         return len(value)
     if name == "blank" and isinstance(value, str):
@@ -84,4 +87,6 @@ def _scalar(value: object) -> object:
         if value - value != 0:
             raise ExpressionError(f"{java.double_text(value)} is no value of JSON")
         return float(java.double_text(value)) if isinstance(value, java.Float) else value
-    return int(value) if isinstance(value, java.Long) else value
+    if isinstance(value, java.Char):
+        return value.value
+    return int(value) if isinstance(value, java.Long | java.Big) else value

@@ -13,6 +13,7 @@ from kessai.saga.expression.java import (
     LONG_MIN,
     Array,
     Bean,
+    Char,
     Kind,
     Number,
     to_long,
@@ -88,6 +89,11 @@ def _substring(text: str, start: object, end: object = None) -> str:
     length = java.length_of(text)
     last = length if end is None else position(end, 0, length)
     return java.part_of(text, position(start, 0, last), last)
+
+
+def _char_at(text: str, at: object) -> Char:
+    first = position(at, 0, java.length_of(text) - 1)
+    return Char(java.part_of(text, first, first + 1))
 
 
 def _index_of(text: str, part: object, start: object = 0) -> int:
@@ -176,6 +182,7 @@ _TEXT: Mapping[tuple[str, int], Callable[..., object]] = {
     ("lastIndexOf", 1): _last_index_of,
     ("substring", 1): _substring,
     ("substring", 2): _substring,
+    ("charAt", 1): _char_at,
     ("toUpperCase", 0): lambda text: text.upper(),
     ("toLowerCase", 0): lambda text: text.lower(),
     ("trim", 0): lambda text: text.strip(_BLANKS),

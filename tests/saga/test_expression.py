@@ -12,6 +12,7 @@ from kessai.saga.expression import (
     Bean,
     ExpressionError,
     Form,
+    NotAllowed,
     Scope,
     compile_condition,
     compile_value,
@@ -116,6 +117,7 @@ VALUES = [
     ("2147483647 + 1L", 2147483648),
     ("9223372036854775807L + 1", -9223372036854775808),
     ("[big] + 1", 10000000000),
+    ("([big] - [big]) + 2147483647 + 1", 2147483648),
     ("[big] * [big]", 7766279611452241921),
     ("2 ^ 3", 8),
     ("-2 ^ 2", 4),
@@ -369,6 +371,29 @@ def test_what_cannot_be_parsed_is_refused_with_its_place(text: str, position: in
         compile_condition(text)
     assert refused.value.position == position
     assert position is None or str(refused.value).endswith(f"at {position}")
+
+
+FORBIDDEN = [
+    "[a] = 1",
+    "[a]++",
+    "--[a]",
+    "T(java.lang.Runtime)",
+    "[a] instanceof T(java.io.File)",
+    "new java.util.Date()",
+    "@bean",
+    "#f(1)",
+    "[a].getClass()",
+    "[l].add(4)",
+]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_what_spel_would_run_is_told_from_a_mistake(text: str) -> None:
+    with pytest.raises(NotAllowed):
+        compile_condition(text)
+    with pytest.raises(ExpressionError) as mistake:
+        compile_condition("[a] 1")
+    assert not isinstance(mistake.value, NotAllowed)
 
 
 def test_positions_count_from_the_start_of_the_whole_text() -> None:

@@ -156,6 +156,7 @@ VALUES: list[tuple[str, JsonValue]] = [
     ("int q = 1.7; q = 2.9; q", 2),
     ("String q = 5; q + 1", "51"),
     ("boolean q = 'a'; q", True),
+    ("String q = [m]; q + ([m] as String)", "[{k=v, n={x=5}}][[k:v, n:[x:5]]]"),
     ("long q; q", 0),
     ("(x) + 1", 6),
     # statements

@@ -8,7 +8,7 @@ from enum import Enum
 from kessai.saga.expression import tree
 from kessai.saga.expression.compiler import compile_node
 from kessai.saga.expression.java import Bean
-from kessai.saga.expression.scope import ExpressionError, Scope, Term
+from kessai.saga.expression.scope import ExpressionError, NotAllowed, Scope, Term
 from kessai.saga.expression.syntax import parse
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "Form",
+    "NotAllowed",
     "Scope",
     "compile_condition",
     "compile_value",
@@ -32,7 +33,8 @@ class Form(Enum):
 class Expression:
     """`evaluate` raises `ExpressionError`, nothing else.
 
-    What needs no evaluation is seen from outside: `is_root` for `#root`, `key` for `[key]`.
+    What needs no evaluation is seen from outside: `is_root` for `#root`, and `key` for `[key]`
+    where the root is a dict.
     """
 
     text: str

@@ -110,7 +110,8 @@ def whole(value: int, left: int, right: int) -> int:
     """The result of an operation on two plain numbers; nearly all fit into 32 bits."""
     if INT_MIN <= left <= INT_MAX and INT_MIN <= right <= INT_MAX:
         return value if INT_MIN <= value <= INT_MAX else to_int(value)
-    return int(fitted(value, max(kind(left), kind(right))))
+    found = fitted(value, max(kind(left), kind(right)))
+    return found if isinstance(found, int) else int(found)
 
 
 def fitted(value: Number, of: Kind) -> Number:

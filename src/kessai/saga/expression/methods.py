@@ -24,8 +24,6 @@ from kessai.saga.expression.types import is_list, is_map, is_number, shown, to_i
 
 MAX_TEXT = 10_000
 
-_Texts = tuple[str, ...]
-
 
 def is_allowed(name: str, arguments: int) -> bool:
     return (name, arguments) in _KNOWN or (arguments == 0 and bean_property(name) is not None)

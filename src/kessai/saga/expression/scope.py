@@ -18,6 +18,10 @@ class ExpressionError(Exception):
         self.position = position
 
 
+class NotAllowed(ExpressionError):
+    """What SpEL would run and we do not: it would reach out of the data, or change them."""
+
+
 def _no_sequence(content: str) -> object:
     raise ExpressionError(f"$Sequence.{content} has no value here")
 

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from kessai.saga.expression import tree
 from kessai.saga.expression.methods import is_allowed
+from kessai.saga.expression.scope import ExpressionError, NotAllowed
 from kessai.saga.expression.tokens import Lexeme, Token, refuse, tokens
 from kessai.saga.expression.tree import Node, Step
 from kessai.saga.expression.types import TYPES
@@ -55,7 +56,7 @@ class _Parser:
 
     def _conditional(self, node: Node | None) -> Node | None:
         if self._peek().symbol in _ASSIGNING:
-            self._refuse("an expression changes nothing,")
+            self._forbid("an expression changes nothing,")
         # What is missing beside `?:` is null.
         if self._take("?:"):
             otherwise = self._expression()
@@ -172,7 +173,9 @@ class _Parser:
         if self._take("{"):
             return self._collection()
         if token.symbol in ("@", "&"):
-            self._refuse("beans cannot be reached,")
+            self._forbid("beans cannot be reached,")
+        if token.symbol in _ASSIGNING:
+            self._forbid("an expression changes nothing,")
         return None
 
     def _word(self, token: Token) -> Node | tree.Method:
@@ -182,9 +185,9 @@ class _Parser:
             return tree.Literal(_CONSTANTS[word])
         key = self._peek(1).symbol == "]"
         if word == "new" and not key:
-            self._refuse("nothing can be constructed,")
+            self._forbid("nothing can be constructed,")
         if token.text == "T" and not key:
-            self._refuse("a type stands only after instanceof,")
+            self._forbid("a type stands only after instanceof,")
         self._at += 1
         arguments = self._arguments()
         if arguments is None:
@@ -194,7 +197,7 @@ class _Parser:
     def _method(self, name: Token, arguments: tuple[Node, ...], *, safe: bool) -> tree.Method:
         if not is_allowed(name.text, len(arguments)):
             what = f"method {name.text}() is not among the allowed ones,"
-            refuse(self._source, what, name.at, self._offset)
+            refuse(self._source, what, name.at, self._offset, NotAllowed)
         return tree.Method(name.text, arguments, safe)
 
     def _arguments(self) -> tuple[Node, ...] | None:
@@ -214,7 +217,7 @@ class _Parser:
             self._refuse("a name expected instead of")
         self._at += 1
         if self._peek().symbol == "(":
-            self._refuse("there are no functions,")
+            self._forbid("there are no functions,")
         return tree.Variable(token.text)
 
     def _each(self, which: str, *, safe: bool) -> tree.Each:
@@ -262,7 +265,8 @@ class _Parser:
             names.append(self._name().text)
         name = ".".join(names)
         if name not in TYPES:
-            refuse(self._source, f"type {name} is not known,", start.at, self._offset)
+            what = f"type {name} is not known,"
+            refuse(self._source, what, start.at, self._offset, NotAllowed)
         self._require(")")
         return name
 
@@ -302,10 +306,13 @@ class _Parser:
         if not self._take(symbol):
             self._refuse(f"{symbol!r} expected instead of")
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _forbid(self, what: str) -> NoReturn:
+        self._refuse(what, NotAllowed)
+
+    def _refuse(self, what: str, error: type[ExpressionError] = ExpressionError) -> NoReturn:
         token = self._peek()
         shown = "end" if token.lexeme is Lexeme.END else repr(token.text)
-        refuse(self._source, f"{what} {shown}", token.at, self._offset)
+        refuse(self._source, f"{what} {shown}", token.at, self._offset, error)
 
 
 _FIRST_STEPS = (tree.Index, tree.Method, tree.Each)

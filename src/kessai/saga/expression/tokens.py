@@ -71,10 +71,12 @@ def tokens(source: str, offset: int = 0) -> list[Token]:
     return found
 
 
-def refuse(source: str, what: str, at: int, offset: int) -> NoReturn:
+def refuse(
+    source: str, what: str, at: int, offset: int, error: type[ExpressionError] = ExpressionError
+) -> NoReturn:
     shown = source if len(source) <= 80 else f"{source[:77]}..."
     place = at + offset + 1
-    raise ExpressionError(f"{shown!r}: {what} at {place}", position=place)
+    raise error(f"{shown!r}: {what} at {place}", position=place)
 
 
 def _skip(source: str, at: int) -> int:

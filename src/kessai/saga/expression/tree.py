@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -136,31 +135,3 @@ Node: TypeAlias = (
     | Ternary
     | Elvis
 )
-
-
-def parts(node: Node | Step) -> Iterator[Node | Step]:
-    """The node and all below it."""
-    pending: list[Node | Step] = [node]
-    while pending:
-        one = pending.pop()
-        yield one
-        pending.extend(_children(one))
-
-
-def _children(node: Node | Step) -> tuple[Node | Step, ...]:
-    match node:
-        case ListOf(children) | Both(children) | Either(children) | Method(_, children):
-            return children
-        case MapOf(entries):
-            return tuple(one for entry in entries for one in entry)
-        case Index(child) | Each(_, child) | Unary(_, child) | InstanceOf(child, _):
-            return (child,)
-        case Path(start, steps):
-            return steps if start is None else (start, *steps)
-        case Chain(first, rest):
-            return (first, *(one for _, one in rest))
-        case Compare(_, left, right) | Elvis(left, right):
-            return (left, right)
-        case Ternary(condition, then, otherwise):
-            return (condition, then, otherwise)
-    return ()

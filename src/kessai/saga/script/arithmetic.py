@@ -6,6 +6,7 @@ import decimal
 import math
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
 
 from kessai.saga.expression import java
 from kessai.saga.expression.java import INT_MAX, INT_MIN, MAX_BITS, Big, Kind, kind, weighed
@@ -46,6 +47,8 @@ EXACT = Context(
 
 
 def plus(left: object, right: object) -> object:
+    if left.__class__ is int and right.__class__ is int:
+        return java.whole(left + right, left, right)
     if is_number(left) and is_number(right):
         return _counted("plus", left, right)
     if isinstance(left, str) or (isinstance(right, str) and (left is None or is_number(left))):
@@ -60,6 +63,8 @@ def plus(left: object, right: object) -> object:
 
 
 def minus(left: object, right: object) -> object:
+    if left.__class__ is int and right.__class__ is int:
+        return java.whole(left - right, left, right)
     if is_number(left) and is_number(right):
         return _counted("minus", left, right)
     if isinstance(left, str):
@@ -76,6 +81,8 @@ def minus(left: object, right: object) -> object:
 
 
 def multiply(left: object, right: object) -> object:
+    if left.__class__ is int and right.__class__ is int:
+        return java.whole(left * right, left, right)
     if not is_number(right) or is_number(left):
         return _numeric("multiply", left, right)
     times = int(to_double(right))
@@ -202,16 +209,25 @@ def quotient(left: Decimal, right: Decimal) -> Decimal:
     """Exact where the digits end, or else rounded twice, as Groovy does."""
     if not right:
         fail("java.lang.ArithmeticException", "Division by zero")
-    exact = Context(prec=_digits(left) + math.ceil(10 * _digits(right) / 3), Emin=-10_000)
-    found = exact.divide(left, right)
-    if not exact.flags[decimal.Inexact]:
-        return found
-    digits = max(_digits(left), _digits(right)) + _MORE_DIGITS
-    found = Context(prec=digits, rounding=ROUND_HALF_UP, Emin=-10_000).divide(left, right)
+    try:
+        return _exact(_digits(left) + math.ceil(10 * _digits(right) / 3)).divide(left, right)
+    except decimal.Inexact:
+        digits = max(_digits(left), _digits(right)) + _MORE_DIGITS
+        found = _rounding(digits).divide(left, right)
     scale = max(scale_of(left), scale_of(right), _MIN_SCALE)
     if scale_of(found) <= scale:
         return found
     return rounded(found, scale, ROUND_HALF_UP)
+
+
+@cache
+def _exact(digits: int) -> Context:
+    return Context(prec=digits, Emin=-10_000, traps=[decimal.Inexact, decimal.InvalidOperation])
+
+
+@cache
+def _rounding(digits: int) -> Context:
+    return Context(prec=digits, rounding=ROUND_HALF_UP, Emin=-10_000)
 
 
 def rounded(value: Decimal, scale: int, rounding: str) -> Decimal:

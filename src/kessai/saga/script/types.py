@@ -100,8 +100,9 @@ def cast(value: object, type_name: str, *, converts: bool) -> object:
     if type_name == "Object" or (value is None and type_name not in _PRIMITIVES):
         return value
     if type_name == "String":
-        # A typed variable gets Java's text of a map, `as String` gets Groovy's.
-        return text_of(value) if converts or not is_map(value) else java.text_of(value)
+        # A typed variable gets Java's text of lists and maps, `as String` gets Groovy's.
+        inside = not converts and (is_list(value) or is_map(value))
+        return java.text_of(value) if inside else text_of(value)
     if type_name in ("List", "Map"):
         return _collection(value, type_name, converts=converts)
     if isinstance(value, str):

@@ -12,7 +12,7 @@ LOADED = {machine.name: machine for machine in machines()}
 
 def test_the_files_hold_the_machines_of_their_names() -> None:
     assert tuple(LOADED) == MACHINES
-    assert [machine.warnings for machine in LOADED.values()] == [()] * 5
+    assert [machine.doubts for machine in LOADED.values()] == [()] * 5
 
 
 @pytest.mark.parametrize("machine", LOADED.values(), ids=lambda one: one.name)

@@ -20,12 +20,14 @@ from __future__ import annotations
 
 from kessai.saga.engine import Engine
 from kessai.saga.history import Thrown, Verdict
+from kessai.saga.http_service import HttpService
 from kessai.saga.language import DefinitionError, Machine, Status, load
 from kessai.saga.limits import EngineLimits
-from kessai.saga.log import METADATA, SG_ENGINE, SG_EVENT, SG_MACHINE
+from kessai.saga.log import METADATA, SG_ENGINE, SG_EVENT, SG_MACHINE, Filter, MachineRow, MemoryLog
 from kessai.saga.outcome import Outcome
-from kessai.saga.services import Local, StepContext
-from kessai.saga.tables import saga_tables_v1
+from kessai.saga.services import Local, Service, StepContext
+from kessai.saga.steering import Order
+from kessai.saga.tables import saga_tables_v1, saga_tables_v2
 
 __all__ = [
     "METADATA",
@@ -35,13 +37,20 @@ __all__ = [
     "DefinitionError",
     "Engine",
     "EngineLimits",
+    "Filter",
+    "HttpService",
     "Local",
     "Machine",
+    "MachineRow",
+    "MemoryLog",
+    "Order",
     "Outcome",
+    "Service",
     "Status",
     "StepContext",
     "Thrown",
     "Verdict",
     "load",
     "saga_tables_v1",
+    "saga_tables_v2",
 ]

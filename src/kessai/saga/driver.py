@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Protocol, cast
 
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
-from kessai.kernel.db import Db
 from kessai.kernel.errors import DatabaseUnavailable, Fenced, JsonValue, Refused, Unknown
 from kessai.kernel.telemetry import get_log
-from kessai.saga import log
-from kessai.saga.history import Event, Run, Step, Thrown, Verdict, apply, loggable
-from kessai.saga.language import ServiceTask
-from kessai.saga.limits import EngineLimits
-from kessai.saga.log import Instance, Rest
-from kessai.saga.machine import (
+from kessai.saga.folding import apply, loggable
+from kessai.saga.history import Body, Event, NotStorable, Run, Step, Thrown, Verdict
+from kessai.saga.interpreter import (
     Advance,
     Call,
     Ended,
@@ -27,13 +23,22 @@ from kessai.saga.machine import (
     commands,
     conclude,
 )
+from kessai.saga.language.model import ServiceTask
+from kessai.saga.limits import EngineLimits
+from kessai.saga.log import NO_REST, Instance, Rest, SagaLog
 from kessai.saga.outcome import rest_after
-from kessai.saga.services import Bound, NotStorable, Services, StepContext, plain
+from kessai.saga.services import Bound, Services, StepContext, plain
 
-Classify = Callable[[Exception], Thrown]
+Classify = Callable[[BaseException], Thrown]
 
 _log = get_log("kessai.saga")
 _WRITE_PAUSE_MAX_S = 1.0
+
+
+class Subs(Protocol):
+    """Runs what a SubStateMachine or CompensateSubMachine step asks for."""
+
+    async def run(self, parent: Instance, step: Step) -> Result: ...
 
 
 class Driver:
@@ -41,41 +46,48 @@ class Driver:
 
     def __init__(
         self,
-        db: Db,
+        log: SagaLog,
         services: Services,
+        subs: Subs,
         clock: Clock,
         chance: Chance,
         limits: EngineLimits,
         classify: Classify,
     ) -> None:
-        self._db = db
+        self._log = log
         self._services = services
+        self._subs = subs
         self._clock = clock
         self._chance = chance
         self._limits = limits
         self._classify = classify
         self._slots = asyncio.Semaphore(limits.calls)
+        self._behind: dict[asyncio.Task[None], None] = {}
 
     async def drive(self, instance: Instance) -> Rest:
         """Until the instance ends. Raises `Fenced` when another engine took it over."""
-        rest = Rest()
+        run = instance.run
+        rest = NO_REST
         while True:
-            (command,) = commands(instance.run, self._clock.now_ms())
+            if len(run.open) > 1:
+                rest = await self._drive_loop(instance)
+                continue
+            (command,) = commands(run, self._clock.now_ms())
             match command:
-                case Call(step, task):
-                    rest = await self._step(instance, step, task)
+                case Call(step):
+                    rest = await self._step(instance, step)
                 case Wait(_, due_ms):
-                    await asyncio.sleep((due_ms - self._clock.now_ms()) / 1000)
+                    await self._pause_until(due_ms)
                 case Advance():
-                    rest = await self._record(instance, advance(instance.run))
+                    rest = await self._record(instance, self._advance(run))
                 case Ended():
                     return rest
 
     def rest(self, instance: Instance, event: Event) -> Rest:
-        """What the machine row says after this event, if the instance ends with it."""
-        end = cast("Mapping[str, JsonValue] | None", event.body.get("end"))
-        if end is None:
-            return log.NO_REST
+        """What the machine row says after this event; a sub machine's end is its parent's."""
+        end = cast("Body | None", event.body.get("end"))
+        if end is None or instance.run.parent_id is not None:
+            return NO_REST
         return rest_after(
             cast("str", end["status"]),
             cast("str | None", end["compensation"]),
@@ -85,22 +97,102 @@ class Driver:
             chance=self._chance.random(),
         )
 
-    async def _step(self, instance: Instance, step: Step, task: ServiceTask) -> Rest:
-        bound = self._services.of(task)
-        context = _context(instance.run, step)
-        if bound.local:
-            return await self._local_step(instance, step, bound, context)
-        result = await self._ask(bound, step, task, context)
+    async def close(self) -> None:
+        """Ends the calls of asynchronous states, which nobody waits for."""
+        for task in self._behind:
+            task.cancel()
+        await asyncio.gather(*self._behind, return_exceptions=True)
+
+    async def _drive_loop(self, instance: Instance) -> Rest:
+        """Open iterations are asked side by side; their results are written one after another."""
+        run = instance.run
+        asked: dict[int, asyncio.Task[Result]] = {}
+        rest = NO_REST
+        try:
+            while run.running and (asked or len(run.open) > 1):
+                local = self._ask_open(instance, asked)
+                if local is not None:
+                    rest = await self._step(instance, local)
+                    continue
+                await asyncio.wait(asked.values(), return_when=asyncio.FIRST_COMPLETED)
+                for n in [n for n, task in asked.items() if task.done()]:
+                    result = asked.pop(n).result()
+                    if run.running:
+                        rest = await self._conclude(instance, run.steps[n], result)
+        finally:
+            for task in asked.values():
+                task.cancel()
+            await asyncio.gather(*asked.values(), return_exceptions=True)
+        return rest
+
+    def _ask_open(self, instance: Instance, asked: dict[int, asyncio.Task[Result]]) -> Step | None:
+        """Begins what is not asked yet; a local step writes its row itself, so it goes alone."""
+        for command in commands(instance.run, self._clock.now_ms()):
+            if not isinstance(command, Call | Wait) or command.step.n in asked:
+                continue
+            step = command.step
+            if isinstance(command, Call) and self._is_local(step):
+                return step
+            due_ms = command.due_ms if isinstance(command, Wait) else None
+            answer = self._answer_at(instance, step, due_ms)
+            asked[step.n] = asyncio.get_running_loop().create_task(answer)
+        return None
+
+    async def _answer_at(self, instance: Instance, step: Step, due_ms: int | None) -> Result:
+        if due_ms is not None:
+            await self._pause_until(due_ms)
+        return await self._answer(instance, step)
+
+    async def _pause_until(self, due_ms: int) -> None:
+        await asyncio.sleep((due_ms - self._clock.now_ms()) / 1000)
+
+    def _is_local(self, step: Step) -> bool:
+        return isinstance(step.task, ServiceTask) and self._services.of(step.task).local
+
+    async def _step(self, instance: Instance, step: Step) -> Rest:
+        task = step.task
+        if isinstance(task, ServiceTask):
+            bound = self._services.of(task)
+            if bound.local:
+                return await self._local_step(instance, step, bound)
+        result = await self._answer(instance, step)
         return await self._conclude(instance, step, result)
 
-    async def _ask(
-        self, bound: Bound, step: Step, task: ServiceTask, context: StepContext
-    ) -> Result:
+    async def _answer(self, instance: Instance, step: Step) -> Result:
+        if not isinstance(step.task, ServiceTask):
+            return await self._subs.run(instance, step)
+        context = _context(instance.run, step)
+        if step.task.is_async:
+            self._ask_behind(step, context)
+            return Value(None)
+        return await self._ask(step, step.task, context)
+
+    def _ask_behind(self, step: Step, context: StepContext) -> None:
+        """An asynchronous state succeeds at once; its answer changes nothing (seata.md 1.8)."""
+        task = cast("ServiceTask", step.task)
+        work: Coroutine[None, None, None] = self._ask_until_answered(step, task, context)
+        behind = asyncio.get_running_loop().create_task(work, name=f"saga-async:{step.token}")
+        self._behind[behind] = None
+        behind.add_done_callback(lambda ended: self._behind.pop(ended, None))
+
+    async def _ask_until_answered(
+        self, step: Step, task: ServiceTask, context: StepContext
+    ) -> None:
+        attempts = 1 + sum(entry.max_attempts for entry in task.retry)
+        for _ in range(attempts):
+            result = await self._ask(step, task, context)
+            if not isinstance(result, Thrown):
+                return
+            _log.warning("saga.async_step_failed", state=step.name, error=result.code)
+            await asyncio.sleep(min([entry.interval_s for entry in task.retry] or [0.0]))
+
+    async def _ask(self, step: Step, task: ServiceTask, context: StepContext) -> Result:
         """A remote call, outside of any transaction. Silence counts as Unknown."""
         timeout_s = task.timeout_s or self._limits.step_timeout_s
+        call = self._services.of(task).call
         try:
             async with self._slots, asyncio.timeout(timeout_s) as limit:
-                return Value(plain(await bound.method(context, *_arguments(step))))
+                return Value(plain(await call(context, None, _arguments(step))))
         except TimeoutError as error:
             if not limit.expired():
                 return self._classify(error)
@@ -113,24 +205,29 @@ class Driver:
             return self._classify(Unknown("CANCELLED", "the call was cancelled"))
         except (Refused, Unknown) as error:
             return self._classify(error)
-        except Exception as error:
+        except NotStorable as error:
+            return _not_storable(error)
+        except BaseException as error:
+            # SystemExit, too: what a service does may not end everybody's sagas.
+            if isinstance(error, KeyboardInterrupt):
+                raise
             _log.exception("saga.step_failed", instance_id=context.instance_id, state=step.state)
             return self._classify(error)
 
-    async def _local_step(
-        self, instance: Instance, step: Step, bound: Bound, context: StepContext
-    ) -> Rest:
+    async def _local_step(self, instance: Instance, step: Step, bound: Bound) -> Rest:
         """The service's changes and the row that says so, in one transaction."""
+        run = instance.run
+        context = _context(run, step)
         failure: Thrown
         try:
-            async with self._db.transaction() as tx:
-                value = plain(await bound.method(context, tx, *_arguments(step)))
-                event = self._decide(instance.run, step, Value(value))
+            async with self._log.transaction() as tx:
+                value = plain(await bound.call(context, tx, _arguments(step)))
+                event = self._decide(run, step, Value(value))
                 rest = self.rest(instance, event)
-                row = loggable(instance.run, event)
+                row, carried = loggable(run, event)
                 if row is not None:
-                    data = self._encode(row)
-                    await log.append(tx, instance, row, data, rest, at=self._clock.now_ms())
+                    session = self._log.within(tx)
+                    await session.append(instance, row, rest, at=self._clock.now_ms())
         except Fenced:
             raise
         except DatabaseUnavailable as error:
@@ -141,11 +238,13 @@ class Driver:
         except (Refused, Unknown) as error:
             # The body was undone; its answer is recorded in a transaction of its own.
             failure = self._classify(error)
+        except NotStorable as error:
+            failure = _not_storable(error)
         except Exception as error:
             _log.exception("saga.step_failed", instance_id=context.instance_id, state=step.state)
             failure = self._classify(error)
         else:
-            self._advance(instance, event, written=row is not None)
+            _apply(instance, event, carried, written=row is not None)
             return rest
         return await self._conclude(instance, step, failure)
 
@@ -154,8 +253,9 @@ class Driver:
         try:
             return await self._record(instance, event)
         except NotStorable as error:
-            thrown = Thrown(("NotStorable",), str(error), Verdict.UNKNOWN, code="NOT_STORABLE")
-            return await self._record(instance, self._decide(instance.run, step, thrown))
+            return await self._record(
+                instance, self._decide(instance.run, step, _not_storable(error))
+            )
 
     def _decide(self, run: Run, step: Step, result: Result) -> Event:
         return conclude(
@@ -165,34 +265,28 @@ class Driver:
             now_ms=self._clock.now_ms(),
             jitter=self._chance.random() if isinstance(result, Thrown) else 0.0,
             cap_s=self._limits.retry_max_s,
+            timeout_s=self._limits.machine_timeout_s,
         )
+
+    def _advance(self, run: Run) -> Event:
+        now_ms = self._clock.now_ms()
+        return advance(run, now_ms=now_ms, timeout_s=self._limits.machine_timeout_s)
 
     async def _record(self, instance: Instance, event: Event) -> Rest:
         """The row first, then the run: nothing follows an event that is not durable."""
         rest = self.rest(instance, event)
-        row = loggable(instance.run, event)
+        row, carried = loggable(instance.run, event)
         if row is not None:
-            await self._write(instance, row, self._encode(row), rest)
-        self._advance(instance, event, written=row is not None)
+            await self._write(instance, row, rest)
+        _apply(instance, event, carried, written=row is not None)
         return rest
 
-    def _advance(self, instance: Instance, event: Event, *, written: bool) -> None:
-        apply(instance.run, event)
-        instance.run.seq += written
-
-    def _encode(self, event: Event) -> str:
-        encoded = log.encode(event.body)
-        if len(encoded) > self._limits.event_bytes:
-            raise NotStorable(f"an event has at most {self._limits.event_bytes} characters")
-        return encoded
-
-    async def _write(self, instance: Instance, row: Event, encoded: str, rest: Rest) -> None:
+    async def _write(self, instance: Instance, row: Event, rest: Rest) -> None:
         """Again while the database is unavailable; a row that was written after all is enough."""
         pause_s = self._limits.write_pause_s
         for _ in range(self._limits.write_attempts):
             try:
-                async with self._db.transaction() as tx:
-                    await log.append(tx, instance, row, encoded, rest, at=self._clock.now_ms())
+                await self._log.append(instance, row, rest, at=self._clock.now_ms())
             except Fenced:
                 if not await self._is_mine(instance):
                     raise
@@ -206,11 +300,22 @@ class Driver:
     async def _is_mine(self, instance: Instance) -> bool:
         """The next place in the history holds a row of this epoch: our own earlier attempt."""
         run = instance.run
-        async with self._db.read() as tx:
-            return await log.epoch_at(tx, run.instance_id, run.seq + 1) == instance.epoch
+        async with self._log.reading() as session:
+            return await session.epoch_at(run.instance_id, run.seq + 1) == instance.epoch
 
 
-def _arguments(step: Step) -> list[JsonValue]:
+def _apply(instance: Instance, event: Event, carried: Body, *, written: bool) -> None:
+    apply(instance.run, event)
+    instance.run.carried = carried
+    instance.run.seq += written
+
+
+def _not_storable(error: NotStorable) -> Thrown:
+    """The effect may well have happened; only its answer cannot be kept."""
+    return Thrown(("NotStorable",), str(error), Verdict.UNKNOWN, code="NOT_STORABLE")
+
+
+def _arguments(step: Step) -> Sequence[JsonValue]:
     """Copies: a service that changes its input must not change the history."""
     return [plain(value) for value in step.input]
 
@@ -221,7 +326,7 @@ def _context(run: Run, step: Step) -> StepContext:
         instance_id=run.instance_id,
         business_key=run.business_key,
         machine=run.machine.name,
-        state=step.state,
+        state=step.name,
         attempt=step.attempt,
         cause=run.cause,
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import Context, copy_context
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import copy_context
 from functools import partial
-
-from sqlalchemy.engine import RowMapping
 
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
@@ -20,36 +18,41 @@ from kessai.kernel.errors import (
     Kind,
     NotFound,
     Refused,
-    VersionConflict,
 )
 from kessai.kernel.ids import Ids
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.telemetry import get_log
-from kessai.saga import log, machine, recovery
+from kessai.saga import interpreter
 from kessai.saga.driver import Classify, Driver
+from kessai.saga.folding import apply, loggable
 from kessai.saga.gauges import Gauges
-from kessai.saga.history import Event, Run, apply, fold, loggable
-from kessai.saga.language import Machine
+from kessai.saga.history import Event, NotStorable, Run
+from kessai.saga.language import DefinitionError, Machine
+from kessai.saga.library import open_engine
 from kessai.saga.limits import EngineLimits
-from kessai.saga.log import Instance, Rest
-from kessai.saga.outcome import Outcome, is_settled, outcome_of
-from kessai.saga.services import NotStorable, Services, classify, plain
+from kessai.saga.log import Filter, Instance, MachineRow, MemoryLog, Rest, Session, SqlLog, log_of
+from kessai.saga.outcome import Outcome, outcome_of
+from kessai.saga.services import Services, classify, plain
+from kessai.saga.steering import NO_ORDER, Desk, Order, Steering
+from kessai.saga.subs import Child, Steer, SubMachines
+from kessai.saga.tasks import Tasks
 
 _log = get_log("kessai.saga")
-_NO_PARAMS: Mapping[str, JsonValue] = {}
-
-Decide = Callable[[Run], Event]
+Params = Mapping[str, JsonValue]
+_NO_PARAMS: Params = {}
 
 
 class Engine:
     """One per service and process. `owner` is the process's stable name; it runs once at a time.
 
-    `machines`: the last one of a name is started, earlier versions go on with what they began.
+    `store`: a database with the saga tables, or `MemoryLog()`. `machines`: the last one of a name
+    is started, earlier versions go on with what they began. `on_end` gets every run that this
+    process brought to an end.
     """
 
     def __init__(
         self,
-        db: Db,
+        store: Db | SqlLog | MemoryLog,
         services: Mapping[str, object],
         machines: Iterable[Machine],
         clock: Clock,
@@ -60,28 +63,35 @@ class Engine:
         *,
         metrics: Metrics | None = None,
         classify: Classify = classify,
+        on_end: Callable[[Run], None] | None = None,
     ) -> None:
+        self._on_end = on_end
         self.owner = f"{owner}#{ids.new()}"
-        self._db = db
+        self._log = log_of(store)
         self._clock = clock
         self._ids = ids
         self._limits = limits or EngineLimits()
         self._gauges = Gauges(metrics)
         loaded = tuple(machines)
         self._machines = {one.name: one for one in loaded}
-        self._versions = {(one.name, one.version): one for one in loaded}
         bound = Services(services, loaded)
-        self._driver = Driver(db, bound, clock, chance, self._limits, classify)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._waiting: dict[str, list[asyncio.Future[Outcome | None]]] = {}
-        self._closed = False
+        if bound.any_local and isinstance(self._log, MemoryLog):
+            raise DefinitionError("a saga in memory has no database for local steps")
+        self._tasks = Tasks()
+        steer = Steer(self._start_child, self._forward, self._compensate, self._end_of)
+        subs = SubMachines(self._log, steer)
+        self._driver = Driver(self._log, bound, subs, clock, chance, self._limits, classify)
+        versions = {(one.name, one.version): one for one in loaded}
+        desk = Desk(self.owner, clock.now_ms, self._driver.rest, self._launch_after)
+        self._steering = Steering(self._log, versions, desk)
+        self._purged_ms = 0
+
+    open = classmethod(open_engine)
+
+    # --- starting ---------------------------------------------------------------------------
 
     async def start(
-        self,
-        tx: Tx,
-        machine_name: str,
-        business_key: str | None,
-        params: Mapping[str, JsonValue],
+        self, tx: Tx, machine_name: str, business_key: str | None, params: Params
     ) -> str:
         """Writes the instance in the caller's transaction; it runs once that is committed.
 
@@ -89,149 +99,270 @@ class Engine:
         """
         instance, event = self._begin(machine_name, business_key, params)
         try:
-            now_ms = self._clock.now_ms()
-            row = loggable(instance.run, event)
-            if row is not None:
-                await log.create(tx, instance, row, owner=self.owner, at=now_ms)
+            row = await self._create_in(self._log.within(tx), instance, event)
         except Duplicate as error:
-            facts = {"machine": machine_name, "businessKey": business_key}
-            raise Refused("SAGA_DUPLICATE", f"{machine_name} was started", facts=facts) from error
-        instance.started_at = now_ms
-        apply(instance.run, event)
-        instance.run.seq += 1
-        # The commit's callback runs in the context of whoever began its group.
-        tx.after_commit(partial(self._launch, instance, copy_context()))
+            raise _duplicate(machine_name, business_key) from error
+        self._began(instance, event, row)
+        self._launch_after(self._log.within(tx), instance)
         return instance.run.instance_id
 
-    async def start_once(
-        self, tx: Tx, machine_name: str, business_key: str, params: Mapping[str, JsonValue]
-    ) -> str:
+    async def start_once(self, tx: Tx, machine_name: str, business_key: str, params: Params) -> str:
         """As `start`; a business key that was started before answers that instance's id."""
         try:
             return await self.start(tx, machine_name, business_key, params)
         except Refused as error:
-            row = await log.machine_by_key(tx, machine_name, business_key)
+            row = await self._log.within(tx).machine_by_key(machine_name, business_key)
             if error.code != "SAGA_DUPLICATE" or row is None:
                 raise
-            return str(row["id"])
+            return row.id
+
+    async def begin(
+        self, machine_name: str, params: Params | None, *, business_key: str | None = None
+    ) -> str:
+        """As `start`, without a transaction of the caller: durable and running when it returns."""
+        instance, event = self._begin(machine_name, business_key, params)
+        try:
+            await self._create(instance, event)
+        except Duplicate as error:
+            raise _duplicate(machine_name, business_key) from error
+        return instance.run.instance_id
+
+    async def execute(
+        self,
+        machine_name: str,
+        params: Params,
+        *,
+        business_key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Outcome | None:
+        """Starts an instance and waits for its end; None when the time was up first."""
+        instance, event = self._begin(machine_name, business_key, params)
+        try:
+            await self._create(instance, event)
+        except Duplicate as error:
+            raise _duplicate(machine_name, business_key) from error
+        if not instance.run.machine.persist and not instance.run.running:
+            return outcome_of(instance.run, needs_operator=False)
+        return await self.wait(instance.run.instance_id, timeout_s)
+
+    # --- looking ----------------------------------------------------------------------------
 
     async def find(self, machine_name: str, business_key: str) -> str | None:
         """The id of the instance that was started under this key."""
-        async with self._db.read() as tx:
-            row = await log.machine_by_key(tx, machine_name, business_key)
-        return None if row is None else str(row["id"])
+        async with self._log.reading() as session:
+            row = await session.machine_by_key(machine_name, business_key)
+        return None if row is None else row.id
 
-    async def wait(self, instance_id: str, timeout_s: float) -> Outcome | None:
+    async def wait(self, instance_id: str, timeout_s: float | None) -> Outcome | None:
         """The outcome once nothing moves by itself any more; None while it still does.
 
         An unknown instance that will be driven again counts as running.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
+        deadline = None if timeout_s is None else loop.time() + timeout_s
         while True:
-            if instance_id not in self._tasks:
+            live = instance_id in self._tasks
+            if not live:
                 outcome = await self._stored_outcome(instance_id)
                 if outcome is not None:
                     return outcome
-            left_s = deadline - loop.time()
-            if left_s <= 0:
+            left_s = None if deadline is None else deadline - loop.time()
+            if left_s is not None and left_s <= 0:
                 return None
-            live = instance_id in self._tasks
-            outcome = await self._next_outcome(
-                instance_id, left_s if live else min(left_s, self._limits.poll_s)
-            )
+            poll_s = self._limits.poll_s
+            pause_s = left_s if live else (poll_s if left_s is None else min(left_s, poll_s))
+            outcome = await self._tasks.next_outcome(instance_id, pause_s)
             if outcome is not None:
                 return outcome
+
+    async def list(self, wanted: Filter) -> Sequence[MachineRow]:
+        async with self._log.reading() as session:
+            return await session.list(wanted)
+
+    async def inspect(self, instance_id: str) -> tuple[MachineRow, Run, Sequence[Event]]:
+        """Row, run and events of one instance. Raises `NotFound`."""
+        async with self._log.reading() as session:
+            row = await session.machine(instance_id)
+            if row is None:
+                raise NotFound(f"no saga instance {instance_id}")
+            run = (await self._steering.load(session, row)).run
+            return row, run, [one.event() for one in await session.history(instance_id)]
+
+    # --- steering ---------------------------------------------------------------------------
 
     async def forward(
         self,
         instance_id: str,
-        params: Mapping[str, JsonValue] = _NO_PARAMS,
+        params: Params = _NO_PARAMS,
         *,
-        expected_seq: int | None = None,
-    ) -> None:
+        order: Order = NO_ORDER,
+    ) -> bool:
         """Goes on after the last state that succeeded; `params` replace parts of the context.
 
-        Raises `Refused`: SAGA_RUNNING, OPERATION_DENIED, VERSION_CONFLICT, NOT_FOUND.
+        False: nothing to do. Raises `Refused`: SAGA_RUNNING, OPERATION_DENIED, VERSION_CONFLICT,
+        NOT_FOUND.
         """
-        given = _params(params)
-        await self._operate(instance_id, partial(_forward, params=given), expected_seq)
+        return await self._steer(instance_id, interpreter.forward, params, order)
 
     async def compensate(
         self,
         instance_id: str,
-        params: Mapping[str, JsonValue] = _NO_PARAMS,
+        params: Params = _NO_PARAMS,
         *,
-        expected_seq: int | None = None,
-    ) -> None:
+        order: Order = NO_ORDER,
+    ) -> bool:
         """Undoes what is not undone yet, last step first. Refuses as `forward` does."""
-        given = _params(params)
-        await self._operate(instance_id, partial(_compensate, params=given), expected_seq)
+        return await self._steer(instance_id, interpreter.compensate, params, order)
+
+    async def skip(
+        self,
+        instance_id: str,
+        params: Params = _NO_PARAMS,
+        *,
+        order: Order = NO_ORDER,
+    ) -> bool:
+        """Goes on behind the state that failed, as if it had done its work. Refuses likewise."""
+        return await self._steer(instance_id, interpreter.skip, params, order)
+
+    # --- living -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Heartbeat and recovery, for the Supervisor: returns only by being cancelled."""
-        async with self._db.transaction() as tx:
-            await recovery.retire_predecessors(tx, self.owner)
+        """Heartbeat, recovery and retention, for the Supervisor: ends only by being cancelled."""
+        async with self._log.session() as session:
+            await session.retire_predecessors(self.owner)
         while True:
             await self.tick()
             await asyncio.sleep(self._limits.heartbeat_s)
 
     async def tick(self) -> None:
         """One heartbeat and one look for instances that nobody drives."""
+        limits = self._limits
         now_ms = self._clock.now_ms()
-        async with self._db.transaction() as tx:
-            await recovery.renew(tx, self.owner, now_ms + round(self._limits.lease_s * 1000))
-            await recovery.forget_dead(tx, now_ms - round(60_000 * self._limits.lease_s))
-        async with self._db.read() as tx:
-            limit = self._limits.claims
-            left = await recovery.orphans(tx, self.owner, now_ms, limit)
-            lost = await recovery.own_running(
-                tx, self.owner, now_ms - round(self._limits.lease_s * 1000)
-            )
-            due = await log.due(tx, now_ms, limit)
-            self._gauges.needs_operator(await log.count_needing_operator(tx))
+        lease_ms = round(limits.lease_s * 1000)
+        async with self._log.session() as session:
+            await session.renew(self.owner, now_ms + lease_ms)
+            await session.forget_dead(now_ms - 60 * lease_ms)
+        async with self._log.reading() as session:
+            left = await session.orphans(self.owner, now_ms, limits.claims)
+            lost = await session.own_running(self.owner, now_ms - lease_ms)
+            due = await session.due(now_ms, limits.claims)
+            self._gauges.needs_operator(await session.count_needing_operator())
         own = [(one, self.owner) for one in lost if one not in self._tasks]
+        recover = partial(interpreter.recover, now_ms=now_ms)
+        redrive = self._timed(interpreter.redrive)
         for instance_id, dead_owner in [*left, *own]:
-            await self._take_over(instance_id, machine.recover, dead_owner)
+            await self._steering.take_over(instance_id, recover, dead_owner)
         for instance_id in due:
-            await self._take_over(instance_id, machine.redrive, None)
+            await self._steering.take_over(instance_id, redrive, None)
+        await self._purge(now_ms)
 
     async def close(self) -> None:
         """Stops driving and gives the lease up, so that a successor need not wait for its end."""
-        self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._wake_all()
-        async with self._db.transaction() as tx:
-            await recovery.release(tx, self.owner)
+        await self._tasks.close()
+        await self._driver.close()
+        async with self._log.session() as session:
+            await session.renew(self.owner, 0)
+        await self._log.close()
+
+    async def _purge(self, now_ms: int) -> None:
+        """Settled instances that are older than the retention, a bounded part at a time."""
+        limits = self._limits
+        if limits.retention_s is None or now_ms - self._purged_ms < 60_000:
+            return
+        async with self._log.session() as session:
+            before_ms = now_ms - round(limits.retention_s * 1000)
+            deleted = await session.purge(before_ms, limits.retention_rows)
+        if deleted < limits.retention_rows:
+            self._purged_ms = now_ms
+
+    # --- within -----------------------------------------------------------------------------
 
     def _begin(
-        self, machine_name: str, business_key: str | None, params: Mapping[str, JsonValue]
+        self, machine_name: str, business_key: str | None, params: Params | None
     ) -> tuple[Instance, Event]:
+        run = Run(self._definition(machine_name), self._ids.new(), business_key)
+        return self._first(run, None if params is None else _params(params))
+
+    def _definition(self, machine_name: str) -> Machine:
         definition = self._machines.get(machine_name)
         if definition is None:
             raise Refused("SAGA_UNKNOWN", f"no machine {machine_name!r}", kind=Kind.NOT_FOUND)
-        run = Run(definition, self._ids.new(), business_key)
-        return Instance(run, epoch=1), machine.begin(run, _params(params))
+        return definition
 
-    def _launch(self, instance: Instance, context: Context) -> None:
-        instance_id = instance.run.instance_id
-        if self._closed:
-            return
-        name = f"saga:{instance.run.machine.name}:{instance_id}"
-        task = asyncio.get_running_loop().create_task(
-            self._drive(instance), name=name, context=context
-        )
-        self._tasks[instance_id] = task
+    def _first(self, run: Run, params: Params | None) -> tuple[Instance, Event]:
+        now_ms = self._clock.now_ms()
+        limit_s = self._limits.machine_timeout_s
+        event = interpreter.begin(run, params, now_ms=now_ms, timeout_s=limit_s)
+        return Instance(run, epoch=1, started_at=now_ms), event
 
-    async def _drive(self, instance: Instance) -> None:
+    async def _create(self, instance: Instance, event: Event) -> None:
+        """Again while the database is unavailable: a row that is there already meets itself."""
+        row, _ = loggable(instance.run, event)
+        if row is not None:
+            at = instance.started_at
+            await self._log.create(instance, row, owner=self.owner, at=at)
+        self._began(instance, event, row)
+        self._launch(instance)
+
+    async def _create_in(self, session: Session, instance: Instance, event: Event) -> Event | None:
+        row, _ = loggable(instance.run, event)
+        if row is not None:
+            await session.create(instance, row, owner=self.owner, at=instance.started_at)
+        return row
+
+    def _began(self, instance: Instance, event: Event, row: Event | None) -> None:
+        apply(instance.run, event)
+        instance.run.carried = loggable(instance.run, event)[1] if row is None else {}
+        instance.run.seq += 1
+
+    async def _start_child(self, child: Child) -> None:
+        """Raises `Duplicate` where the step that asks has started it before."""
+        definition = self._definition(child.machine)
+        run = Run(definition, child.instance_id, child.business_key, child.parent_id)
+        instance, event = self._first(run, _params(child.params))
+        await self._create(instance, event)
+
+    async def _forward(self, instance_id: str, params: Params) -> None:
+        await self.forward(instance_id, params)
+
+    async def _compensate(self, instance_id: str, params: Params) -> None:
+        await self.compensate(instance_id, params)
+
+    async def _end_of(self, instance_id: str) -> Outcome:
+        while (outcome := await self.wait(instance_id, None)) is None:
+            continue
+        return outcome
+
+    async def _steer(
+        self,
+        instance_id: str,
+        operation: Callable[..., Event],
+        params: Params,
+        order: Order,
+    ) -> bool:
+        given = _params(params)
+        timed = self._timed(operation)
+        return await self._steering.operate(instance_id, lambda run: timed(run, given), order)
+
+    def _timed(self, operation: Callable[..., Event]) -> Callable[..., Event]:
+        limit_s = self._limits.machine_timeout_s
+        return partial(operation, now_ms=self._clock.now_ms(), timeout_s=limit_s)
+
+    def _launch_after(self, session: Session, instance: Instance) -> None:
+        # The commit's callback runs in the context of whoever began its group.
+        context = copy_context()
+        session.after_commit(lambda: context.run(self._launch, instance))
+
+    def _launch(self, instance: Instance) -> None:
+        run = instance.run
+        name = f"saga:{run.machine.name}:{run.instance_id}"
+        drive = partial(self._drive, instance)
+        self._tasks.launch(run.instance_id, name, drive, copy_context())
+
+    async def _drive(self, instance: Instance) -> Outcome | None:
         instance_id = instance.run.instance_id
-        outcome: Outcome | None = None
         try:
-            rest = await self._driver.drive(instance)
-            outcome = self._ended(instance, rest)
+            return self._ended(instance, await self._driver.drive(instance))
         except Fenced as error:
             _log.warning("saga.fenced", instance_id=instance_id, reason=str(error))
         except DatabaseUnavailable as error:
@@ -239,14 +370,13 @@ class Engine:
         except Exception:
             # The instance stays running in the log, and this engine's recovery finds it.
             _log.exception("saga.task_failed", instance_id=instance_id)
-        finally:
-            if self._tasks.get(instance_id) is asyncio.current_task():
-                del self._tasks[instance_id]
-            self._wake(instance_id, outcome)
+        return None
 
     def _ended(self, instance: Instance, rest: Rest) -> Outcome | None:
         run = instance.run
         self._gauges.ended(run.machine.name, run.status, run.compensation)
+        if self._on_end is not None:
+            self._on_end(run)
         if rest.needs_operator:
             _log.error(
                 "saga.needs_operator",
@@ -255,128 +385,29 @@ class Engine:
                 business_key=run.business_key,
                 status=run.status,
                 compensation=run.compensation,
-                error=run.thrown.code if run.thrown else "",
+                error=run.exception.code if run.exception else "",
             )
         if rest.due_ms is not None:
             return None
         return outcome_of(run, needs_operator=rest.needs_operator)
 
-    async def _operate(self, instance_id: str, decide: Decide, expected_seq: int | None) -> None:
-        async with self._db.transaction() as tx:
-            row = await self._claimable(tx, instance_id)
-            instance = await self._load(tx, row)
-            if expected_seq not in (None, instance.run.seq):
-                raise VersionConflict(f"instance {instance_id} is at {instance.run.seq}")
-            try:
-                event = decide(instance.run)
-            except _Unchanged:
-                return
-            await self._claim(tx, instance, event)
-
-    async def _claimable(self, tx: Tx, instance_id: str) -> RowMapping:
-        row = await log.machine_row(tx, instance_id)
-        if row is None:
-            raise NotFound(f"no saga instance {instance_id}")
-        if row["running"]:
-            lease = await recovery.lease_of(tx, row["owner"])
-            alive = lease is not None and lease >= self._clock.now_ms()
-            if alive or row["owner"] == self.owner:
-                raise Refused("SAGA_RUNNING", f"instance {instance_id} is running")
-        return row
-
-    async def _take_over(self, instance_id: str, decide: Decide, dead_owner: str | None) -> None:
-        """From a dead owner, or, without one, an instance at rest. Whoever is faster has it."""
-        redrive = dead_owner is None
-        try:
-            async with self._db.transaction() as tx:
-                row = await log.machine_row(tx, instance_id)
-                if row is None or bool(row["running"]) is redrive:
-                    return
-                if row["owner"] != dead_owner and not redrive:
-                    return
-                instance = await self._load(tx, row)
-                instance.redrives += redrive
-                await self._claim(tx, instance, decide(instance.run))
-        except Fenced:
-            return
-        except (Refused, LookupError) as error:
-            _log.error("saga.not_recoverable", instance_id=instance_id, reason=str(error))
-            return
-        _log.info("saga.taken_over", instance_id=instance_id, redrive=redrive)
-
-    async def _load(self, tx: Tx, row: RowMapping) -> Instance:
-        """Folds the history. Raises LookupError for a machine that was not loaded."""
-        name, version = row["name"], row["version"]
-        definition = self._versions.get((name, version)) or self._machines[name]
-        run = Run(definition, row["id"], row["business_key"])
-        fold(run, [log.decode(one) for one in await log.history(tx, run.instance_id)])
-        return Instance(run, row["epoch"], row["redrives"], row["started_at"])
-
-    async def _claim(self, tx: Tx, instance: Instance, event: Event) -> None:
-        instance.epoch += 1
-        rest = self._driver.rest(instance, event)
-        now_ms = self._clock.now_ms()
-        row = loggable(instance.run, event) or event
-        await log.claim(tx, instance, row, rest, owner=self.owner, at=now_ms)
-        apply(instance.run, event)
-        instance.run.seq += 1
-        # The commit's callback runs in the context of whoever began its group.
-        tx.after_commit(partial(self._launch, instance, copy_context()))
-
     async def _stored_outcome(self, instance_id: str) -> Outcome | None:
-        async with self._db.read() as tx:
-            row = await log.machine_row(tx, instance_id)
+        async with self._log.reading() as session:
+            row = await session.machine(instance_id)
             if row is None:
                 raise NotFound(f"no saga instance {instance_id}")
-            settled = is_settled(row["status"], row["compensation"])
-            if row["running"] or not (settled or row["needs_operator"]):
+            if not row.at_rest:
                 return None
-            run = (await self._load(tx, row)).run
-        return outcome_of(run, needs_operator=bool(row["needs_operator"]))
-
-    async def _next_outcome(self, instance_id: str, timeout_s: float) -> Outcome | None:
-        """None when the time is up or the task ended without an outcome."""
-        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(instance_id, [])
-        waiting.append(future)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        except TimeoutError:
-            return None
-        finally:
-            if future in waiting:
-                waiting.remove(future)
-            if not waiting and self._waiting.get(instance_id) is waiting:
-                del self._waiting[instance_id]
-
-    def _wake(self, instance_id: str, outcome: Outcome | None) -> None:
-        for future in self._waiting.pop(instance_id, ()):
-            if not future.done():
-                future.set_result(outcome)
-
-    def _wake_all(self) -> None:
-        for instance_id in list(self._waiting):
-            self._wake(instance_id, None)
+            run = (await self._steering.load(session, row)).run
+        return outcome_of(run, needs_operator=bool(row.needs_operator))
 
 
-class _Unchanged(Exception):
-    """Nothing to do: the instance is where the operation would bring it."""
+def _duplicate(machine_name: str, business_key: str | None) -> Refused:
+    facts = {"machine": machine_name, "businessKey": business_key}
+    return Refused("SAGA_DUPLICATE", f"{machine_name} was started", facts=facts)
 
 
-def _forward(run: Run, params: Mapping[str, JsonValue]) -> Event:
-    if run.status == "SU" and run.compensation is None:
-        raise _Unchanged
-    return machine.forward(run, params)
-
-
-def _compensate(run: Run, params: Mapping[str, JsonValue]) -> Event:
-    if run.compensation == "SU":
-        raise _Unchanged
-    return machine.compensate(run, params)
-
-
-def _params(params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _params(params: Params) -> dict[str, JsonValue]:
     copied = plain(dict(params))
     if not isinstance(copied, dict):
         raise NotStorable("parameters are a map")

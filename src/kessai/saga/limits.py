@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class EngineLimits:
     lease_s: float = 2.0  # an engine without a heartbeat is dead after
     heartbeat_s: float = 0.5  # pause between heartbeats, and between looks for work
+    machine_timeout_s: float | None = 1800.0  # no step begins later after a start or a restart
     step_timeout_s: float = 30.0  # a call that has not returned by then is Unknown
     retry_max_s: float = 5.0  # longest pause before a step is asked again
     redrives: int = 8  # automatic restarts of an unknown instance, then an operator
@@ -19,4 +20,5 @@ class EngineLimits:
     poll_s: float = 0.2  # look at an instance that runs in another process
     write_attempts: int = 20  # of one log row while the database is unavailable
     write_pause_s: float = 0.05  # before the first repeat; it doubles up to a second
-    event_bytes: int = 1_000_000  # one row of the log
+    retention_s: float | None = None  # settled instances are deleted after
+    retention_rows: int = 200  # of them in one transaction

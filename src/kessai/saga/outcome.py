@@ -16,7 +16,8 @@ from kessai.saga.log import Rest
 class Outcome:
     """`status` and `compensation` are Seata's; `cause` is the caught exception, `error` the last.
 
-    With `needs_operator` the instance stopped where only a person can say how it goes on.
+    `fault`: the machine itself could not go on, which Seata's caller gets as an exception. With
+    `needs_operator` the instance stopped where only a person can say how it goes on.
     """
 
     instance_id: str
@@ -28,6 +29,7 @@ class Outcome:
     context: Mapping[str, JsonValue] = field(default_factory=dict)
     cause: Thrown | None = None
     error: Thrown | None = None
+    fault: Thrown | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -44,7 +46,8 @@ def outcome_of(run: Run, *, needs_operator: bool) -> Outcome:
         needs_operator=needs_operator,
         context=dict(run.context),
         cause=run.cause,
-        error=run.thrown,
+        error=run.exception,
+        fault=run.fault,
     )
 
 

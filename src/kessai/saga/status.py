@@ -2,72 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from kessai.kernel.errors import JsonValue
 from kessai.saga.expression import Scope
-from kessai.saga.history import Step, Thrown, Verdict
-from kessai.saga.language import ServiceTask, Status
+from kessai.saga.history import Thrown, Verdict
+from kessai.saga.language import Status
+from kessai.saga.language.model import Task
+
+TIMEOUT = "StateMachineExecutionTimeout"
+DECIDABLE = (Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN, Status.SKIPPED)
 
 
-def matched_status(task: ServiceTask, value: JsonValue, thrown: Thrown | None) -> str | None:
+def matched_status(task: Task, value: JsonValue, thrown: Thrown | None) -> str | None:
     """The first Status entry that holds. Raises `ExpressionError`."""
     if not task.status:
         return None
-    scope = Scope(root=value, thrown=thrown.names if thrown else ())
+    scope = Scope(root=value, thrown=thrown.names if thrown else (), sequence=str)
     return next((status for test, status in task.status if test.holds(scope)), None)
 
 
-def step_status(task: ServiceTask, *, undoing: bool, thrown: Thrown | None) -> str:
-    """Without a matching Status entry, by what the exception proves."""
+def step_status(task: Task, thrown: Thrown | None) -> str:
+    """Without a matching Status entry, by what the current exception proves."""
     if thrown is None:
         return Status.SUCCEEDED
     if thrown.verdict in (Verdict.REFUSED, Verdict.NOT_SENT):
         return Status.FAILED
     if thrown.verdict is Verdict.UNKNOWN:
         return Status.UNKNOWN
-    update = task.for_update or task.for_compensation or undoing
-    return Status.UNKNOWN if update else Status.FAILED
+    return Status.UNKNOWN if task.for_update or task.for_compensation else Status.FAILED
 
 
-def machine_status(steps: Sequence[Step], thrown: Thrown | None, *, failed: bool) -> str:
-    """Over forward steps that no retry replaced; `failed`: a Fail state or an uncaught error."""
-    status = _by_steps(steps) or _by_exception(steps, thrown)
+def sub_status(status: str, compensation: str | None, *, forward: bool) -> str:
+    """What the end of a sub machine means for the state that called it."""
+    if forward and status == Status.SUCCEEDED:
+        return status
+    if compensation is None or compensation == Status.FAILED:
+        return status
+    return Status.FAILED if compensation == Status.SUCCEEDED else Status.UNKNOWN
+
+
+def machine_status(
+    statuses: Iterable[str],
+    thrown: Thrown | None,
+    *,
+    changed: bool,
+    touched: bool,
+    failed: bool,
+) -> str:
+    """`statuses` of the forward states that no retry replaced.
+
+    `changed`: an update service succeeded among them. `touched`: one of them is an update, or
+    anything was compensated. `failed`: a Fail state or an uncaught error, which cannot have
+    succeeded: it is unknown once it touched something.
+    """
+    status = _by_states(statuses, changed=changed) or _by_exception(thrown, changed=changed)
     if failed and status == Status.SUCCEEDED:
-        # A machine that failed cannot have succeeded: it is unknown once it changed something.
-        return Status.UNKNOWN if any(step.for_update for step in steps) else Status.FAILED
+        return Status.UNKNOWN if touched else Status.FAILED
     return status
 
 
-def _by_steps(steps: Sequence[Step]) -> str | None:
-    statuses = [step.status for step in steps]
-    if Status.UNKNOWN in statuses:
-        return Status.UNKNOWN
-    if Status.FAILED in statuses or Status.RUNNING in statuses:
-        return Status.UNKNOWN if _changed_something(steps) else Status.FAILED
+def _by_states(statuses: Iterable[str], *, changed: bool) -> str | None:
+    unsuccessful = False
+    for status in statuses:
+        if status == Status.UNKNOWN:
+            return Status.UNKNOWN
+        if status not in (Status.SUCCEEDED, Status.SKIPPED):
+            unsuccessful = True
+    if unsuccessful:
+        return Status.UNKNOWN if changed else Status.FAILED
     return None
 
 
-def _by_exception(steps: Sequence[Step], thrown: Thrown | None) -> str:
+def _by_exception(thrown: Thrown | None, *, changed: bool) -> str:
     if thrown is None:
         return Status.SUCCEEDED
-    if _changed_something(steps) or thrown.verdict in (Verdict.NO_ANSWER, Verdict.UNKNOWN):
+    if changed or thrown.code == TIMEOUT:
+        return Status.UNKNOWN
+    if thrown.verdict in (Verdict.NO_ANSWER, Verdict.UNKNOWN):
         return Status.UNKNOWN
     return Status.FAILED
 
 
-def _changed_something(steps: Iterable[Step]) -> bool:
-    return any(step.for_update and step.status == Status.SUCCEEDED for step in steps)
-
-
-def compensation_status(undoing: Sequence[Step], remaining: Sequence[int], *, failed: bool) -> str:
-    """`undoing` are the steps this compensation undoes; `remaining` those not undone yet."""
-    if failed:
-        return Status.UNKNOWN
-    if all(step.undo_status == Status.SUCCEEDED for step in undoing):
-        return Status.SUCCEEDED
-    last_only = len(remaining) == 1
-    tried = [step.undo_status for step in undoing if step.undo_status is not None]
-    if last_only or Status.SUCCEEDED in tried or Status.UNKNOWN in tried:
-        return Status.UNKNOWN
-    return Status.FAILED
+def compensation_status(undone: Mapping[str, str], *, left: bool) -> str:
+    """`undone`: the last status by compensation state; `left`: something was not undone at all."""
+    if not left:
+        good = all(status == Status.SUCCEEDED for status in undone.values())
+        return Status.SUCCEEDED if good else Status.UNKNOWN
+    tried = (Status.SUCCEEDED, Status.UNKNOWN)
+    return Status.UNKNOWN if any(s in tried for s in undone.values()) else Status.FAILED

@@ -50,3 +50,11 @@ def saga_tables_v1(op: Operations) -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("owner", name="pk_sg_engine"),
     )
+
+
+def saga_tables_v2(op: Operations) -> None:
+    """Sub machines know the step that began them, and lists by status stay fast."""
+    op.add_column("sg_machine", sa.Column("parent_id", sa.String(64), nullable=True))
+    op.create_index("ix_sg_machine_parent_id", "sg_machine", ["parent_id"])
+    op.create_index("ix_sg_machine_status_id", "sg_machine", ["status", "id"])
+    op.create_index("ix_sg_machine_ended_at", "sg_machine", ["ended_at"])

@@ -1,14 +1,19 @@
-"""The state types of Seata's Saga State Language as frozen dataclasses."""
+"""The state types of Seata's Saga State Language as frozen dataclasses (seata.md 1.1, 1.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from kessai.kernel.errors import JsonValue
 from kessai.saga.expression import Expression, Scope
+from kessai.saga.language.findings import Finding, summary
+from kessai.saga.script import Script
+
+# What undoes a SubStateMachine that names no CompensateState has this name and the state's.
+IMPLICIT_COMPENSATION = "_compensate_sub_machine_state_"
 
 
 class Status(StrEnum):
@@ -24,10 +29,18 @@ class Status(StrEnum):
 class DefinitionError(Exception):
     """A definition that cannot run; the message names the state and the attribute."""
 
+    def __init__(self, message: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+    @classmethod
+    def because(cls, findings: tuple[Finding, ...]) -> Self:
+        return cls(summary(findings), findings)
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One Input value: a literal, an expression, or a map or list of templates."""
+    """One Input or Output value: a literal, an expression, or a map or list of templates."""
 
     literal: JsonValue = None
     expression: Expression | None = None
@@ -61,27 +74,72 @@ class Catch:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTask:
+class Loop:
+    """Runs a task once for each element; `collection` is None when nothing can be a list."""
+
+    parallel: int
+    collection: Expression | None
+    element_name: str
+    index_name: str
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What ServiceTask, ScriptTask, SubStateMachine and CompensateSubMachine have in common."""
+
     name: str
+    next: str | None = None
+    input: tuple[Template, ...] = ()
+    output: tuple[tuple[str, Template], ...] = ()
+    status: tuple[tuple[Expression, str], ...] = ()
+    retry: tuple[Retry, ...] = ()
+    catch: tuple[Catch, ...] = ()
+    loop: Loop | None = None
+    compensate_state: str | None = None
+    for_update: bool = False
+    for_compensation: bool = False
+    persist: bool = True
+    # None: the machine's word counts, then the engine's.
+    retry_updates: bool | None = None
+    compensation_updates: bool | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTask(Task):
     service: str
     method: str
-    next: str | None
-    input: tuple[Template, ...]
-    output: tuple[tuple[str, Template], ...]
-    status: tuple[tuple[Expression, str], ...]
-    retry: tuple[Retry, ...]
-    catch: tuple[Catch, ...]
-    compensate_state: str | None
-    for_update: bool
-    for_compensation: bool
-    persist: bool
-    timeout_s: float | None
+    service_type: str | None = None
+    parameter_types: tuple[str, ...] = ()
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubStateMachine(Task):
+    """Runs another machine; always an update. `compensate_state` None: the sub undoes itself."""
+
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompensateSubMachine(Task):
+    """Compensates the instance that a SubStateMachine started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptTask(Task):
+    """Pure computation on the context: it never has a step of its own (seata.md 1.2)."""
+
+    script: Script
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
+    """`next` None: the machine ends here, as in Seata."""
+
     expression: Expression
-    next: str
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +147,7 @@ class Choice:
     name: str
     branches: tuple[Branch, ...]
     default: str | None
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +159,7 @@ class CompensationTrigger:
 @dataclass(frozen=True, slots=True)
 class Succeed:
     name: str
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +167,35 @@ class Fail:
     name: str
     code: str | None
     message: str | None
+    next: str | None = None
 
 
-State: TypeAlias = ServiceTask | Choice | CompensationTrigger | Succeed | Fail
+State: TypeAlias = Task | Choice | CompensationTrigger | Succeed | Fail
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
+    """`doubts` are what Seata accepts and an author hardly means; `states` keep their order."""
+
     name: str
     version: str
     start_state: str
     states: Mapping[str, State]
     recover_forward: bool
     persist: bool
-    warnings: tuple[str, ...] = ()
+    comment: str | None = None
+    retry_updates: bool | None = None
+    compensation_updates: bool | None = None
+    timeout_s: float | None = None
+    doubts: tuple[str, ...] = ()
+    # Where the designer drew each state, for pictures; the engine does not look at it.
+    layout: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def task(self, name: str) -> Task:
+        """Raises KeyError for a name without a task: a definition that was changed meanwhile."""
+        if name.startswith(IMPLICIT_COMPENSATION):
+            return CompensateSubMachine(name=name, for_compensation=True)
+        state = self.states[name]
+        if isinstance(state, Task):
+            return state
+        raise KeyError(name)

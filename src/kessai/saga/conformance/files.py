@@ -1,0 +1,78 @@
+"""Case files and the machines that their cases name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from kessai.saga.conformance.seen import Json
+from kessai.saga.language import DefinitionError, Machine, load
+from kessai.saga.language.model import SubStateMachine
+
+# Machines that the recordings use and that Seata keeps elsewhere, made anew from their traces.
+_REBUILT = Path(__file__).with_name("machines")
+_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+class Unreadable(Exception):
+    """A file that is no case file; the message is one line."""
+
+
+@dataclass(slots=True)
+class Library:
+    """Definitions by file name and by the machine's own name; earlier folders win."""
+
+    by_file: dict[str, Machine] = field(default_factory=dict)
+    by_name: dict[str, Machine] = field(default_factory=dict)
+    refused: dict[str, DefinitionError] = field(default_factory=dict)
+
+    def needed(self, machine: Machine) -> Mapping[str, Machine]:
+        """A machine and those that it calls, as far as they are there."""
+        found: dict[str, Machine] = {}
+        pending = [machine]
+        while pending:
+            one = pending.pop()
+            if one.name in found:
+                continue
+            found[one.name] = one
+            calls = [s.machine for s in one.states.values() if isinstance(s, SubStateMachine)]
+            pending += [self.by_name[name] for name in calls if name in self.by_name]
+        return found
+
+
+def read_library(cases: Path, folders: Sequence[Path]) -> Library:
+    """Without folders those beside the case file: its own, `statelang`, `probes`, `machines`."""
+    beside = [cases.parent / name for name in ("", "statelang", "probes", "machines")]
+    library = Library()
+    for folder in [*(folders or beside), _REBUILT]:
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _SUFFIXES and path != cases and path.name not in library.by_file:
+                _add(library, path)
+    return library
+
+
+def _add(library: Library, path: Path) -> None:
+    try:
+        machine = load(path)
+    except DefinitionError as error:
+        library.refused.setdefault(path.name, error)
+        return
+    library.by_file[path.name] = machine
+    library.by_name.setdefault(machine.name, machine)
+
+
+def read_cases(path: Path) -> list[Json]:
+    """Raises `Unreadable`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path}: {error}") from error
+    cases = content.get("cases") if isinstance(content, dict) else None
+    if not isinstance(cases, list) or not all(isinstance(one, dict) for one in cases):
+        raise Unreadable(f"{path}: a case file is an object with an array `cases` of objects")
+    return cast("list[Json]", cases)

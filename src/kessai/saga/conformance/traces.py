@@ -1,0 +1,283 @@
+"""Runs recorded cases on our engine, step by step, and tells every difference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from kessai.kernel.chance import SeededChance
+from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import JsonValue, NotFound, Refused
+from kessai.kernel.ids import RandomIds
+from kessai.saga.conformance.demo import MAP_METHODS, Demo, classify_java, from_markers
+from kessai.saga.conformance.differ import Measure, differences
+from kessai.saga.conformance.seen import (
+    Json,
+    Seen,
+    comparable,
+    seen_in_seata,
+    sorted_json,
+    states_of,
+    without_counters,
+)
+from kessai.saga.engine import Engine
+from kessai.saga.folding import reload
+from kessai.saga.history import Run
+from kessai.saga.language import Machine
+from kessai.saga.language.model import ServiceTask, Task
+from kessai.saga.limits import EngineLimits
+from kessai.saga.log import METADATA, Filter, MemoryLog
+
+_OPERATIONS = ("start", "forward", "compensate", "skipAndForward", "reload", "sleep")
+_CODES = {
+    "OPERATION_DENIED": "OperationDenied",
+    "SAGA_RUNNING": "OperationDenied",
+    "SAGA_DUPLICATE": "org.apache.seata.common.exception.StoreException",
+    "SAGA_UNKNOWN": "ObjectNotExists",
+    "NOT_FOUND": "StateMachineInstanceNotExists",
+}
+_WAIT_S = 20.0
+_TURNS = 20
+
+
+class StillClock:
+    """Stands still but for what services and cases sleep: a case depends on no machine's speed."""
+
+    def __init__(self) -> None:
+        self._now_ms = 1_700_000_000_000
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._now_ms / 1000, UTC)
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        return self._now_ms / 1000
+
+    def advance(self, by_ms: int) -> None:
+        self._now_ms += by_ms
+
+
+@dataclass(slots=True)
+class StepResult:
+    """What Seata did and what we did in one step, and the differences in words."""
+
+    step: Json
+    theirs: Seen
+    ours: Seen
+    differences: list[str] = field(default_factory=list)
+
+
+class Ends:
+    """The runs that ended, as they were in memory: states without a row are in them, too."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._news = asyncio.Event()
+
+    def __call__(self, run: Run) -> None:
+        self._runs[run.instance_id] = run
+        self._news.set()
+
+    def clear(self) -> None:
+        self._runs.clear()
+        self._news.clear()
+
+    async def of(self, instance_id: str) -> Run | None:
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                while instance_id not in self._runs:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return None
+        # Asynchronous states are begun before the end, and answer at once.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        return self._runs[instance_id]
+
+
+class Skipped(Exception):
+    """A case that needs what we have not got; the message says what."""
+
+
+async def play(case: Json, machines: Mapping[str, Machine]) -> list[StepResult]:
+    """Up to the first step of kind `sql`, or the first that differs."""
+    results: list[StepResult] = []
+    clock = StillClock()
+    demo = Demo(clock.advance)
+    ends = Ends()
+    async with _engine(case, machines, demo, clock, ends) as engine:
+        instance_id = ""
+        for step in cast("list[Json]", case["steps"]):
+            if step["op"] not in _OPERATIONS:
+                break
+            demo.calls.clear()
+            demo.script = _script(step)
+            ends.clear()
+            thrown: str | None = None
+            moved = False
+            try:
+                instance_id, moved = await _operate(engine, case, step, instance_id, clock)
+            except Refused as error:
+                thrown = _CODES.get(error.code, error.code)
+            if step["op"] == "sleep":
+                continue
+            theirs = seen_in_seata(cast("Json", step["observed"]))
+            ours = await _seen(engine, ends, instance_id, demo, thrown, moved=moved)
+            result = StepResult(step, theirs, ours)
+            result.differences = differences(theirs, ours, _measure(case, step, machines))
+            results.append(result)
+            if result.differences:
+                break
+    return results
+
+
+@asynccontextmanager
+async def _engine(
+    case: Json, machines: Mapping[str, Machine], demo: Demo, clock: StillClock, ends: Ends
+) -> AsyncIterator[Engine]:
+    in_memory = "no log store" in cast("str", case.get("engine") or "")
+    store: MemoryLog | Db = MemoryLog() if in_memory else await open_database("sqlite:")
+    if not isinstance(store, MemoryLog):
+        store.migrate(METADATA.create_all)
+    chance = SeededChance(7)
+    timeout_ms = cast("int | None", case.get("trans_timeout_ms"))
+    limits = EngineLimits(
+        redrives=0,
+        retry_max_s=0.0,
+        machine_timeout_s=None if timeout_ms is None else timeout_ms / 1000,
+    )
+    demo.missing = dict.fromkeys(_of_other_types(machines))
+    services = {
+        state.service: demo.service(state.service)
+        for machine in machines.values()
+        for state in machine.states.values()
+        if isinstance(state, ServiceTask)
+    }
+    engine = Engine(
+        store,
+        services,
+        machines.values(),
+        clock,
+        RandomIds(clock, chance),
+        chance,
+        owner="conformance",
+        limits=limits,
+        classify=classify_java,
+        on_end=ends,
+    )
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        await store.close()
+
+
+def _of_other_types(machines: Mapping[str, Machine]) -> Iterator[str]:
+    """Seata knows beans of Spring only, unless somebody adds an invoker for another type."""
+    for machine in machines.values():
+        for state in machine.states.values():
+            if isinstance(state, ServiceTask) and _cannot_be_found(state):
+                demo = state.service == "demoService"
+                yield state.method if demo else f"{state.service}.{state.method}"
+
+
+def _cannot_be_found(task: ServiceTask) -> bool:
+    takes_map = task.method in MAP_METHODS and task.parameter_types not in ((), ("java.util.Map",))
+    return takes_map or task.service_type not in (None, "", "SpringBean")
+
+
+def _script(step: Json) -> dict[str, list[str]]:
+    """What a case plans, and for methods that throw by chance what they were seen to throw."""
+    script = cast("dict[str, list[str]]", step.get("script") or {})
+    planned = {name: list(actions) for name, actions in script.items()}
+    chance: dict[str, list[str]] = {}
+    last: JsonValue = None
+    for entry in cast("list[JsonValue]", cast("Json", step["observed"]).get("trace") or []):
+        if not isinstance(entry, list):
+            continue
+        kind, name, value = cast("tuple[str, str, JsonValue]", entry)
+        if kind == "call":
+            last = value
+            continue
+        by_chance = name == "randomExceptionMethod" or (
+            isinstance(last, Mapping) and last.get("throwExceptionRandomly") == "true"
+        )
+        if by_chance and name not in planned:
+            seen = "ok" if kind == "return" else "connect"
+            seen = "demo" if str(value).endswith("DemoException") and kind == "throw" else seen
+            chance.setdefault(name, []).append(seen)
+    return {**chance, **planned}
+
+
+async def _operate(
+    engine: Engine, case: Json, step: Json, instance_id: str, clock: StillClock
+) -> tuple[str, bool]:
+    """The instance, and whether the operation set it in motion."""
+    given = cast("Json | None", from_markers(step.get("params")))
+    params = given or {}
+    match step["op"]:
+        case "start":
+            key = cast("str | None", step.get("business_key"))
+            name = cast("str", case["machine_name"])
+            return await engine.begin(name, given, business_key=key), True
+        case "forward":
+            return instance_id, await engine.forward(instance_id, params)
+        case "skipAndForward":
+            return instance_id, await engine.skip(instance_id, params)
+        case "compensate":
+            return instance_id, await engine.compensate(instance_id, params)
+        case "sleep":
+            clock.advance(cast("int", step.get("ms") or 0))
+    return instance_id, False
+
+
+async def _seen(
+    engine: Engine, ends: Ends, instance_id: str, demo: Demo, thrown: str | None, *, moved: bool
+) -> Seen:
+    if not instance_id:
+        return Seen(None, None, False, thrown, [], None, None, None)
+    run = await ends.of(instance_id) if moved else None
+    if moved and run is None:
+        return Seen("RU", None, True, "did not end", _calls(demo), None, None, None)
+    if run is None:
+        try:
+            _, run, _ = await engine.inspect(instance_id)
+        except NotFound:
+            return Seen(None, None, False, thrown, [], None, None, None)
+        reload(run)
+    rows = await engine.list(Filter(limit=1000))
+    subs = [[row.status, row.compensation] for row in rows if row.parent_id is not None]
+    fault = run.fault.code if run.fault is not None and moved else None
+    return Seen(
+        status=str(run.status),
+        compensation=None if run.compensation is None else str(run.compensation),
+        running=run.running,
+        thrown=thrown or fault,
+        calls=_calls(demo),
+        states=states_of(run),
+        context=comparable(run.context),
+        subs=cast("list[JsonValue]", subs),
+    )
+
+
+def _calls(demo: Demo) -> list[JsonValue]:
+    return [comparable(one[1:]) for one in demo.calls]
+
+
+def _measure(case: Json, step: Json, machines: Mapping[str, Machine]) -> Measure:
+    tasks = [one for machine in machines.values() for one in machine.states.values()]
+    loops = [one.loop for one in tasks if isinstance(one, Task) and one.loop is not None]
+    return Measure(
+        stable=case.get("trace_stable") is not False,
+        alone=all(loop.parallel <= 1 for loop in loops),
+        reloaded=step["op"] != "start",
+    )

@@ -100,7 +100,7 @@ class Event:
     changed; `undo` and `trigger` when compensation begins, `undo_left` and `undo_done` as it goes
     on; `loop`, `satisfied`, `lost`, `iteration_fault` and `looped` of a Loop; `choice`, which waits
     for a state without a Next; `enter`, the steps that begin; `retried` entry and `due` of a retry;
-    `fail`, `fault`, `end`.
+    `fail`, `fault`, `end`; `denied`, why a redrive could not move the instance.
     """
 
     kind: EventKind

@@ -43,6 +43,11 @@ class Library:
         return found
 
 
+def is_uncompilable(error: DefinitionError) -> bool:
+    """Refused for an expression or a script that Seata would only meet when a state runs."""
+    return any(word in str(error) for word in ("has a wrong expression", "has a wrong script"))
+
+
 def read_library(cases: Path, folders: Sequence[Path]) -> Library:
     """Without folders those beside the case file: its own, `statelang`, `probes`, `machines`."""
     beside = [cases.parent / name for name in ("", "statelang", "probes", "machines")]

@@ -16,7 +16,10 @@ from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import JsonValue, NotFound, Refused
 from kessai.kernel.ids import RandomIds
 from kessai.saga.conformance.demo import MAP_METHODS, Demo, classify_java, from_markers
+from kessai.saga.conformance.deviations import COMPILED_AT_LOAD, Facts, deviation_of
 from kessai.saga.conformance.differ import Measure, differences
+from kessai.saga.conformance.files import Library, is_uncompilable
+from kessai.saga.conformance.report import Entry, Report, Result
 from kessai.saga.conformance.seen import (
     Json,
     Seen,
@@ -29,7 +32,7 @@ from kessai.saga.conformance.seen import (
 from kessai.saga.engine import Engine
 from kessai.saga.folding import reload
 from kessai.saga.history import Run
-from kessai.saga.language import Machine
+from kessai.saga.language import DefinitionError, Machine
 from kessai.saga.language.model import ServiceTask, Task
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import METADATA, Filter, MemoryLog
@@ -104,8 +107,53 @@ class Ends:
         return self._runs[instance_id]
 
 
-class Skipped(Exception):
-    """A case that needs what we have not got; the message says what."""
+def check_traces(cases: Sequence[Json], library: Library) -> Report:
+    report = Report("traces")
+    with asyncio.Runner() as runner:
+        for case in cases:
+            report.entries.append(runner.run(_check(case, library)))
+    return report
+
+
+async def _check(case: Json, library: Library) -> Entry:
+    case_id = str(case.get("id"))
+    file = Path(str(case.get("json_file") or "")).name
+    refused = library.refused.get(file)
+    if refused is not None:
+        return _refused(case_id, refused)
+    machine = library.by_file.get(file) or library.by_name.get(str(case["machine_name"]))
+    if machine is None and file:
+        return Entry(case_id, Result.SKIPPED, f"there is no machine {file}")
+    machines = library.needed(machine) if machine is not None else {}
+    results = await play(case, machines)
+    if not results:
+        return Entry(case_id, Result.SKIPPED, "its first step can not be done here")
+    last = results[-1]
+    if not last.differences:
+        return Entry(case_id, Result.PASSED)
+    return _judged(case, last, machine)
+
+
+def _judged(case: Json, last: StepResult, machine: Machine | None) -> Entry:
+    case_id = str(case.get("id"))
+    reason = "; ".join(last.differences)
+    if machine is not None:
+        facts = Facts(last.step, last.theirs, last.ours, machine, _in_memory(case))
+        explained = deviation_of(facts)
+        if explained is not None:
+            deviation, wrong = explained
+            if not wrong:
+                return Entry(case_id, Result.DEVIATING, deviation.title, deviation.number)
+            reason = f"deviation {deviation.number}, but {'; '.join(wrong)}; {reason}"
+    return Entry(case_id, Result.FAILED, f"step {last.step['op']}: {reason}")
+
+
+def _refused(case_id: str, error: DefinitionError) -> Entry:
+    """What Seata meets when a state runs, we meet when its definition is loaded."""
+    number, title = COMPILED_AT_LOAD
+    if is_uncompilable(error):
+        return Entry(case_id, Result.DEVIATING, title, number)
+    return Entry(case_id, Result.FAILED, f"its machine is refused: {error}")
 
 
 async def play(case: Json, machines: Mapping[str, Machine]) -> list[StepResult]:
@@ -144,8 +192,7 @@ async def play(case: Json, machines: Mapping[str, Machine]) -> list[StepResult]:
 async def _engine(
     case: Json, machines: Mapping[str, Machine], demo: Demo, clock: StillClock, ends: Ends
 ) -> AsyncIterator[Engine]:
-    in_memory = "no log store" in cast("str", case.get("engine") or "")
-    store: MemoryLog | Db = MemoryLog() if in_memory else await open_database("sqlite:")
+    store: MemoryLog | Db = MemoryLog() if _in_memory(case) else await open_database("sqlite:")
     if not isinstance(store, MemoryLog):
         store.migrate(METADATA.create_all)
     chance = SeededChance(7)
@@ -179,6 +226,10 @@ async def _engine(
     finally:
         await engine.close()
         await store.close()
+
+
+def _in_memory(case: Json) -> bool:
+    return "no log store" in str(case.get("engine") or "")
 
 
 def _of_other_types(machines: Mapping[str, Machine]) -> Iterator[str]:

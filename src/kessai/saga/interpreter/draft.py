@@ -163,7 +163,9 @@ class Draft:
         """`$Sequence.ENTITY|RULE`, from content, so that a replay meets the same value."""
         self._sequences += 1
         run = self.run
-        return content_id(run.instance_id, content, str(run.seq), str(self._sequences))
+        # `seq` alone stands still between states that leave no row.
+        place = (str(run.seq), str(run.last_n), str(self._sequences))
+        return content_id(run.instance_id, content, *place)
 
     # --- steps that begin ------------------------------------------------------------------
 

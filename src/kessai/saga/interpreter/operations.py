@@ -91,17 +91,26 @@ def redrive(run: Run, *, now_ms: int, timeout_s: float | None = None) -> Event:
     elif timed_out and not run.machine.recover_forward:
         guard(draft, lambda: follow(draft, undoing.begin(draft, None)))
     else:
-        step = _last_forward(run)
-        try:
-            if step is None:
-                draft.forwarding = draft.body["forward"] = True
-                draft.status = Status.RUNNING
-                guard(draft, lambda: follow(draft, run.machine.start_state))
-            else:
-                _forward(draft, _wanted(draft, step))
-        except Unchanged:
-            guard(draft, lambda: follow(draft, None))
+        guard(draft, lambda: _go_on(draft))
     return _claim(draft)
+
+
+def _go_on(draft: Draft) -> None:
+    """Forward again; where that is denied, the instance ends as it was, for a person to look at."""
+    run = draft.run
+    try:
+        step = _last_forward(run)
+        if step is not None:
+            return _forward(draft, _wanted(draft, step))
+    except Unchanged:
+        return follow(draft, None)
+    except Refused as error:
+        draft.body["denied"] = str(error)
+        draft.body["end"] = {"status": run.status, "compensation": run.compensation}
+        return None
+    draft.forwarding = draft.body["forward"] = True
+    draft.status = Status.RUNNING
+    return follow(draft, run.machine.start_state)
 
 
 def _undo_again(draft: Draft) -> None:

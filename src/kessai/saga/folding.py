@@ -80,6 +80,7 @@ def apply_claim(run: Run, body: Body) -> None:
     if operation is Operation.RECOVER:
         return
     run.operation = operation
+    run.restarts += 1
     run.since_n = run.last_n
     run.open = []
     run.undo = []
@@ -294,8 +295,14 @@ def loggable(run: Run, event: Event) -> tuple[Event | None, Body]:
         body.pop("enter")
         if persisted:
             body["enter"] = cast("JsonValue", persisted)
+    keys: Body = {
+        f"{one['state']}_business_key_": one["key"]
+        for one in enters
+        if one not in persisted and one.get("key") is not None
+    }
     outputs = {
         **cast("Body", run.carried.get("outputs", {})),
+        **keys,
         **cast("Body", body.get("outputs", {})),
     }
     body = {**run.carried, **body}

@@ -202,6 +202,7 @@ class Run:
     running: bool = True
     operation: Operation = Operation.START
     forwarding: bool = False
+    restarts: int = 0
     since_ms: int = 0
     since_n: int = 0
     last_n: int = 0

@@ -69,10 +69,13 @@ class SubMachines:
             child = await self._child(run, step.forwards)
             if child is not None:
                 if not child.running:
-                    await self._steer.forward(child.id, params)
+                    # Seata hands the caller's id along, and a machine can see it.
+                    parent = {"_parent_id_": f"{run.instance_id}:{step.row}"}
+                    await self._steer.forward(child.id, {**params, **parent})
                 return await self._ended(child.id, step.forwards)
         parent_id = f"{run.instance_id}:{step.row}"
-        instance_id = content_id(run.instance_id, str(step.n))
+        # A step that is not persisted is not counted after a restart, so its number comes again.
+        instance_id = content_id(run.instance_id, str(run.restarts), str(step.n))
         new = Child(instance_id, parent_id, task.machine, step.key, params)
         try:
             await self._steer.start(new)

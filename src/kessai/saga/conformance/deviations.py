@@ -16,7 +16,8 @@ from kessai.saga.conformance.differ import text
 from kessai.saga.conformance.seen import Json, Seen
 from kessai.saga.expression import Expression
 from kessai.saga.language import Machine
-from kessai.saga.language.model import Choice, Task, Template
+from kessai.saga.language.model import Choice, SubStateMachine, Task, Template
+from kessai.saga.status import TIMEOUT
 
 _ROW = re.compile(r"(?P<state>.*?)(-loop-\d+)?(#\d+)?")
 _DUPLICATE = ("Unique index", "primary key violation", "Duplicate")
@@ -65,8 +66,15 @@ def deviation_of(facts: Facts) -> tuple[Deviation, list[str]] | None:
 
 
 def _hangs(facts: Facts) -> bool:
+    """Its start never returned, or threw and left a row running, its own or a sub machine's."""
     theirs = facts.theirs
-    return theirs.running and theirs.thrown is not None and facts.step["op"] != "reload"
+    sub_runs = any(cast("list[str]", one)[0] == "RU" for one in theirs.subs or ())
+    stuck = theirs.running and theirs.thrown is not None
+    return (stuck or sub_runs or "StepTimeout" in (theirs.thrown or "")) and not _is_plain(facts)
+
+
+def _is_plain(facts: Facts) -> bool:
+    return facts.step["op"] == "reload" or facts.theirs.thrown == TIMEOUT
 
 
 def _ended(facts: Facts) -> Iterator[str]:
@@ -75,7 +83,8 @@ def _ended(facts: Facts) -> Iterator[str]:
     if ours.running:
         yield "still runs"
     yield from _not_within("calls", theirs.calls or [], ours.calls or [])
-    if ours.thrown is None or len(ours.calls or []) > len(theirs.calls or []):
+    more = len(ours.calls or []) > len(theirs.calls or [])
+    if ours.thrown is None or more or not theirs.running:
         return
     status, compensation = _status_after_hanging(facts)
     if (ours.status, ours.compensation) != (status, compensation):
@@ -263,23 +272,40 @@ def _undo_loses_its_row(facts: Facts) -> bool:
     updates = facts.machine.compensation_updates or any(one.compensation_updates for one in tasks)
     undone = [one.compensate_state for one in tasks if one.compensate_state]
     shared = len(dict.fromkeys(undone)) < len(undone)
-    return bool(updates) and (shared or any(one.loop is not None for one in tasks))
+    again = facts.step["op"] != "start" or any(one.loop is not None for one in tasks)
+    return bool(updates) and (shared or again)
 
 
 def _keeps_its_row(facts: Facts) -> Iterator[str]:
+    """What is undone is known to be undone, so what follows is not Seata's any more."""
     ours, theirs = facts.ours, facts.theirs
-    if (ours.status, ours.compensation) != (theirs.status, theirs.compensation):
-        yield f"ended {ours.status}/{ours.compensation}"
-    yield from _not_within("states", _bare(theirs.states), _bare(ours.states))
-    more = len(ours.states or []) - len(theirs.states or [])
-    undoing = [one for one in cast("Sequence[Json]", ours.states or ()) if one["compensates"]]
-    if not 0 <= more <= len(undoing):
-        yield f"{more} states more"
+    if ours.running:
+        yield "still runs"
+    if facts.step["op"] == "start":
+        if ours.status != theirs.status:
+            yield f"ended {ours.status}/{ours.compensation}"
+        yield from _not_within("calls", theirs.calls or [], ours.calls or [])
 
 
-def _bare(states: Sequence[JsonValue] | None) -> list[JsonValue]:
-    found = cast("Sequence[Json]", states or ())
-    return [[one["name"], one["status"], one["compensates"]] for one in found]
+# --- 21: a forward behind a sub machine starts the next one --------------------------------------
+
+
+def _next_sub_cannot_start(facts: Facts) -> bool:
+    """Seata takes it for the one to go on with and finds no earlier step of it."""
+    if facts.step["op"] not in ("forward", "skipAndForward"):
+        return False
+    states = cast("Sequence[Json]", facts.theirs.states or ())
+    failed = [one for one in states if one["type"] == "SubStateMachine" and one["output"] is None]
+    tasks = facts.machine.states.values()
+    several = [one for one in tasks if isinstance(one, SubStateMachine)]
+    return len(several) > 1 and any(one["status"] == "UN" and not one["retries"] for one in failed)
+
+
+def _next_sub_started(facts: Facts) -> Iterator[str]:
+    if facts.ours.running:
+        yield "still runs"
+    if len(facts.ours.subs or []) <= len(facts.theirs.subs or []):
+        yield "no sub machine was started"
 
 
 DEVIATIONS: Sequence[Deviation] = (
@@ -288,7 +314,8 @@ DEVIATIONS: Sequence[Deviation] = (
     Deviation(4, "the context holds no transaction", _takes_whole_context, _without_transaction),
     Deviation(5, "exceptions are kept as JSON", _exception_is_unreadable, _is_readable),
     Deviation(7, "the engine in memory has a log", _needs_a_log, _has_a_log),
-    Deviation(8, "an undo keeps its row", _undo_loses_its_row, _keeps_its_row),
     Deviation(1, "an instance ends instead of hanging", _hangs, _ended),
+    Deviation(8, "an undo keeps its row", _undo_loses_its_row, _keeps_its_row),
+    Deviation(21, "a forward starts the next sub", _next_sub_cannot_start, _next_sub_started),
 )
 COMPILED_AT_LOAD = (6, "definitions are compiled when they are loaded")

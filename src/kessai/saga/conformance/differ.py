@@ -19,11 +19,13 @@ class Measure:
 
     `stable`: two runs of Seata gave the same. `alone`: nothing runs side by side. `reloaded`: the
     rows come from Seata's tables, where those of one millisecond are in no certain order.
+    `several` machines number rows of one state name together, so numbers say nothing.
     """
 
     stable: bool
     alone: bool
     reloaded: bool
+    several: bool = False
 
     @property
     def by_chance(self) -> bool:
@@ -45,7 +47,10 @@ def differences(theirs: Seen, ours: Seen, measure: Measure) -> list[str]:
         found += _lists("calls", ours.calls or [], theirs.calls, ordered=ordered)
     if theirs.states is not None:
         in_order = ordered and not measure.reloaded
-        found += _lists("states", ours.states or [], theirs.states, ordered=in_order)
+        mine, wanted = ours.states or [], theirs.states
+        if measure.several:
+            mine, wanted = _unnumbered(mine), _unnumbered(wanted)
+        found += _lists("states", mine, wanted, ordered=in_order)
     if theirs.context is not None:
         found += _contexts(ours.context, theirs.context, alone=measure.alone)
     if theirs.subs is not None:
@@ -75,6 +80,17 @@ def _outside_of_loops(states: Sequence[JsonValue] | None) -> list[JsonValue]:
         if _LOOP not in state["name"] and _LOOP not in (state["compensates"] or ""):
             found.append([state["name"], state["status"]])
     return found
+
+
+def _unnumbered(states: Sequence[JsonValue]) -> list[JsonValue]:
+    def bare(label: str | None) -> str | None:
+        return None if label is None else label.partition("#")[0]
+
+    found = cast("Sequence[Mapping[str, str | None]]", states)
+    return [
+        {**one, "compensates": bare(one["compensates"]), "retries": bare(one["retries"])}
+        for one in found
+    ]
 
 
 def _contexts(mine: JsonValue, wanted: JsonValue, *, alone: bool) -> list[str]:

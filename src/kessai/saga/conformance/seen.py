@@ -104,9 +104,22 @@ def _java_state(state: Json) -> JsonValue:
         "ignored": bool(state.get("ignore_status")),
         "compensates": state.get("compensates"),
         "retries": state.get("retries"),
-        "input": comparable(state.get("input") or []),
+        "input": _input(cast("str", state["type"]), state.get("input") or []),
         "output": comparable(state.get("output")),
     }
+
+
+def _input(kind: str, values: object) -> JsonValue:
+    """Starting a sub machine puts its key into the input that is in memory, not into the row."""
+    found = comparable(values)
+    if kind != "SubStateMachine" or not isinstance(found, list):
+        return found
+    return [
+        {name: value for name, value in one.items() if name != "_business_key_"}
+        if isinstance(one, Mapping)
+        else one
+        for one in found
+    ]
 
 
 def _java_subs(observed: Mapping[str, JsonValue]) -> list[JsonValue] | None:
@@ -144,7 +157,7 @@ def _state(step: Step, labels: Mapping[int, str]) -> JsonValue:
         "ignored": step.superseded,
         "compensates": _undone(step, labels),
         "retries": None if step.again_for is None else labels.get(step.again_for),
-        "input": comparable(step.input),
+        "input": _input(_type(step), step.input),
         "output": comparable(step.value),
     }
 

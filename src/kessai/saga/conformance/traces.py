@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ from kessai.saga.conformance.seen import (
     Seen,
     comparable,
     seen_in_seata,
-    sorted_json,
     states_of,
-    without_counters,
 )
 from kessai.saga.engine import Engine
 from kessai.saga.folding import reload
@@ -331,4 +328,5 @@ def _measure(case: Json, step: Json, machines: Mapping[str, Machine]) -> Measure
         stable=case.get("trace_stable") is not False,
         alone=all(loop.parallel <= 1 for loop in loops),
         reloaded=step["op"] != "start",
+        several=len(machines) > 1,
     )

@@ -52,6 +52,8 @@ def apply(run: Run, event: Event) -> None:
         del run.undo[cast("int", body["undo_left"]) :]
     if "undo_done" in body:
         run.undoing = False
+    if "last_n" in body:
+        run.last_n = max(run.last_n, cast("int", body["last_n"]))
     if "looped" in body:
         run.loop = None
     if run.loop is not None or "loop" in body:
@@ -268,7 +270,7 @@ def _apply_end(run: Run, body: Body, end: Body) -> None:
 
 # What an event keeps of a state that is not persisted, and what may wait for a later event.
 _RESULT_KEYS = ("n", "value", "error", "sub", "gives")
-_WAITING_KEYS = ("outputs", "thrown", "cause", "choice")
+_WAITING_KEYS = ("outputs", "thrown", "cause", "choice", "last_n")
 
 
 def loggable(run: Run, event: Event) -> tuple[Event | None, Body]:
@@ -295,6 +297,9 @@ def loggable(run: Run, event: Event) -> tuple[Event | None, Body]:
         body.pop("enter")
         if persisted:
             body["enter"] = cast("JsonValue", persisted)
+        elif "undoes" in enters[0]:
+            # Until something after it has a row, nobody knows that it was asked.
+            body.pop("undo_left")
     keys: Body = {
         f"{one['state']}_business_key_": one["key"]
         for one in enters
@@ -308,6 +313,9 @@ def loggable(run: Run, event: Event) -> tuple[Event | None, Body]:
     body = {**run.carried, **body}
     if outputs:
         body["outputs"] = outputs
+    # Numbers of steps that leave no trace are not given again after a restart.
+    used = [cast("int", one["n"]) for one in enters]
+    body["last_n"] = max([run.last_n, *used])
     if all(key in _WAITING_KEYS for key in body):
         return None, body
     return Event(event.kind, event.name, event.status, body), {}

@@ -10,6 +10,8 @@ from kessai.kernel.ids import content_id
 from kessai.saga.history import Run, Step, Thrown, Verdict
 from kessai.saga.interpreter import Result, SubEnded
 from kessai.saga.interpreter.draft import Fault
+from kessai.saga.interpreter.operations import NoWayForward
+from kessai.saga.interpreter.steps import NO_WAY_FORWARD
 from kessai.saga.language.model import SubStateMachine
 from kessai.saga.log import Instance, MachineRow, SagaLog
 from kessai.saga.outcome import Outcome
@@ -18,10 +20,10 @@ Params = Mapping[str, JsonValue]
 
 _CAST = ("java.lang.ClassCastException", "java.lang.RuntimeException")
 _DENIED = (
-    "org.apache.seata.saga.engine.exception.ForwardInvalidException",
     "org.apache.seata.saga.engine.exception.EngineExecutionException",
     "java.lang.RuntimeException",
 )
+_NO_WAY = (NO_WAY_FORWARD, *_DENIED)
 _ALL = ("java.lang.Exception", "java.lang.Throwable")
 
 
@@ -62,7 +64,8 @@ class SubMachines:
                 return await self._run(parent.run, step, step.task, params)
             return await self._undo(parent.run, step, params)
         except Refused as error:
-            return Thrown((*_DENIED, *_ALL, error.code), str(error), _PLAIN, error.code)
+            names = _NO_WAY if isinstance(error, NoWayForward) else _DENIED
+            return Thrown((*names, *_ALL, error.code), str(error), _PLAIN, error.code)
 
     async def _run(self, run: Run, step: Step, task: SubStateMachine, params: Params) -> Result:
         if step.forwards is not None:

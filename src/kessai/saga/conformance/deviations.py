@@ -70,7 +70,16 @@ def _hangs(facts: Facts) -> bool:
     theirs = facts.theirs
     sub_runs = any(cast("list[str]", one)[0] == "RU" for one in theirs.subs or ())
     stuck = theirs.running and theirs.thrown is not None
-    return (stuck or sub_runs or "StepTimeout" in (theirs.thrown or "")) and not _is_plain(facts)
+    thrown = theirs.thrown or ""
+    broke = thrown.endswith(("StepTimeout", ".FrameworkException")) or _throws_error(facts)
+    return (stuck or sub_runs or broke) and not _is_plain(facts)
+
+
+def _throws_error(facts: Facts) -> bool:
+    """An Error is no Exception in Java, and the engine breaks where it casts it to one."""
+    trace = cast("Sequence[JsonValue]", facts.observed.get("trace") or ())
+    throws = [one for one in trace if isinstance(one, list) and one[0] == "throw"]
+    return any(one[2] == "java.lang.Error" for one in throws)
 
 
 def _is_plain(facts: Facts) -> bool:
@@ -82,6 +91,9 @@ def _ended(facts: Facts) -> Iterator[str]:
     ours, theirs = facts.ours, facts.theirs
     if ours.running:
         yield "still runs"
+    if any(isinstance(one, SubStateMachine) for one in facts.machine.states.values()):
+        # What hung below, its caller takes for an exception there and for a status here.
+        return
     yield from _not_within("calls", theirs.calls or [], ours.calls or [])
     more = len(ours.calls or []) > len(theirs.calls or [])
     if ours.thrown is None or more or not theirs.running:
@@ -108,12 +120,14 @@ def _status_after_hanging(facts: Facts) -> tuple[str, str | None]:
             status = "UN" if task.for_update else "FA"
         statuses.append(status)
         changed = changed or (status == "SU" and task.for_update)
-    if undoing:
+    forward = facts.step["op"] in ("forward", "skipAndForward")
+    if undoing and not forward:
         return "UN", "UN"
     failed = any(status in ("FA", "UN") for status in statuses)
     unknown = "UN" in statuses or changed
     # Without a failed row it was the machine itself that could not go on.
-    return ("UN" if unknown and (failed or changed) else "FA"), None
+    compensation = facts.theirs.compensation if forward else None
+    return ("UN" if unknown and (failed or changed) else "FA"), compensation
 
 
 def _rows(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -160,13 +174,14 @@ def _repeated(theirs: Seen) -> tuple[int, list[JsonValue]] | None:
     states = cast("Sequence[Json]", theirs.states or ())
     retried = [one["retries"] for one in states if one["retries"]]
     counts: dict[str, int] = {}
+    found: int | None = None
     for place, state in enumerate(states):
         name = cast("str", state["name"])
         counts[name] = counts.get(name, 0) + 1
         label = name if counts[name] == 1 else f"{name}#{counts[name]}"
         if label in retried and state["ignored"]:
-            return place, (theirs.calls or [])[:1]
-    return None
+            found = place
+    return None if found is None else (found, (theirs.calls or [])[:1])
 
 
 # --- 3: a repeated state gets an id of its own ---------------------------------------------------
@@ -309,12 +324,12 @@ def _next_sub_started(facts: Facts) -> Iterator[str]:
 
 
 DEVIATIONS: Sequence[Deviation] = (
+    Deviation(1, "an instance ends instead of hanging", _hangs, _ended),
     Deviation(2, "skipAndForward skips", _repeats_instead_of_skipping, _skipped),
     Deviation(3, "a repeated state gets an id of its own", _id_is_taken, _went_on),
     Deviation(4, "the context holds no transaction", _takes_whole_context, _without_transaction),
     Deviation(5, "exceptions are kept as JSON", _exception_is_unreadable, _is_readable),
     Deviation(7, "the engine in memory has a log", _needs_a_log, _has_a_log),
-    Deviation(1, "an instance ends instead of hanging", _hangs, _ended),
     Deviation(8, "an undo keeps its row", _undo_loses_its_row, _keeps_its_row),
     Deviation(21, "a forward starts the next sub", _next_sub_cannot_start, _next_sub_started),
 )

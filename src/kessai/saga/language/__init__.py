@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-
-from kessai.kernel.errors import JsonValue
+from kessai.saga.language.document import Source
+from kessai.saga.language.findings import Finding, Position
 from kessai.saga.language.model import (
     Branch,
     Catch,
     Choice,
+    CompensateSubMachine,
     CompensationTrigger,
     DefinitionError,
     Fail,
+    Loop,
     Machine,
     Retry,
+    ScriptTask,
     ServiceTask,
     State,
     Status,
+    SubStateMachine,
     Succeed,
+    Task,
     Template,
 )
-from kessai.saga.language.parse import read_machine
-from kessai.saga.language.rules import check, doubts
+from kessai.saga.language.report import Report, explain, load
+from kessai.saga.language.rules import check_machines
 
 __all__ = [
     "Branch",
     "Catch",
     "Choice",
+    "CompensateSubMachine",
     "CompensationTrigger",
     "DefinitionError",
     "Fail",
+    "Finding",
+    "Loop",
     "Machine",
+    "Position",
+    "Report",
     "Retry",
+    "ScriptTask",
     "ServiceTask",
+    "Source",
     "State",
     "Status",
+    "SubStateMachine",
     "Succeed",
+    "Task",
     "Template",
+    "check_machines",
+    "explain",
     "load",
 ]
-
-
-def load(source: str | bytes | Path | Mapping[str, JsonValue], *, strict: bool = False) -> Machine:
-    """Text, a file or a parsed object. Raises `DefinitionError`; `strict` refuses doubts too."""
-    machine = read_machine(source)
-    check(machine)
-    machine = replace(machine, warnings=tuple(doubts(machine)))
-    if strict and machine.warnings:
-        raise DefinitionError("; ".join(machine.warnings))
-    return machine

@@ -190,6 +190,13 @@ class Machine:
     doubts: tuple[str, ...] = ()
     # Where the designer drew each state, for pictures; the engine does not look at it.
     layout: Mapping[str, JsonValue] = field(default_factory=dict)
+    # Every event of a run has a row: asked for each of them, so it is known beforehand.
+    writes_all: bool = field(init=False, compare=False, repr=False, default=False)
+
+    def __post_init__(self) -> None:
+        tasks = (state for state in self.states.values() if isinstance(state, Task))
+        quiet = any(not task.persist and not isinstance(task, ScriptTask) for task in tasks)
+        object.__setattr__(self, "writes_all", self.persist and not quiet)
 
     def task(self, name: str) -> Task:
         """Raises KeyError for a name without a task: a definition that was changed meanwhile."""

@@ -182,7 +182,7 @@ def test_a_machine_names_its_own_time_before_the_engine_does() -> None:
     )
     tape = Tape(machine, timeout_s=1000)
     tape.now_ms += 2001
-    assert tape.answer(OK).ended == ("FA", None)
+    assert tape.answer(OK).ended == ("UN", None)
 
 
 def test_null_parameters_are_dropped_and_the_business_key_joins_them() -> None:

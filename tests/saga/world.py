@@ -22,9 +22,11 @@ from kessai.saga import (
     EngineLimits,
     Local,
     Machine,
+    MemoryLog,
     StepContext,
     load,
 )
+from kessai.saga.log import SqlLog
 
 NOTES = MetaData()
 NOTE = Table(
@@ -112,26 +114,28 @@ class Notes:
         return {"note": text}
 
 
-def order_saga(**changes: Mapping[str, Any]) -> Machine:
+def order_saga(
+    *, machine: Mapping[str, Any] | None = None, **changes: Mapping[str, Any]
+) -> Machine:
     """Reserve, pay, ship; any refusal undoes what was done. `changes` go into the states."""
     refused = [{"Exceptions": ["Refused"], "Next": "Undo"}]
     states: dict[str, dict[str, Any]] = {
-        "Reserve": _task("reserve", Next="Pay", CompensateState="Release", Catch=refused),
-        "Pay": _task("pay", Next="Ship", CompensateState="Refund", Catch=refused),
-        "Ship": _task("ship", Next="Done", Catch=refused),
-        "Release": _task("release"),
-        "Refund": _task("refund"),
+        "Reserve": a_task("reserve", Next="Pay", CompensateState="Release", Catch=refused),
+        "Pay": a_task("pay", Next="Ship", CompensateState="Refund", Catch=refused),
+        "Ship": a_task("ship", Next="Done", Catch=refused),
+        "Release": a_task("release"),
+        "Refund": a_task("refund"),
         "Undo": {"Type": "CompensationTrigger", "Next": "Tell"},
-        "Tell": _task("fail", Next="Failed", Input=["$.#exception.code"]),
+        "Tell": a_task("fail", Next="Failed", Input=["$.#exception.code"]),
         "Done": {"Type": "Succeed"},
         "Failed": {"Type": "Fail", "ErrorCode": "REFUSED", "Message": "undone"},
     }
     for name, change in changes.items():
         states[name] = {**states.get(name, {}), **change}
-    return load({"Name": "order", "StartState": "Reserve", "Version": "1", "States": states})
+    return a_machine(states, name="order", Version="1", **(machine or {}))
 
 
-def _task(method: str, **more: Any) -> dict[str, Any]:
+def a_task(method: str, **more: Any) -> dict[str, Any]:
     return {
         "Type": "ServiceTask",
         "ServiceName": "shop",
@@ -141,6 +145,12 @@ def _task(method: str, **more: Any) -> dict[str, Any]:
         "Retry": [UNKNOWN_AGAIN],
         **more,
     }
+
+
+def a_machine(states: Mapping[str, Any], *, name: str = "m", **attributes: Any) -> Machine:
+    """Starts with the first of its states."""
+    start = next(iter(states))
+    return load({"Name": name, "StartState": start, "States": dict(states), **attributes})
 
 
 def run_virtual(story: Coroutine[Any, Any, None]) -> None:
@@ -167,20 +177,21 @@ def play(story: Story) -> None:
 
 
 def an_engine(
-    db: Db,
+    store: Db | SqlLog | MemoryLog,
     shop: Shop,
-    machine: Machine,
-    *,
+    *machines: Machine,
     owner: str = "one",
     limits: EngineLimits | None = None,
     notes: Notes | None = None,
     clock: Clock | None = None,
     seed: int = 1,
+    services: Mapping[str, object] | None = None,
 ) -> Engine:
     clock = clock or VirtualClock()
     chance = SeededChance(f"{owner}{seed}")
-    services = {"shop": shop, "notes": Local(notes or Notes())}
-    return Engine(db, services, [machine], clock, RandomIds(clock, chance), chance, owner, limits)
+    known = {"shop": shop, "notes": Local(notes or Notes()), **(services or {})}
+    ids = RandomIds(clock, chance)
+    return Engine(store, known, machines, clock, ids, chance, owner, limits)
 
 
 async def start(engine: Engine, db: Db, key: str | None = "o-1") -> str:

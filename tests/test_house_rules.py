@@ -234,17 +234,25 @@ def sync_endpoints(module: Module) -> Iterator[str]:
 
 def sync_dependencies(module: Module) -> Iterator[str]:
     """As endpoints: what `Depends` names runs in a thread unless it is `async def`."""
-    named = {
-        argument.id
-        for one in (*modules(), module)
-        for node in ast.walk(one.tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Depends")
-        for argument in node.args
-        if isinstance(argument, ast.Name)
-    }
+    named = depended_on_anywhere() | depended_on(module)
     for function in functions(module):
         if isinstance(function, ast.FunctionDef) and function.name in named:
             yield f"{module.at(function)} {function.name} is not async"
+
+
+@cache
+def depended_on_anywhere() -> frozenset[str]:
+    return frozenset(name for module in modules() for name in depended_on(module))
+
+
+def depended_on(module: Module) -> frozenset[str]:
+    return frozenset(
+        argument.id
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Depends")
+        for argument in node.args
+        if isinstance(argument, ast.Name)
+    )
 
 
 def set_iteration(module: Module) -> Iterator[str]:

@@ -9,6 +9,7 @@ from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 ID_LENGTH = 26
 _TIME_LENGTH = 9  # 36**9 milliseconds last until the year 5188
 _CHANCE_LENGTH = ID_LENGTH - _TIME_LENGTH  # 17 digits are 87 bits
@@ -42,9 +43,9 @@ def content_id(*parts: str) -> str:
 
 
 def _base36(value: int, length: int) -> str:
-    """The last `length` base-36 digits, most significant first."""
-    digits = []
-    for _ in range(length):
-        value, rest = divmod(value, 36)
-        digits.append(_DIGITS[rest])
-    return "".join(reversed(digits))
+    """The last `length` base-36 digits, most significant first; two of them at a time."""
+    pairs = []
+    for _ in range((length + 1) // 2):
+        value, rest = divmod(value, 1296)
+        pairs.append(_PAIRS[rest])
+    return "".join(reversed(pairs))[-length:]

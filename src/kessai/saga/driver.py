@@ -10,6 +10,7 @@ from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import DatabaseUnavailable, Fenced, JsonValue, Refused, Unknown
 from kessai.kernel.telemetry import get_log
+from kessai.saga.deadlines import Deadlines
 from kessai.saga.folding import apply, loggable
 from kessai.saga.history import Body, Event, NotStorable, Run, Step, Thrown, Verdict
 from kessai.saga.interpreter import (
@@ -62,6 +63,7 @@ class Driver:
         self._limits = limits
         self._classify = classify
         self._slots = asyncio.Semaphore(limits.calls)
+        self._deadlines = Deadlines()
         self._behind: dict[asyncio.Task[None], None] = {}
 
     async def drive(self, instance: Instance) -> Rest:
@@ -69,6 +71,10 @@ class Driver:
         run = instance.run
         rest = NO_REST
         while True:
+            if len(run.open) == 1 and run.steps[run.open[0]].due_ms is None:
+                # One step and nothing to wait for: what `commands` says of it is known.
+                rest = await self._step(instance, run.steps[run.open[0]])
+                continue
             if len(run.open) > 1:
                 rest = await self._drive_loop(instance)
                 continue
@@ -86,8 +92,10 @@ class Driver:
     def rest(self, instance: Instance, event: Event) -> Rest:
         """What the machine row says after this event; a sub machine's end is its parent's."""
         end = cast("Body | None", event.body.get("end"))
-        if end is None or instance.run.parent_id is not None:
+        if end is None or instance.run.parent_id is not None or not instance.run.machine.persist:
             return NO_REST
+        if "denied" in event.body:
+            return Rest(needs_operator=True)
         return rest_after(
             cast("str", end["status"]),
             cast("str | None", end["compensation"]),
@@ -190,17 +198,19 @@ class Driver:
         """A remote call, outside of any transaction. Silence counts as Unknown."""
         timeout_s = task.timeout_s or self._limits.step_timeout_s
         call = self._services.of(task).call
+        asking = cast("asyncio.Task[object]", asyncio.current_task())
         try:
-            async with self._slots, asyncio.timeout(timeout_s) as limit:
-                return Value(plain(await call(context, None, _arguments(step))))
-        except TimeoutError as error:
-            if not limit.expired():
-                return self._classify(error)
-            return self._classify(Unknown("TIMEOUT", f"no answer within {timeout_s} s"))
+            async with self._slots:
+                self._deadlines.begin(asking, timeout_s)
+                try:
+                    return Value(plain(await call(context, None, _arguments(step))))
+                finally:
+                    expired = self._deadlines.end(asking)
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is None or current.cancelling():
+            if asking.cancelling():
                 raise
+            if expired:
+                return self._classify(Unknown("TIMEOUT", f"no answer within {timeout_s} s"))
             # The service gave up by itself, which says nothing about its effect.
             return self._classify(Unknown("CANCELLED", "the call was cancelled"))
         except (Refused, Unknown) as error:

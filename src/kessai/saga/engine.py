@@ -27,6 +27,7 @@ from kessai.saga.driver import Classify, Driver
 from kessai.saga.folding import apply, loggable
 from kessai.saga.gauges import Gauges
 from kessai.saga.history import Event, NotStorable, Run
+from kessai.saga.keeper import Keeper
 from kessai.saga.language import DefinitionError, Machine
 from kessai.saga.library import open_engine
 from kessai.saga.limits import EngineLimits
@@ -84,7 +85,9 @@ class Engine:
         versions = {(one.name, one.version): one for one in loaded}
         desk = Desk(self.owner, clock.now_ms, self._driver.rest, self._launch_after)
         self._steering = Steering(self._log, versions, desk)
-        self._purged_ms = 0
+        self._keeper = Keeper(
+            self.owner, self._log, self._steering, self._tasks, clock, self._limits, self._gauges
+        )
 
     open = classmethod(open_engine)
 
@@ -228,33 +231,14 @@ class Engine:
 
     async def run(self) -> None:
         """Heartbeat, recovery and retention, for the Supervisor: ends only by being cancelled."""
-        async with self._log.session() as session:
-            await session.retire_predecessors(self.owner)
+        await self._keeper.begin()
         while True:
             await self.tick()
             await asyncio.sleep(self._limits.heartbeat_s)
 
     async def tick(self) -> None:
         """One heartbeat and one look for instances that nobody drives."""
-        limits = self._limits
-        now_ms = self._clock.now_ms()
-        lease_ms = round(limits.lease_s * 1000)
-        async with self._log.session() as session:
-            await session.renew(self.owner, now_ms + lease_ms)
-            await session.forget_dead(now_ms - 60 * lease_ms)
-        async with self._log.reading() as session:
-            left = await session.orphans(self.owner, now_ms, limits.claims)
-            lost = await session.own_running(self.owner, now_ms - lease_ms)
-            due = await session.due(now_ms, limits.claims)
-            self._gauges.needs_operator(await session.count_needing_operator())
-        own = [(one, self.owner) for one in lost if one not in self._tasks]
-        recover = partial(interpreter.recover, now_ms=now_ms)
-        redrive = self._timed(interpreter.redrive)
-        for instance_id, dead_owner in [*left, *own]:
-            await self._steering.take_over(instance_id, recover, dead_owner)
-        for instance_id in due:
-            await self._steering.take_over(instance_id, redrive, None)
-        await self._purge(now_ms)
+        await self._keeper.tick()
 
     async def close(self) -> None:
         """Stops driving and gives the lease up, so that a successor need not wait for its end."""
@@ -263,17 +247,6 @@ class Engine:
         async with self._log.session() as session:
             await session.renew(self.owner, 0)
         await self._log.close()
-
-    async def _purge(self, now_ms: int) -> None:
-        """Settled instances that are older than the retention, a bounded part at a time."""
-        limits = self._limits
-        if limits.retention_s is None or now_ms - self._purged_ms < 60_000:
-            return
-        async with self._log.session() as session:
-            before_ms = now_ms - round(limits.retention_s * 1000)
-            deleted = await session.purge(before_ms, limits.retention_rows)
-        if deleted < limits.retention_rows:
-            self._purged_ms = now_ms
 
     # --- within -----------------------------------------------------------------------------
 

@@ -220,31 +220,11 @@ def _apply_enter(run: Run, enter: Body) -> None:
     task = run.machine.task(cast("str", enter["state"]))
     n = cast("int", enter["n"])
     token = cast("str", enter["token"])
-    step = Step(
-        n=n,
-        state=task.name,
-        name=cast("str", enter.get("name", task.name)),
-        token=token,
-        input=cast("Sequence[JsonValue]", enter["input"]),
-        task=task,
-        index=cast("int | None", enter.get("index")),
-        undoes=cast("int | None", enter.get("undoes")),
-        undone_name=cast("str | None", enter.get("undone_name")),
-        again_for=cast("int | None", enter.get("again_for")),
-        replaces=cast("int | None", enter.get("replaces")),
-        forwards=cast("int | None", enter.get("forwards")),
-        key=cast("str | None", enter.get("key")),
-    )
-    replaced = run.steps.get(step.replaces) if step.replaces is not None else None
-    step.row = replaced.row if replaced is not None else n
-    for superseded in cast("Sequence[int]", enter.get("supersede", ())):
-        run.steps[superseded].superseded = True
-    if step.undoes is not None and step.undoes in run.steps:
-        run.steps[step.undoes].undone_by = n
-    if step.key is not None:
-        run.context[f"{task.name}_business_key_"] = step.key
-    _, _, serial = token.rpartition(".")
-    run.tokens[step.name] = max(run.tokens.get(step.name, 0), int(serial))
+    given = cast("Sequence[JsonValue]", enter["input"])
+    step = Step(n, task.name, task.name, token, given, task, row=n)
+    if len(enter) > _PLAIN_ENTER:
+        _relate(run, step, enter)
+    run.tokens[step.name] = max(run.tokens.get(step.name, 0), int(token.rpartition(".")[2]))
     run.steps[n] = step
     run.latest[step.name] = n
     run.open.append(n)
@@ -254,6 +234,30 @@ def _apply_enter(run: Run, enter: Body) -> None:
         run.loop.left -= 1
         run.loop.active += 1
         run.loop.started.append(n)
+
+
+# Number, state, token and input; whatever else is there relates the step to others.
+_PLAIN_ENTER = 4
+
+
+def _relate(run: Run, step: Step, enter: Body) -> None:
+    step.name = cast("str", enter.get("name", step.name))
+    step.index = cast("int | None", enter.get("index"))
+    step.undoes = cast("int | None", enter.get("undoes"))
+    step.undone_name = cast("str | None", enter.get("undone_name"))
+    step.again_for = cast("int | None", enter.get("again_for"))
+    step.replaces = cast("int | None", enter.get("replaces"))
+    step.forwards = cast("int | None", enter.get("forwards"))
+    step.key = cast("str | None", enter.get("key"))
+    replaced = run.steps.get(step.replaces) if step.replaces is not None else None
+    if replaced is not None:
+        step.row = replaced.row
+    for superseded in cast("Sequence[int]", enter.get("supersede", ())):
+        run.steps[superseded].superseded = True
+    if step.undoes is not None and step.undoes in run.steps:
+        run.steps[step.undoes].undone_by = step.n
+    if step.key is not None:
+        run.context[f"{step.state}_business_key_"] = step.key
 
 
 def _apply_end(run: Run, body: Body, end: Body) -> None:
@@ -269,6 +273,7 @@ def _apply_end(run: Run, body: Body, end: Body) -> None:
 
 
 # What an event keeps of a state that is not persisted, and what may wait for a later event.
+_NOTHING: Body = {}
 _RESULT_KEYS = ("n", "value", "error", "sub", "gives")
 _WAITING_KEYS = ("outputs", "thrown", "cause", "choice", "last_n")
 
@@ -279,6 +284,8 @@ def loggable(run: Run, event: Event) -> tuple[Event | None, Body]:
     States with IsPersist false leave no trace of their own; what they put into the context is
     carried along until an event of the run is written.
     """
+    if run.machine.writes_all and not run.carried:
+        return event, _NOTHING
     body = event.body
     step = run.steps.get(cast("int", body.get("n", 0)))
     enters = cast("Sequence[Body]", body.get("enter") or ())

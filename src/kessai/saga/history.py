@@ -89,7 +89,7 @@ class Thrown:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """One transition: the result of a step together with what was decided next.
 

@@ -16,13 +16,15 @@ from kessai.saga.language.model import ServiceTask
 
 _MESSAGE_LIMIT = 2_000
 _MAX_DEPTH = 40
+# Kinds that JSON has and that nobody can change; asked by type, this is the path of every value.
+_SCALARS = frozenset((str, int, bool, type(None)))
 # What a Seata definition writes to catch everything.
 _CATCH_ALL = ("java.lang.Exception", "java.lang.Throwable")
 _NO_CONNECTION = ("java.net.ConnectException", *_CATCH_ALL)
 _NO_ANSWER = ("java.net.SocketTimeoutException", *_CATCH_ALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepContext:
     """What a service method gets first if it asks for it by this annotation.
 
@@ -148,22 +150,27 @@ def _takes_context(method: Callable[..., object]) -> bool:
 
 def plain(value: object, depth: int = 0) -> JsonValue:
     """A copy made of JSON's own types. Raises `NotStorable`."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
+    kind = type(value)
+    if kind in _SCALARS:
+        return cast("JsonValue", value)
     if depth > _MAX_DEPTH:
         raise NotStorable("nested too deeply")
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
+    if kind is dict:
+        content = {}
+        for key, one in cast("dict[object, object]", value).items():
+            if type(key) is not str and not isinstance(key, str):
                 raise NotStorable("keys of a map must be strings")
-        return {key: plain(one, depth + 1) for key, one in value.items()}
+            content[key] = one if type(one) in _SCALARS else plain(one, depth + 1)
+        return cast("JsonValue", content)
     if isinstance(value, list | tuple):
         return [plain(one, depth + 1) for one in value]
     if isinstance(value, Mapping):
         return plain(dict(value), depth)
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise NotStorable(f"{type(value).__name__} is not a JSON value")
+    if isinstance(value, str | int):
+        return value
+    raise NotStorable(f"{kind.__name__} is not a JSON value")
 
 
 def classify(error: BaseException) -> Thrown:

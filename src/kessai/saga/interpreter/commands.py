@@ -10,7 +10,7 @@ from kessai.kernel.errors import JsonValue
 from kessai.saga.history import Run, Step, Thrown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
     """A service answered."""
 

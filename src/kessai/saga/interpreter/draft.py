@@ -48,6 +48,35 @@ class Draft:
     `timeout_s` bounds the time since the last start or restart (seata.md 1.3).
     """
 
+    __slots__ = (
+        "_last_n",
+        "_sequences",
+        "_settled",
+        "_settled_error",
+        "_settled_status",
+        "_superseded",
+        "_timeout_s",
+        "again",
+        "body",
+        "cause",
+        "choice",
+        "compensation",
+        "context",
+        "exception",
+        "forwarding",
+        "iteration_fault",
+        "now_ms",
+        "run",
+        "since_ms",
+        "since_n",
+        "skipped",
+        "status",
+        "thrown",
+        "trigger",
+        "undo",
+        "undo_began",
+    )
+
     def __init__(self, run: Run, now_ms: int, timeout_s: float | None = None) -> None:
         self.run = run
         self.now_ms = now_ms

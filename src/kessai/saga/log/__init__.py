@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from kessai.kernel.db import Db, MySqlDb
 from kessai.saga.log.group import GroupLog
+from kessai.saga.log.inline import InlineLog
 from kessai.saga.log.memory import MemoryLog
+from kessai.saga.log.mysql import MySqlLog
 from kessai.saga.log.ports import SagaLog, Session
 from kessai.saga.log.rows import NO_REST, EventRow, Filter, Instance, MachineRow, Rest, encode
 from kessai.saga.log.sql import SqlLog
@@ -19,9 +21,11 @@ __all__ = [
     "EventRow",
     "Filter",
     "GroupLog",
+    "InlineLog",
     "Instance",
     "MachineRow",
     "MemoryLog",
+    "MySqlLog",
     "Rest",
     "SagaLog",
     "Session",
@@ -32,9 +36,7 @@ __all__ = [
 
 
 def log_of(store: Db | SqlLog | MemoryLog) -> SagaLog:
-    """On MySQL one writer groups what all sagas write; on SQLite the database does that itself."""
-    if isinstance(store, MySqlDb):
-        return GroupLog(store)
+    """A database's log puts the rows of many sagas into one statement each."""
     if isinstance(store, SqlLog | MemoryLog):
         return store
-    return SqlLog(store)
+    return MySqlLog(store) if isinstance(store, MySqlDb) else InlineLog(store)

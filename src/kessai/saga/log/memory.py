@@ -16,7 +16,7 @@ from kessai.saga.log.rows import (
     MachineRow,
     Rest,
     change_of,
-    event_row,
+    encode,
     new_row,
 )
 from kessai.saga.log.sql import after_claim
@@ -27,7 +27,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._machines: dict[str, MachineRow] = {}
-        self._events: dict[str, list[EventRow]] = {}
+        self._events: dict[str, list[tuple[Event, int, int]]] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._children: dict[str, str] = {}
         self._running: dict[str, None] = {}
@@ -61,15 +61,15 @@ class MemoryLog:
         self._put(row)
         if row.parent_id is not None:
             self._children[row.parent_id] = row.id
-        self._events[row.id] = [event_row(instance, event, at)]
+        self._events[row.id] = [(event, instance.epoch, at)]
 
     async def append(self, instance: Instance, event: Event, rest: Rest, *, at: int) -> None:
-        row = event_row(instance, event, at)
-        history = self._events[row.machine_id]
-        if len(history) != row.seq - 1:
-            raise Fenced(f"instance {row.machine_id} has another owner")
-        history.append(row)
-        self._change(row.machine_id, event, rest, at)
+        instance_id = instance.run.instance_id
+        history = self._events[instance_id]
+        if len(history) != instance.run.seq:
+            raise Fenced(f"instance {instance_id} has another owner")
+        history.append((event, instance.epoch, at))
+        self._change(instance_id, event, rest, at)
 
     async def claim(
         self, instance: Instance, event: Event, rest: Rest, *, owner: str, at: int
@@ -79,7 +79,7 @@ class MemoryLog:
         if row.epoch != instance.epoch - 1 or len(self._events[instance_id]) != instance.run.seq:
             raise Fenced(f"instance {instance_id} was claimed")
         status, compensation = after_claim(instance.run, event)
-        self._events[instance_id].append(event_row(instance, event, at))
+        self._events[instance_id].append((event, instance.epoch, at))
         self._put(
             replace(
                 row,
@@ -106,11 +106,16 @@ class MemoryLog:
         return self._machines.get(self._children.get(parent_id, ""))
 
     async def history(self, instance_id: str) -> Sequence[EventRow]:
-        return tuple(self._events.get(instance_id, ()))
+        """Encoded only now: nobody reads the history of most instances."""
+        kept = enumerate(self._events.get(instance_id, ()), 1)
+        return [
+            EventRow(instance_id, seq, epoch, one.kind, at, one.name, one.status, encode(one.body))
+            for seq, (one, epoch, at) in kept
+        ]
 
     async def epoch_at(self, instance_id: str, seq: int) -> int | None:
         history = self._events.get(instance_id, [])
-        return history[seq - 1].epoch if 0 < seq <= len(history) else None
+        return history[seq - 1][1] if 0 < seq <= len(history) else None
 
     async def list(self, wanted: Filter) -> Sequence[MachineRow]:
         found: list[MachineRow] = []
@@ -195,18 +200,19 @@ class MemoryLog:
         change = change_of(event, rest, at)
         if change is None:
             return
-        row = replace(
-            self._machines[instance_id], status=change.status, compensation=change.compensation
-        )
-        if change.ended_at is not None:
-            row = replace(
+        ended = change.ended_at is not None
+        row = self._machines[instance_id]
+        self._put(
+            replace(
                 row,
-                running=0,
-                ended_at=at,
+                status=change.status,
+                compensation=change.compensation,
+                running=0 if ended else row.running,
+                ended_at=change.ended_at,
                 due_at=rest.due_ms,
                 needs_operator=int(rest.needs_operator),
             )
-        self._put(row)
+        )
 
 
 def _is_old(row: MachineRow, ended_before_ms: int) -> bool:

@@ -79,8 +79,10 @@ class EventRow:
         return Event(EventKind(self.kind), self.name, self.status, json.loads(self.data))
 
 
-EVENT_VALUES = attrgetter(*EventRow.__slots__)
-MACHINE_VALUES = attrgetter(*MachineRow.__slots__)
+EVENT_FIELDS: tuple[str, ...] = tuple(EventRow.__slots__)
+MACHINE_FIELDS: tuple[str, ...] = tuple(MachineRow.__slots__)
+EVENT_VALUES = attrgetter(*EVENT_FIELDS)
+MACHINE_VALUES = attrgetter(*MACHINE_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

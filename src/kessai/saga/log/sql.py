@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from typing import cast
 
 from kessai.kernel.db import Body as Transaction
@@ -14,7 +13,9 @@ from kessai.saga.folding import apply_claim
 from kessai.saga.history import Body, Event, Run
 from kessai.saga.log import statements as sql
 from kessai.saga.log.rows import (
+    EVENT_FIELDS,
     EVENT_VALUES,
+    MACHINE_FIELDS,
     MACHINE_VALUES,
     EventRow,
     Filter,
@@ -25,9 +26,6 @@ from kessai.saga.log.rows import (
     event_row,
     new_row,
 )
-
-_EVENT_FIELDS = tuple(field.name for field in fields(EventRow))
-_MACHINE_FIELDS = tuple(field.name for field in fields(MachineRow))
 
 
 class SqlSession:
@@ -41,7 +39,7 @@ class SqlSession:
     async def create(self, instance: Instance, event: Event, *, owner: str, at: int) -> None:
         row = new_row(instance, event, owner=owner, at=at)
         await self._tx.run(
-            sql.INSERT_MACHINE, dict(zip(_MACHINE_FIELDS, MACHINE_VALUES(row), strict=True))
+            sql.INSERT_MACHINE, dict(zip(MACHINE_FIELDS, MACHINE_VALUES(row), strict=True))
         )
         await self._insert(event_row(instance, event, at))
 
@@ -85,7 +83,7 @@ class SqlSession:
 
     async def history(self, instance_id: str) -> Sequence[EventRow]:
         rows = await self._tx.run(sql.HISTORY, {"m": instance_id})
-        return [EventRow(*(row[name] for name in _EVENT_FIELDS)) for row in rows.all()]
+        return [EventRow(*(row[name] for name in EVENT_FIELDS)) for row in rows.all()]
 
     async def epoch_at(self, instance_id: str, seq: int) -> int | None:
         rows = await self._tx.run(sql.EPOCH_AT, {"m": instance_id, "s": seq})
@@ -93,7 +91,7 @@ class SqlSession:
 
     async def list(self, wanted: Filter) -> Sequence[MachineRow]:
         rows = await self._tx.run(sql.listing(wanted))
-        return [MachineRow(*(row[name] for name in _MACHINE_FIELDS)) for row in rows.all()]
+        return [MachineRow(*(row[name] for name in MACHINE_FIELDS)) for row in rows.all()]
 
     async def due(self, now_ms: int, limit: int) -> Sequence[str]:
         rows = await self._tx.run(sql.DUE, {"now": now_ms, "n": limit})
@@ -145,23 +143,22 @@ class SqlSession:
 
     async def _insert(self, row: EventRow) -> None:
         await self._tx.run(
-            sql.INSERT_EVENT, dict(zip(_EVENT_FIELDS, EVENT_VALUES(row), strict=True))
+            sql.INSERT_EVENT, dict(zip(EVENT_FIELDS, EVENT_VALUES(row), strict=True))
         )
 
     async def _change(self, instance: Instance, event: Event, rest: Rest, at: int) -> None:
         change = change_of(event, rest, at)
         if change is None:
             return
-        values: dict[str, object] = {"m": instance.run.instance_id, "c": change.compensation}
         if change.ended_at is None:
+            values = {"m": instance.run.instance_id, "c": change.compensation}
             await self._tx.run(sql.COMPENSATING, values)
             return
-        values |= {"s": change.status, "at": at, "due": rest.due_ms}
-        await self._tx.run(sql.END, {**values, "operator": int(rest.needs_operator)})
+        await self._tx.run(sql.END, sql.end_values(instance.run.instance_id, change))
 
     async def _one(self, statement: sql.Statement, values: dict[str, object]) -> MachineRow | None:
         row = (await self._tx.run(statement, values)).first()
-        return None if row is None else MachineRow(*(row[name] for name in _MACHINE_FIELDS))
+        return None if row is None else MachineRow(*(row[name] for name in MACHINE_FIELDS))
 
 
 def after_claim(run: Run, event: Event) -> tuple[str, str | None]:

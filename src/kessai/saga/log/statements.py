@@ -16,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 
-from kessai.saga.log.rows import Filter
+from kessai.saga.log.rows import Change, Filter
 from kessai.saga.log.tables import SG_ENGINE, SG_EVENT, SG_MACHINE
 
 Statement: TypeAlias = Select[Any]
@@ -130,6 +130,17 @@ OLD = (
 CHILDREN = select(_m.id).where(_m.parent_id > bindparam("low"), _m.parent_id < bindparam("high"))
 DELETE_EVENTS = delete(SG_EVENT).where(_e.machine_id == bindparam("m"))
 DELETE_MACHINE = delete(SG_MACHINE).where(_m.id == bindparam("m"))
+
+
+def end_values(instance_id: str, change: Change) -> dict[str, object]:
+    return {
+        "m": instance_id,
+        "s": change.status,
+        "c": change.compensation,
+        "at": change.ended_at,
+        "due": change.rest.due_ms,
+        "operator": int(change.rest.needs_operator),
+    }
 
 
 def listing(wanted: Filter) -> Statement:

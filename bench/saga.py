@@ -1,0 +1,235 @@
+"""B-saga: sagas a second of the whole engine: 4 no-op steps with undo, inputs and outputs kept.
+
+    .venv/bin/python bench/saga.py                      # memory, SQLite, MariaDB where mariadbd is
+    .venv/bin/python bench/saga.py --store mysql --concurrency 32 --seconds 10 --processes 2
+    .venv/bin/python bench/saga.py --history 100000     # start, recover and list beside old sagas
+
+A run counts only if every saga that was started succeeded, each of its steps was called once and
+no row of the log is missing. `--json` for machines. Ratios in one run say more than rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import uvloop
+
+from kessai.kernel.chance import SeededChance
+from kessai.kernel.clock import SystemClock
+from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import JsonValue
+from kessai.kernel.ids import RandomIds
+from kessai.saga import METADATA, Engine, Machine, MemoryLog, load
+
+STEPS = ("Reserve", "Pay", "Pack", "Ship")
+PLANS = {"memory": (1, 32), "sqlite": (1, 8, 32), "mysql": (1, 8, 32)}
+WARM_UP_S = 1.0
+
+
+def machine() -> Machine:
+    states: dict[str, object] = {}
+    for name, following in zip(STEPS, (*STEPS[1:], "Done"), strict=True):
+        states[name] = {
+            "Type": "ServiceTask",
+            "ServiceName": "shop",
+            "ServiceMethod": "work",
+            "CompensateState": f"Undo{name}",
+            "Input": [{"order": "$.[order]", "step": name, "amount": "$.[amount]"}],
+            "Output": {name: "$.#root"},
+            "Catch": [{"Exceptions": ["java.lang.Throwable"], "Next": "Undo"}],
+            "Next": following,
+        }
+        states[f"Undo{name}"] = {
+            "Type": "ServiceTask",
+            "ServiceName": "shop",
+            "ServiceMethod": "undo",
+            "Input": [{"order": "$.[order]"}],
+        }
+    states["Undo"] = {"Type": "CompensationTrigger", "Next": "Failed"}
+    states["Done"] = {"Type": "Succeed"}
+    states["Failed"] = {"Type": "Fail", "ErrorCode": "E", "Message": "failed"}
+    return load(json.dumps({"Name": "bench", "StartState": STEPS[0], "States": states}))
+
+
+class Shop:
+    """Services that do nothing but answer; they are asynchronous, as a remote one would be."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def work(self, given: dict[str, object]) -> dict[str, object]:
+        self.calls += 1
+        return {"step": given["step"], "ok": True, "amount": given["amount"]}
+
+    async def undo(self, given: dict[str, object]) -> None:
+        raise AssertionError(f"nothing is undone here: {given}")
+
+
+@dataclass
+class Row:
+    store: str
+    concurrency: int
+    sagas: int
+    seconds: float
+    cpu_s: float
+    latencies_ms: list[float] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        ordered = sorted(self.latencies_ms)
+        return {
+            "store": self.store,
+            "concurrency": self.concurrency,
+            "rate_per_s": round(self.sagas / self.seconds, 1),
+            "p50_ms": round(ordered[len(ordered) // 2], 2),
+            "p99_ms": round(ordered[int(len(ordered) * 0.99)], 2),
+            "cpu_ms": round(self.cpu_s / self.sagas * 1000, 3),
+        }
+
+
+@asynccontextmanager
+async def an_engine(store: str, url: str, owner: str) -> AsyncIterator[tuple[Engine, Shop, object]]:
+    clock, chance = SystemClock(), SeededChance(owner)
+    db: Db | None = None if store == "memory" else await open_database(url)
+    if db is not None:
+        db.migrate(METADATA.create_all)
+    shop = Shop()
+    log = MemoryLog() if db is None else db
+    engine = Engine(
+        log, {"shop": shop}, [machine()], clock, RandomIds(clock, chance), chance, owner
+    )
+    heart = asyncio.get_running_loop().create_task(engine.run())
+    try:
+        yield engine, shop, db
+    finally:
+        heart.cancel()
+        await asyncio.gather(heart, return_exceptions=True)
+        await engine.close()
+        if db is not None:
+            await db.close()
+
+
+async def measure(store: str, url: str, concurrency: int, seconds: float, owner: str) -> Row:
+    async with an_engine(store, url, owner) as (engine, shop, db):
+        row = Row(store, concurrency, 0, 0.0, 0.0)
+        done = 0
+
+        async def client(until: float, *, counts: bool) -> None:
+            nonlocal done
+            while time.perf_counter() < until:
+                begun = time.perf_counter()
+                params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200, "note": "x"}
+                outcome = await engine.execute("bench", params)
+                if outcome is None or not outcome.succeeded:
+                    raise SystemExit(f"void: a saga ended {outcome}")
+                done += 1
+                if counts:
+                    row.latencies_ms.append((time.perf_counter() - begun) * 1000)
+
+        async def load_for(seconds: float, *, counts: bool) -> None:
+            until = time.perf_counter() + seconds
+            async with asyncio.TaskGroup() as group:
+                for _ in range(concurrency):
+                    group.create_task(client(until, counts=counts))
+
+        await load_for(WARM_UP_S, counts=False)
+        begun, cpu = time.perf_counter(), time.process_time()
+        await load_for(seconds, counts=True)
+        row.seconds, row.cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+        row.sagas = len(row.latencies_ms)
+        if shop.calls != done * len(STEPS):
+            raise SystemExit(f"void: {shop.calls} calls for {done} sagas")
+        if db is not None and owner == "one":
+            await check_log(db, done)
+        return row
+
+
+async def check_log(db: object, sagas: int) -> None:
+    """Five rows for each saga that ended, and nobody still marked as running."""
+    from sqlalchemy import text
+
+    async with db.read() as tx:  # type: ignore[attr-defined]
+        events = (await tx.run(text("SELECT count(*) FROM sg_event"))).scalar()
+        running = (await tx.run(text("SELECT count(*) FROM sg_machine WHERE running=1"))).scalar()
+        ended = (await tx.run(text("SELECT count(*) FROM sg_machine WHERE status='SU'"))).scalar()
+    if running or events != ended * 5 or ended < sagas:
+        raise SystemExit(f"void: {events} events, {ended} ended, {running} running, {sagas} done")
+
+
+def in_process(store: str, url: str, concurrency: int, seconds: float, owner: str) -> Row:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure(store, url, concurrency, seconds, owner))
+
+
+def several(store: str, url: str, concurrency: int, seconds: float, processes: int) -> Row:
+    """Each process is an engine of its own on one database, with `concurrency` sagas at once."""
+    jobs = [(store, url, concurrency, seconds, f"e{n}") for n in range(processes)]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        rows = pool.starmap(in_process, jobs)
+    total = Row(f"{store} x{processes}", concurrency, 0, max(row.seconds for row in rows), 0.0)
+    for row in rows:
+        total.sagas += row.sagas
+        total.cpu_s += row.cpu_s
+        total.latencies_ms += row.latencies_ms
+    return total
+
+
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
+    found = [row.to_json() for row in rows]
+    if as_json:
+        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
+        return
+    keys = ("store", "concurrency", "rate_per_s", "p50_ms", "p99_ms", "cpu_ms")
+    print("  ".join(f"{key:>12}" for key in keys))
+    for row in found:
+        print("  ".join(f"{row[key]!s:>12}" for key in keys))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", choices=tuple(PLANS), action="append")
+    parser.add_argument("--concurrency", type=int, action="append")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    stores = options.store or [
+        one for one in PLANS if one != "mysql" or shutil.which("mariadbd") is not None
+    ]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for store in stores:
+            for concurrency in options.concurrency or PLANS[store]:
+                url = a_url(store, Path(folder) / f"{store}{concurrency}")
+                if options.processes > 1:
+                    rows.append(
+                        several(store, url, concurrency, options.seconds, options.processes)
+                    )
+                else:
+                    rows.append(in_process(store, url, concurrency, options.seconds, "one"))
+    show(rows, as_json=options.json)
+
+
+def a_url(store: str, path: Path) -> str:
+    if store == "mysql":
+        from tests.support.mariadb import server
+
+        return server().url(server().fresh_schema())
+    return "" if store == "memory" else f"sqlite:///{path}.db"
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,7 @@ from kessai.saga.language.model import Choice, SubStateMachine, Task, Template
 from kessai.saga.status import TIMEOUT
 
 _ROW = re.compile(r"(?P<state>.*?)(-loop-\d+)?(#\d+)?")
+_SUB_ROW = re.compile(r"db (?P<what>insert|finish|restart) machine (?P<sub>SUB\S*)")
 _DUPLICATE = ("Unique index", "primary key violation", "Duplicate")
 
 
@@ -72,7 +73,24 @@ def _hangs(facts: Facts) -> bool:
     stuck = theirs.running and theirs.thrown is not None
     thrown = theirs.thrown or ""
     broke = thrown.endswith(("StepTimeout", ".FrameworkException")) or _throws_error(facts)
+    broke = broke or _sub_never_ended(facts)
     return (stuck or sub_runs or broke) and not _is_plain(facts)
+
+
+def _sub_never_ended(facts: Facts) -> bool:
+    """Begun, and then neither finished nor finished before it was taken up again."""
+    begun: dict[str, None] = {}
+    for entry in cast("Sequence[JsonValue]", facts.observed.get("trace") or ()):
+        matched = _SUB_ROW.match(entry) if isinstance(entry, str) else None
+        if matched is None:
+            continue
+        if matched["what"] == "insert":
+            begun[matched["sub"]] = None
+        elif matched["what"] == "restart" and matched["sub"] in begun:
+            return True
+        else:
+            begun.pop(matched["sub"], None)
+    return bool(begun)
 
 
 def _throws_error(facts: Facts) -> bool:

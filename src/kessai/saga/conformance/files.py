@@ -49,35 +49,43 @@ def is_uncompilable(error: DefinitionError) -> bool:
 
 
 def read_library(cases: Path, folders: Sequence[Path]) -> Library:
-    """Without folders those beside the case file: its own, `statelang`, `probes`, `machines`."""
+    """A file's own `machines`, then folders: without any those beside it that recordings use."""
     beside = [cases.parent / name for name in ("", "statelang", "probes", "machines")]
     library = Library()
+    for name, definition in _content(cases).get("machines", {}).items():
+        _add(library, name, definition)
     for folder in [*(folders or beside), _REBUILT]:
         if not folder.is_dir():
             continue
         for path in sorted(folder.iterdir()):
             if path.suffix in _SUFFIXES and path != cases and path.name not in library.by_file:
-                _add(library, path)
+                _add(library, path.name, path)
     return library
 
 
-def _add(library: Library, path: Path) -> None:
+def _add(library: Library, name: str, source: Path | Json) -> None:
     try:
-        machine = load(path)
+        machine = load(source)
     except DefinitionError as error:
-        library.refused.setdefault(path.name, error)
+        library.refused.setdefault(name, error)
         return
-    library.by_file[path.name] = machine
+    library.by_file[name] = machine
     library.by_name.setdefault(machine.name, machine)
 
 
 def read_cases(path: Path) -> list[Json]:
     """Raises `Unreadable`."""
+    cases = _content(path).get("cases")
+    if not isinstance(cases, list) or not all(isinstance(one, dict) for one in cases):
+        raise Unreadable(f"{path}: a case file is an object with an array `cases` of objects")
+    return cast("list[Json]", cases)
+
+
+def _content(path: Path) -> dict[str, dict[str, Json]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: {error}") from error
-    cases = content.get("cases") if isinstance(content, dict) else None
-    if not isinstance(cases, list) or not all(isinstance(one, dict) for one in cases):
+    if not isinstance(content, dict):
         raise Unreadable(f"{path}: a case file is an object with an array `cases` of objects")
-    return cast("list[Json]", cases)
+    return content

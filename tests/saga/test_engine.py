@@ -76,7 +76,7 @@ def test_the_machine_row_says_so_before_the_first_compensation_is_asked() -> Non
         assert shop.asked[-1][0] == "refund"
         assert shop.done == ["reserve", "pay"]
         (row,) = await machines(db)
-        assert (row["status"], row["compensation"], row["running"]) == ("RU", "RU", 1)
+        assert (row["status"], row["compensation"], row["running"]) == ("UN", "RU", 1)
         await engine.close()
 
     play(story)
@@ -150,7 +150,7 @@ def test_a_waiting_retry_does_not_stop_its_neighbours() -> None:
     async def story(db: Db, shop: Shop) -> None:
         shop.plan["pay"] = [Unknown("NO_ANSWER")]
         hourly = {"Exceptions": ["Unknown"], "IntervalSeconds": 3600, "MaxAttempts": 3}
-        limits = EngineLimits(calls=1, retry_max_s=3600)
+        limits = EngineLimits(calls=1, retry_max_s=3600, machine_timeout_s=None)
         engine = an_engine(db, shop, order_saga(Pay={"Retry": [hourly]}), limits=limits)
         slow = await start(engine, db, "slow")
         await asyncio.sleep(0.01)

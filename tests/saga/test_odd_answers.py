@@ -1,24 +1,31 @@
-"""Odd answers and operators: what a service may do wrong, and what a person may ask for."""
+"""Odd answers: what a service may do wrong, and what becomes of the instance that asked it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
 from tests.saga.world import (
+    Notes,
     Shop,
     an_engine,
     events,
+    machines,
+    notes_in,
     order_saga,
     play,
     start,
 )
 
 from kessai.kernel.db import Db
-from kessai.kernel.errors import JsonValue, NotFound, Refused, VersionConflict
+from kessai.kernel.errors import JsonValue, Refused
 from kessai.kernel.telemetry import correlated, correlation_id
 from kessai.saga import EngineLimits, StepContext
+from kessai.saga.history import NotStorable
+from kessai.saga.log.rows import EVENT_CHARACTERS
 
 
 def test_an_answer_that_json_cannot_keep_is_unknown_not_lost() -> None:
@@ -37,8 +44,8 @@ def test_an_answer_that_json_cannot_keep_is_unknown_not_lost() -> None:
 
 def test_an_answer_too_large_for_the_log_is_unknown_not_lost() -> None:
     async def story(db: Db, shop: Shop) -> None:
-        shop.plan["pay"] = [["x" * 2000]]
-        limits = EngineLimits(redrives=0, event_bytes=1000)
+        shop.plan["pay"] = [["x" * EVENT_CHARACTERS]]
+        limits = EngineLimits(redrives=0)
         engine = an_engine(db, shop, order_saga(), limits=limits)
         outcome = await engine.wait(await start(engine, db), 1)
 
@@ -106,46 +113,6 @@ def test_a_saga_runs_in_the_context_of_the_request_that_started_it() -> None:
     play(story)
 
 
-def test_operations_refuse_what_runs_and_what_moved_on() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        shop.crash_after = 1
-        engine = an_engine(db, shop, order_saga())
-        instance_id = await start(engine, db)
-        await asyncio.sleep(0.1)
-        for operation in (engine.forward, engine.compensate):
-            with pytest.raises(Refused) as refusal:
-                await operation(instance_id)
-            assert refusal.value.code == "SAGA_RUNNING"
-        with pytest.raises(NotFound):
-            await engine.forward("nobody")
-        done = await start(engine, db, "o-2")
-        await engine.wait(done, 1)
-        with pytest.raises(VersionConflict):
-            await engine.compensate(done, expected_seq=1)
-
-        assert shop.done == ["reserve", "pay", "ship"]
-        await engine.close()
-
-    play(story)
-
-
-def test_an_operator_undoes_a_saga_that_had_succeeded() -> None:
-    async def story(db: Db, shop: Shop) -> None:
-        engine = an_engine(db, shop, order_saga())
-        instance_id = await start(engine, db)
-        await engine.wait(instance_id, 1)
-        await engine.compensate(instance_id, expected_seq=4)
-        outcome = await engine.wait(instance_id, 1)
-
-        assert outcome is not None
-        assert (outcome.status, outcome.compensation) == ("SU", "SU")
-        assert shop.done == ["reserve", "pay", "ship", "refund", "release"]
-        await engine.compensate(instance_id)
-        assert len(shop.asked) == 5
-
-    play(story)
-
-
 def test_two_hundred_sagas_at_once_each_end_once() -> None:
     async def story(db: Db, shop: Shop) -> None:
         engine = an_engine(db, shop, order_saga(), limits=EngineLimits(calls=10))
@@ -155,5 +122,183 @@ def test_two_hundred_sagas_at_once_each_end_once() -> None:
         assert all(outcome is not None and outcome.succeeded for outcome in outcomes)
         assert sorted(shop.done) == sorted(["reserve", "pay", "ship"] * 200)
         assert len(await events(db)) == 800
+
+    play(story)
+
+
+def nested(depth: int) -> object:
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (object(), "object is not a JSON value"),
+        ({1: "one"}, "keys of a map must be strings"),
+        ([float("nan")], "float is not a JSON value"),
+        ({"at": datetime(2026, 1, 1, tzinfo=UTC)}, "datetime is not a JSON value"),
+        (nested(50), "nested too deeply"),
+    ],
+)
+def test_whatever_json_has_no_form_for_is_named(answer: object, reason: str) -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        shop.plan["pay"] = [[answer]]
+        engine = an_engine(db, shop, order_saga(), limits=EngineLimits(redrives=0))
+        outcome = await engine.wait(await start(engine, db), 1)
+
+        assert outcome is not None
+        assert (outcome.status, outcome.needs_operator) == ("UN", True)
+        assert outcome.error is not None
+        assert (outcome.error.code, outcome.error.message) == ("NOT_STORABLE", reason)
+        # The effect happened; only its answer is lost.
+        assert shop.done == ["reserve", "pay"]
+
+    play(story)
+
+
+def test_parameters_that_cannot_be_kept_start_nothing() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        engine = an_engine(db, shop, order_saga())
+        for params in ({"x": object()}, {"x": "y" * EVENT_CHARACTERS}):
+            with pytest.raises(NotStorable):
+                await engine.begin("order", cast("dict[str, JsonValue]", params))
+        assert await machines(db) == []
+        assert shop.asked == []
+
+    play(story)
+
+
+def test_parameters_of_an_order_that_cannot_be_kept_change_nothing() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        engine = an_engine(db, shop, order_saga(Pay={"Catch": []}))
+        shop.plan["pay"] = [Refused("NO_MONEY")]
+        instance_id = await start(engine, db)
+        await engine.wait(instance_id, 1)
+        before = await events(db)
+        for params in ({"x": object()}, {"x": "y" * EVENT_CHARACTERS}):
+            with pytest.raises(NotStorable):
+                await engine.forward(instance_id, cast("dict[str, JsonValue]", params))
+        assert await events(db) == before
+        assert await engine.forward(instance_id)
+        assert (await engine.wait(instance_id, 1)) is not None
+        assert shop.done == ["reserve", "pay", "ship"]
+
+    play(story)
+
+
+class Stranger(BaseException):
+    """Neither an Exception nor anything that asyncio knows."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), Stranger("?"), MemoryError(), RecursionError()])
+def test_whatever_a_remote_service_raises_is_unknown_and_nobody_else_stops(
+    error: BaseException,
+) -> None:
+    class Raising(Shop):
+        async def pay(self, step: StepContext, *input: JsonValue) -> JsonValue:
+            if step.business_key == "odd" and step.attempt == 1:
+                raise error
+            return await super().pay(step, *input)
+
+    async def story(db: Db, _: Shop) -> None:
+        shop = Raising()
+        saga = order_saga(Pay={"Retry": [ANYTHING_AGAIN]})
+        engine = an_engine(db, shop, saga)
+        odd, even = await start(engine, db, "odd"), await start(engine, db, "even")
+        outcomes = [await engine.wait(one, 5) for one in (odd, even)]
+
+        assert [outcome is not None and outcome.succeeded for outcome in outcomes] == [True, True]
+        retry = next(row for row in await events(db) if row["kind"] == "retry")
+        kept = json.loads(retry["data"])["error"]
+        assert (kept["type"], kept["verdict"]) == (type(error).__name__, "UNKNOWN")
+
+    play(story)
+
+
+ANYTHING_AGAIN = {"Exceptions": ["java.lang.Throwable"], "MaxAttempts": 3, "IntervalSeconds": 0.1}
+LOCAL = {"ServiceName": "notes", "ServiceMethod": "write", "Input": ["paid"]}
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), Stranger("?"), asyncio.CancelledError()])
+def test_whatever_a_local_step_raises_undoes_it_and_is_asked_again(error: BaseException) -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        notes = Notes()
+        notes.plan = [error]
+        again = {**ANYTHING_AGAIN, "Exceptions": ["java.lang.Throwable", "Unknown"]}
+        saga = order_saga(Pay={**LOCAL, "Retry": [again]})
+        engine = an_engine(db, shop, saga, notes=notes)
+        outcome = await engine.wait(await start(engine, db), 5)
+
+        assert outcome is not None
+        assert outcome.succeeded
+        assert await notes_in(db) == ["paid"]
+        kinds = [row["kind"] for row in await events(db)]
+        assert kinds == ["start", "step", "retry", "step", "end"]
+
+    play(story)
+
+
+def test_a_service_that_never_returns_keeps_no_other_from_its_turn() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        never = asyncio.Event()
+
+        class Silent(Shop):
+            async def pay(self, step: StepContext, *input: JsonValue) -> JsonValue:
+                self.asked.append(("pay", step.token))
+                await never.wait()
+                return None
+
+        silent = Silent()
+        limits = EngineLimits(calls=1, step_timeout_s=2, redrives=0)
+        engine = an_engine(db, silent, order_saga(), limits=limits)
+        ids = [await start(engine, db, f"o-{n}") for n in range(3)]
+        outcomes = [await engine.wait(one, 60) for one in ids]
+
+        assert [outcome and outcome.status for outcome in outcomes] == ["UN"] * 3
+        assert [outcome and outcome.error and outcome.error.code for outcome in outcomes] == [
+            "TIMEOUT"
+        ] * 3
+        # Each was asked four times, always by its own token.
+        assert sorted(silent.asked) == sorted(
+            [("reserve", f"{one}.Reserve.1") for one in ids]
+            + [("pay", f"{one}.Pay.1") for one in ids] * 4
+        )
+
+    play(story)
+
+
+def test_a_service_that_hears_the_cancelling_and_answers_all_the_same_is_believed() -> None:
+    class Stubborn(Shop):
+        async def pay(self, step: StepContext, *input: JsonValue) -> JsonValue:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return {"paid": "in time"}
+            return None
+
+    async def story(db: Db, _: Shop) -> None:
+        engine = an_engine(db, Stubborn(), order_saga(), limits=EngineLimits(step_timeout_s=2))
+        outcome = await engine.wait(await start(engine, db), 30)
+
+        assert outcome is not None
+        assert outcome.context["pay"] == {"paid": "in time"}
+
+    play(story)
+
+
+def test_a_sub_class_of_json_types_is_kept_as_json() -> None:
+    class Money(int):
+        pass
+
+    class Name(str):
+        pass
+
+    async def story(db: Db, shop: Shop) -> None:
+        answer: dict[str, object] = {Name("yen"): Money(3), "list": (1, [Name("x")])}
+        shop.plan["pay"] = [answer, None]
+        engine = an_engine(db, shop, order_saga())
+        outcome = await engine.wait(await start(engine, db), 1)
+        assert outcome is not None
+        assert outcome.context["pay"] == {"yen": 3, "list": [1, ["x"]]}
 
     play(story)

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 from tests.saga.world import (
     Notes,
     Shop,
+    a_database,
     an_engine,
     events,
+    goes_on,
     machines,
     notes_in,
     order_saga,
-    prepare,
     run_virtual,
     start,
 )
 
-from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import DatabaseUnavailable, Refused, Unknown
-from kessai.saga import SG_EVENT, Engine
-from kessai.saga.log import decode
+from kessai.kernel.db import Body, Db, Tx
+from kessai.kernel.errors import DatabaseUnavailable, JsonValue, Refused, Unknown
+from kessai.saga import SG_EVENT, StepContext
+from kessai.saga.log import EventRow
 
 # The happy path passes two crash points per step, the refused one more while it undoes.
 HAPPY_POINTS = 6
 UNDO_POINTS = 2 + 2 + 1 + 2 + 2 + 2
-
-
-async def a_database() -> Db:
-    db = await open_database("sqlite:")
-    prepare(db)
-    return db
 
 
 @pytest.mark.parametrize("point", range(1, HAPPY_POINTS + 1))
@@ -77,15 +75,6 @@ def test_a_crash_anywhere_in_a_compensation_still_undoes_everything_once(point: 
         await db.close()
 
     run_virtual(story())
-
-
-async def goes_on(engine: Engine, instance_id: str) -> tuple[str, str | None]:
-    """The outcome, which must be there within ten seconds of the crash."""
-    loop = asyncio.create_task(engine.run())
-    outcome = await engine.wait(instance_id, 10)
-    loop.cancel()
-    assert outcome is not None
-    return outcome.status, outcome.compensation
 
 
 def assert_without_gaps(log: list[dict[str, object]]) -> None:
@@ -274,6 +263,62 @@ class Flaky:
         return self._db.transaction()
 
 
+def test_a_local_commit_without_an_answer_counts_once_whether_it_came_through_or_not() -> None:
+    async def story(*, comes_through: bool) -> None:
+        db, shop = await a_database(), Shop()
+        losing = Losing(db, comes_through=comes_through)
+        local = {"ServiceName": "notes", "ServiceMethod": "write", "Input": ["paid"]}
+
+        asked: list[str] = []
+
+        class Doubtful(Notes):
+            async def write(self, step: StepContext, tx: Tx, text: str) -> JsonValue:
+                losing.lose = not asked
+                asked.append(step.token)
+                return await super().write(step, tx, text)
+
+        engine = an_engine(losing, shop, order_saga(Pay=local), notes=Doubtful())
+        loop = asyncio.create_task(engine.run())
+        outcome = await engine.wait(await start(engine, db), 30)
+        loop.cancel()
+
+        assert outcome is not None
+        assert outcome.succeeded
+        assert await notes_in(db) == ["paid"]
+        assert len(asked) == (1 if comes_through else 2)
+        assert [method for method, _ in shop.asked] == ["reserve", "ship"]
+        assert_without_gaps(await events(db))
+        await engine.close()
+        await db.close()
+
+    for comes_through in (True, False):
+        run_virtual(story(comes_through=comes_through))
+
+
+class Losing:
+    """A database that once does not answer to a commit, whether that came through or not."""
+
+    def __init__(self, db: Db, *, comes_through: bool) -> None:
+        self._db = db
+        self._comes_through = comes_through
+        self.lose = False
+        self.read, self.ping, self.migrate, self.close = db.read, db.ping, db.migrate, db.close
+
+    def transaction(self) -> Body:
+        return cast("Body", self._transaction())
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Tx]:
+        async with self._db.transaction() as tx:
+            yield tx
+            if self.lose and not self._comes_through:
+                self.lose = False
+                raise DatabaseUnavailable("lost before the commit")
+        if self.lose:
+            self.lose = False
+            raise DatabaseUnavailable("lost after the commit")
+
+
 def test_every_event_of_a_run_is_readable_json() -> None:
     async def story() -> None:
         db, shop = await a_database(), Shop()
@@ -283,7 +328,7 @@ def test_every_event_of_a_run_is_readable_json() -> None:
         rows = await events(db)
 
         assert set(rows[0]) == {column.name for column in SG_EVENT.c}
-        assert [decode(row).name for row in rows] == [  # type: ignore[arg-type]
+        assert [EventRow(**row).event().name for row in rows] == [
             "order",
             "Reserve",
             "Pay",

@@ -109,7 +109,7 @@ class Notes:
     async def write(self, step: StepContext, tx: Tx, text: str) -> JsonValue:
         await tx.run(_ADD, {"text": text})
         planned = self.plan.pop(0) if self.plan else None
-        if isinstance(planned, Exception):
+        if isinstance(planned, BaseException):
             raise planned
         return {"note": text}
 
@@ -166,10 +166,15 @@ def prepare(db: Db) -> None:
 Story = Callable[[Db, Shop], Awaitable[None]]
 
 
+async def a_database() -> Db:
+    db = await open_database("sqlite:")
+    prepare(db)
+    return db
+
+
 def play(story: Story) -> None:
     async def main() -> None:
-        db = await open_database("sqlite:")
-        prepare(db)
+        db = await a_database()
         await story(db, Shop())
         await db.close()
 
@@ -197,6 +202,19 @@ def an_engine(
 async def start(engine: Engine, db: Db, key: str | None = "o-1") -> str:
     async with db.transaction() as tx:
         return await engine.start(tx, "order", key, {"orderId": "o-1"})
+
+
+async def goes_on(engine: Engine, instance_id: str) -> tuple[str, str | None]:
+    """The outcome, which must be there within ten seconds of the crash."""
+    loop = asyncio.create_task(engine.run())
+    outcome = await engine.wait(instance_id, 10)
+    loop.cancel()
+    assert outcome is not None
+    return outcome.status, outcome.compensation
+
+
+async def kinds(db: Db) -> list[str]:
+    return [row["kind"] for row in await events(db)]
 
 
 async def events(db: Db) -> list[dict[str, Any]]:

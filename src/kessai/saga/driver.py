@@ -114,7 +114,7 @@ class Driver:
     async def _drive_loop(self, instance: Instance) -> Rest:
         """Open iterations are asked side by side; their results are written one after another."""
         run = instance.run
-        asked: dict[int, asyncio.Task[Result]] = {}
+        asked: dict[int, asyncio.Task[Result | None]] = {}
         rest = NO_REST
         try:
             while run.running and (asked or len(run.open) > 1):
@@ -125,7 +125,7 @@ class Driver:
                 await asyncio.wait(asked.values(), return_when=asyncio.FIRST_COMPLETED)
                 for n in [n for n, task in asked.items() if task.done()]:
                     result = asked.pop(n).result()
-                    if run.running:
+                    if run.running and result is not None:
                         rest = await self._conclude(instance, run.steps[n], result)
         finally:
             for task in asked.values():
@@ -133,7 +133,9 @@ class Driver:
             await asyncio.gather(*asked.values(), return_exceptions=True)
         return rest
 
-    def _ask_open(self, instance: Instance, asked: dict[int, asyncio.Task[Result]]) -> Step | None:
+    def _ask_open(
+        self, instance: Instance, asked: dict[int, asyncio.Task[Result | None]]
+    ) -> Step | None:
         """Begins what is not asked yet; a local step writes its row itself, so it goes alone."""
         for command in commands(instance.run, self._clock.now_ms()):
             if not isinstance(command, Call | Wait) or command.step.n in asked:
@@ -146,10 +148,11 @@ class Driver:
             asked[step.n] = asyncio.get_running_loop().create_task(answer)
         return None
 
-    async def _answer_at(self, instance: Instance, step: Step, due_ms: int | None) -> Result:
+    async def _answer_at(self, instance: Instance, step: Step, due_ms: int | None) -> Result | None:
+        """None for a local step, whose time has only come."""
         if due_ms is not None:
             await self._pause_until(due_ms)
-        return await self._answer(instance, step)
+        return None if self._is_local(step) else await self._answer(instance, step)
 
     async def _pause_until(self, due_ms: int) -> None:
         await asyncio.sleep((due_ms - self._clock.now_ms()) / 1000)
@@ -219,7 +222,7 @@ class Driver:
             return _not_storable(error)
         except BaseException as error:
             # SystemExit, too: what a service does may not end everybody's sagas.
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, KeyboardInterrupt | GeneratorExit):
                 raise
             _log.exception("saga.step_failed", instance_id=context.instance_id, state=step.state)
             return self._classify(error)
@@ -241,16 +244,19 @@ class Driver:
         except Fenced:
             raise
         except DatabaseUnavailable as error:
-            if await self._is_mine(instance):
-                # Only the answer of the commit was lost: the row is the truth.
-                raise Fenced("the history is ahead of this task") from error
-            failure = self._classify(error)
+            return await self._conclude(instance, step, self._classify(error), in_doubt=True)
+        except asyncio.CancelledError:
+            if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
+                raise
+            failure = self._classify(Unknown("CANCELLED", "the call was cancelled"))
         except (Refused, Unknown) as error:
             # The body was undone; its answer is recorded in a transaction of its own.
             failure = self._classify(error)
         except NotStorable as error:
             failure = _not_storable(error)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | GeneratorExit):
+                raise
             _log.exception("saga.step_failed", instance_id=context.instance_id, state=step.state)
             failure = self._classify(error)
         else:
@@ -258,14 +264,15 @@ class Driver:
             return rest
         return await self._conclude(instance, step, failure)
 
-    async def _conclude(self, instance: Instance, step: Step, result: Result) -> Rest:
+    async def _conclude(
+        self, instance: Instance, step: Step, result: Result, *, in_doubt: bool = False
+    ) -> Rest:
         event = self._decide(instance.run, step, result)
         try:
-            return await self._record(instance, event)
+            return await self._record(instance, event, in_doubt=in_doubt)
         except NotStorable as error:
-            return await self._record(
-                instance, self._decide(instance.run, step, _not_storable(error))
-            )
+            event = self._decide(instance.run, step, _not_storable(error))
+            return await self._record(instance, event, in_doubt=in_doubt)
 
     def _decide(self, run: Run, step: Step, result: Result) -> Event:
         return conclude(
@@ -282,23 +289,33 @@ class Driver:
         now_ms = self._clock.now_ms()
         return advance(run, now_ms=now_ms, timeout_s=self._limits.machine_timeout_s)
 
-    async def _record(self, instance: Instance, event: Event) -> Rest:
+    async def _record(self, instance: Instance, event: Event, *, in_doubt: bool = False) -> Rest:
         """The row first, then the run: nothing follows an event that is not durable."""
         rest = self.rest(instance, event)
         row, carried = loggable(instance.run, event)
         if row is not None:
-            await self._write(instance, row, rest)
+            await self._write(instance, row, rest, in_doubt=in_doubt)
         _apply(instance, event, carried, written=row is not None)
         return rest
 
-    async def _write(self, instance: Instance, row: Event, rest: Rest) -> None:
-        """Again while the database is unavailable; a row that was written after all is enough."""
+    async def _write(
+        self, instance: Instance, row: Event, rest: Rest, *, in_doubt: bool = False
+    ) -> None:
+        """Again while the database is unavailable; a row that was written after all is enough.
+
+        `in_doubt`: a local step's commit had no answer, so a row that stands here may be its own.
+        That row is the truth then, and whoever folds the history goes on with it.
+        """
         pause_s = self._limits.write_pause_s
         for _ in range(self._limits.write_attempts):
             try:
-                await self._log.append(instance, row, rest, at=self._clock.now_ms())
+                if in_doubt:
+                    async with self._log.session() as session:
+                        await session.append(instance, row, rest, at=self._clock.now_ms())
+                else:
+                    await self._log.append(instance, row, rest, at=self._clock.now_ms())
             except Fenced:
-                if not await self._is_mine(instance):
+                if in_doubt or not await self._is_mine(instance):
                     raise
             except DatabaseUnavailable:
                 await asyncio.sleep(pause_s)

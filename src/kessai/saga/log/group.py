@@ -31,8 +31,8 @@ from kessai.saga.log.sql import SqlLog
 
 MAX_ROWS = 500
 MAX_BYTES = 4_000_000
-# A group is sent again after zombies were sifted out; each time at least one of them is gone.
-MAX_SIFTS = MAX_ROWS + 1
+# How often a row that nothing stands in the way of any more is sent again.
+MAX_BLOCKED = 3
 MIN_TURNS, MAX_TURNS = 4, 12
 Place = tuple[str, int]
 
@@ -136,20 +136,23 @@ class GroupLog(SqlLog, ABC):
         return items
 
     async def _write(self, items: Sequence[Item]) -> None:
+        blocked = 0
         try:
-            for _ in range(MAX_SIFTS):
-                if not items:
-                    return
+            while items:
                 try:
                     await self.send(items)
-                except Duplicate:
-                    items = await self._sift(items)
+                except Duplicate as error:
+                    left = await self._sift(items)
+                    blocked = blocked + 1 if len(left) == len(items) else 0
+                    if blocked and (len(left) > 1 or blocked > MAX_BLOCKED):
+                        # Two of them want one key, or the database takes two keys for the same.
+                        return await self._write_halves(left, error)
+                    items = left
                     continue
                 for item in items:
                     if not item.done.done():
                         item.done.set_result(None)
-                return
-            raise DatabaseUnavailable("the saga log's group found no end")
+                return None
         except ConstraintViolated as error:
             await self._write_halves(items, error)
         except DatabaseUnavailable as error:
@@ -157,17 +160,24 @@ class GroupLog(SqlLog, ABC):
             for item in items:
                 _reject(item, error)
 
-    async def _write_halves(self, items: Sequence[Item], error: ConstraintViolated) -> None:
-        """Until the row that cannot be written stands alone."""
-        if len(items) == 1:
+    async def _write_halves(
+        self, items: Sequence[Item], error: ConstraintViolated | Duplicate
+    ) -> None:
+        """Until the row that cannot be written stands alone; the earlier half goes first."""
+        if len(items) > 1:
+            middle = len(items) // 2
+            await self._write(items[:middle])
+            await self._write(items[middle:])
+        elif isinstance(error, Duplicate) and items[0].machine is None:
+            _reject(items[0], DatabaseUnavailable("the saga log's row finds no place"))
+        else:
             _reject(items[0], error)
-            return
-        middle = len(items) // 2
-        await self._write(items[:middle])
-        await self._write(items[middle:])
 
     async def _sift(self, items: Sequence[Item]) -> list[Item]:
-        """Answers whoever is written already, is fenced, or has a taken key; returns the rest."""
+        """Answers whoever is written already, is fenced, or has a taken key; returns the rest.
+
+        A start is sent once, so an instance that is there already was started before.
+        """
         present = await self.present(items)
         named = [one for item in items if (one := item.machine) and one.business_key is not None]
         taken = await self.taken(named) if named else {}
@@ -177,7 +187,9 @@ class GroupLog(SqlLog, ABC):
             epoch = present.get((event.machine_id, event.seq))
             key = (machine.name, cast("str", machine.business_key)) if machine else None
             holder = taken.get(key) if key is not None else None
-            if epoch == event.epoch:
+            if epoch is not None and machine is not None:
+                _reject(item, Duplicate(f"instance {event.machine_id} exists"))
+            elif epoch == event.epoch:
                 if not item.done.done():
                     item.done.set_result(None)
             elif epoch is not None:
@@ -186,9 +198,6 @@ class GroupLog(SqlLog, ABC):
                 _reject(item, Duplicate("the business key has an instance"))
             else:
                 left.append(item)
-        if len(left) == len(items):
-            # Nobody is in the way any more: a transaction that was open has been undone.
-            await asyncio.sleep(0.001)
         return left
 
 

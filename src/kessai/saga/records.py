@@ -92,7 +92,7 @@ class Records:
                     listed = Listed(row, await leases.is_stale(row))
                     if stale in (None, listed.stale):
                         items.append(listed)
-                    before_id = rows[-1].id
+                    before_id = row.id
                     scanned += 1
                 if len(rows) < size:
                     return Page(items, None)

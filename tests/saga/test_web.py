@@ -31,7 +31,8 @@ from kessai.proof.virtual_time import VirtualClock
 from kessai.saga import Engine, EngineLimits, Machine, load
 from kessai.saga.log import SqlLog
 from kessai.saga.records import Records
-from kessai.saga.web import PREFIX, operator_routes
+from kessai.saga.web import PREFIX, operator_routes, present
+from kessai.saga.web.models import StateView
 
 TOKEN = "token-of-the-test"
 NOBODY = "0" * 26
@@ -375,7 +376,7 @@ def test_nobody_comes_in_without_token_and_role_and_viewers_change_nothing() -> 
                 answer = await desk.client.get(f"{PREFIX}{path}", headers=headers)
                 assert codes(answer) == (403, "FORBIDDEN")
         url = f"{PREFIX}/{instance_id}/skip"
-        nameless = [caller("operator", ""), caller("operator", "x" * 101)]
+        nameless = [caller("operator", name) for name in ("", "x" * 101, "mei\x7f")]
         for headers in [*strangers, caller("viewer"), *nameless]:
             answer = await desk.client.post(url, json=body, headers=headers)
             assert codes(answer) == (403, "FORBIDDEN")
@@ -403,6 +404,36 @@ def test_the_picture_is_coloured_by_what_became_of_each_state() -> None:
         assert codes(wrong) == (422, "VALIDATION")
 
     at_the_desk(story)
+
+
+def a_state(state: str, status: str, **more: Any) -> StateView:
+    empty = dict.fromkeys(StateView.model_fields)
+    given = {"n": 1, "name": state, "type": "ServiceTask", "attempt": 1, "token": "", "input": ()}
+    return StateView.model_validate(
+        {**empty, **given, "superseded": False, "state": state, "status": status, **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        ([a_state("B", "SU"), a_state("A", "SK")], [("B", "SU"), ("A", "SK")]),
+        ([a_state("A", "UN", superseded=True), a_state("A", "SU")], [("A", "SU")]),
+        ([a_state("A", "SU", undo_status="SU")], [("A", "undone")]),
+        ([a_state("A", "SU", undo_status="UN")], [("A", "SU")]),
+        # Iterations of a Loop: the worst of them, and undone only when all are.
+        ([a_state("A", "SU"), a_state("A", "FA"), a_state("A", "SU")], [("A", "FA")]),
+        ([a_state("A", "UN"), a_state("A", "FA")], [("A", "UN")]),
+        ([a_state("A", "SU"), a_state("A", "RU")], [("A", "RU")]),
+        ([a_state("A", "SU", undo_status="SU"), a_state("A", "SU")], [("A", "SU")]),
+        ([a_state("A", "SU"), a_state("A", "SU", undo_status="SU")], [("A", "SU")]),
+        ([a_state("A", "SU", undo_status="SU")] * 2, [("A", "undone")]),
+    ],
+)
+def test_what_a_picture_shows_of_a_state(
+    states: list[StateView], shown: list[tuple[str, str]]
+) -> None:
+    assert list(present.outcome(states).items()) == shown
 
 
 def test_an_instance_whose_engine_is_gone_is_stale_until_somebody_takes_it() -> None:

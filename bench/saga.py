@@ -19,21 +19,32 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import uvloop
+from sqlalchemy import insert, select, text
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
-from kessai.saga import METADATA, Engine, Machine, MemoryLog, load
+from kessai.saga import (
+    METADATA,
+    SG_EVENT,
+    SG_MACHINE,
+    Engine,
+    Filter,
+    Machine,
+    MemoryLog,
+    load,
+)
 
 STEPS = ("Reserve", "Pay", "Pack", "Ship")
 PLANS = {"memory": (1, 32), "sqlite": (1, 8, 32), "mysql": (1, 8, 32)}
@@ -101,7 +112,9 @@ class Row:
 
 
 @asynccontextmanager
-async def an_engine(store: str, url: str, owner: str) -> AsyncIterator[tuple[Engine, Shop, object]]:
+async def an_engine(
+    store: str, url: str, owner: str
+) -> AsyncIterator[tuple[Engine, Shop, Db | None]]:
     clock, chance = SystemClock(), SeededChance(owner)
     db: Db | None = None if store == "memory" else await open_database(url)
     if db is not None:
@@ -157,16 +170,67 @@ async def measure(store: str, url: str, concurrency: int, seconds: float, owner:
         return row
 
 
-async def check_log(db: object, sagas: int) -> None:
+async def check_log(db: Db, sagas: int) -> None:
     """Five rows for each saga that ended, and nobody still marked as running."""
-    from sqlalchemy import text
-
-    async with db.read() as tx:  # type: ignore[attr-defined]
-        events = (await tx.run(text("SELECT count(*) FROM sg_event"))).scalar()
-        running = (await tx.run(text("SELECT count(*) FROM sg_machine WHERE running=1"))).scalar()
-        ended = (await tx.run(text("SELECT count(*) FROM sg_machine WHERE status='SU'"))).scalar()
+    async with db.read() as tx:
+        (events, running, ended) = [
+            cast("int", (await tx.run(text(f"SELECT count(*) FROM {what}"))).scalar())
+            for what in ("sg_event", "sg_machine WHERE running=1", "sg_machine WHERE status='SU'")
+        ]
     if running or events != ended * 5 or ended < sagas:
         raise SystemExit(f"void: {events} events, {ended} ended, {running} running, {sagas} done")
+
+
+async def fill(db: Db, owner: str, count: int) -> None:
+    """Finished instances as the engine writes them, copied from one that really ran."""
+    async with db.read() as tx:
+        row = dict((await tx.run(select(SG_MACHINE).limit(1))).one())
+        same = SG_EVENT.c.machine_id == row["id"]
+        events = [dict(one) for one in (await tx.run(select(SG_EVENT).where(same))).all()]
+    for begun in range(0, count, 1000):
+        ids = [f"{n:026d}" for n in range(begun, begun + 1000)]
+        async with db.transaction() as tx:
+            machines = [{**row, "id": one, "owner": owner, "business_key": one} for one in ids]
+            await tx.run(insert(SG_MACHINE), machines)
+            rows = [{**event, "machine_id": one} for one in ids for event in events]
+            await tx.run(insert(SG_EVENT), rows)
+
+
+async def measure_history(store: str, url: str, count: int) -> dict[str, float]:
+    """Milliseconds of starting and ending one saga, of a look for orphans, and of three lists."""
+    async with an_engine(store, url, "one") as (engine, _, db):
+        if db is None:
+            raise SystemExit("a history needs a database")
+        params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200}
+        await engine.execute("bench", params)
+        await fill(db, engine.owner, count)
+        return {
+            "start_ms": await median_ms(lambda: engine.execute("bench", params)),
+            "recover_ms": await median_ms(engine.tick),
+            "list_ms": await median_ms(lambda: engine.list(Filter(limit=50))),
+            "list_failed_ms": await median_ms(lambda: engine.list(Filter(status="UN"))),
+            "list_running_ms": await median_ms(lambda: engine.list(Filter(running=True))),
+        }
+
+
+async def median_ms(ask: Callable[[], Awaitable[object]]) -> float:
+    times: list[float] = []
+    for _ in range(61):
+        begun = time.perf_counter()
+        await ask()
+        times.append((time.perf_counter() - begun) * 1000)
+    return sorted(times)[30]
+
+
+def histories(store: str, folder: Path, count: int) -> None:
+    few, many = 1000, count
+    found = {
+        size: asyncio.run(measure_history(store, a_url(store, folder / f"h{size}"), size))
+        for size in (few, many)
+    }
+    for name, before in found[few].items():
+        after = found[many][name]
+        print(f"{name:>18} {before:8.2f} {after:8.2f}   ratio {after / before:.2f}")
 
 
 def in_process(store: str, url: str, concurrency: int, seconds: float, owner: str) -> Row:
@@ -204,8 +268,13 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, action="append")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--history", type=int, help="finished instances, beside 1,000")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.history:
+        with tempfile.TemporaryDirectory() as folder:
+            histories((options.store or ["sqlite"])[0], Path(folder), options.history)
+        return
     stores = options.store or [
         one for one in PLANS if one != "mysql" or shutil.which("mariadbd") is not None
     ]

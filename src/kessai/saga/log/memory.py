@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -51,13 +52,13 @@ class MemoryLog:
 
     async def create(self, instance: Instance, event: Event, *, owner: str, at: int) -> None:
         row = new_row(instance, event, owner=owner, at=at)
+        if row.id in self._machines:
+            raise Duplicate(f"instance {row.id} exists")
         if row.business_key is not None:
             key = (row.name, row.business_key)
             if key in self._keys:
                 raise Duplicate(f"business key {row.business_key!r} has an instance")
             self._keys[key] = row.id
-        elif row.id in self._machines:
-            raise Duplicate(f"instance {row.id} exists")
         self._put(row)
         if row.parent_id is not None:
             self._children[row.parent_id] = row.id
@@ -94,7 +95,8 @@ class MemoryLog:
                 ended_at=None,
             )
         )
-        self._change(instance_id, event, rest, at)
+        if "end" in event.body:
+            self._change(instance_id, event, rest, at)
 
     async def machine(self, instance_id: str) -> MachineRow | None:
         return self._machines.get(instance_id)
@@ -109,7 +111,7 @@ class MemoryLog:
         """Encoded only now: nobody reads the history of most instances."""
         kept = enumerate(self._events.get(instance_id, ()), 1)
         return [
-            EventRow(instance_id, seq, epoch, one.kind, at, one.name, one.status, encode(one.body))
+            EventRow(instance_id, seq, epoch, one.kind, at, one.name, one.status, _text(one))
             for seq, (one, epoch, at) in kept
         ]
 
@@ -165,6 +167,7 @@ class MemoryLog:
 
     async def purge(self, ended_before_ms: int, limit: int) -> int:
         old = [row for row in self._machines.values() if _is_old(row, ended_before_ms)]
+        old.sort(key=lambda row: (row.ended_at or 0, row.id))
         pending = [row.id for row in old[:limit]]
         deleted = 0
         while pending:
@@ -213,6 +216,11 @@ class MemoryLog:
                 needs_operator=int(rest.needs_operator),
             )
         )
+
+
+def _text(event: Event) -> str:
+    """Of any length: it takes no place in a row."""
+    return encode(event.body, sys.maxsize)
 
 
 def _is_old(row: MachineRow, ended_before_ms: int) -> bool:

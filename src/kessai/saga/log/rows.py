@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import cast
 
+import msgspec
+
 from kessai.kernel.errors import JsonValue
 from kessai.saga.history import Body, Event, EventKind, NotStorable, Run
 from kessai.saga.log.tables import NAME_LENGTH
@@ -109,7 +111,8 @@ class Filter:
     limit: int = 50
 
 
-_ENCODER = json.JSONEncoder(
+_FAST = msgspec.json.Encoder()
+_EXACT = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 )
 
@@ -117,11 +120,21 @@ _ENCODER = json.JSONEncoder(
 def encode(body: Mapping[str, JsonValue], limit: int = EVENT_CHARACTERS) -> str:
     """Raises `NotStorable`."""
     try:
-        data = _ENCODER.encode(body)
-    except ValueError as error:
-        raise NotStorable(str(error)) from error
+        data = _FAST.encode(body).decode()
+    except (TypeError, OverflowError, ValueError):
+        data = _encode_exactly(body)
     if len(data) > limit:
         raise NotStorable(f"an event has at most {limit} characters")
+    return data
+
+
+def _encode_exactly(body: Mapping[str, JsonValue]) -> str:
+    """What the fast encoder does not know: numbers beyond 64 bits, an expression's own kinds."""
+    try:
+        data = _EXACT.encode(body)
+        data.encode()
+    except (TypeError, ValueError) as error:
+        raise NotStorable(str(error)) from error
     return data
 
 

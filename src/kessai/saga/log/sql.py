@@ -70,7 +70,8 @@ class SqlSession:
         }
         if (await self._tx.run(sql.CLAIM, values)).rowcount != 1:
             raise Fenced(f"instance {run.instance_id} was claimed")
-        await self._change(instance, event, rest, at)
+        if "end" in event.body:
+            await self._change(instance, event, rest, at)
 
     async def machine(self, instance_id: str) -> MachineRow | None:
         return await self._one(sql.MACHINE, {"m": instance_id})
@@ -118,11 +119,11 @@ class SqlSession:
 
     async def orphans(self, owner: str, now_ms: int, limit: int) -> Sequence[tuple[str, str]]:
         rows = await self._tx.run(sql.ORPHANS, {"o": owner, "now": now_ms, "n": limit})
-        return [(row["id"], row["owner"]) for row in rows.all()]
+        return sorted((row["id"], row["owner"]) for row in rows.all())
 
     async def own_running(self, owner: str, before_ms: int) -> Sequence[str]:
         rows = await self._tx.run(sql.OWN, {"o": owner, "before": before_ms})
-        return [row["id"] for row in rows.all()]
+        return sorted(row["id"] for row in rows.all())
 
     async def purge(self, ended_before_ms: int, limit: int) -> int:
         rows = await self._tx.run(sql.OLD, {"before": ended_before_ms, "n": limit})
@@ -166,8 +167,10 @@ def after_claim(run: Run, event: Event) -> tuple[str, str | None]:
     from_claim = Run(run.machine, run.instance_id, status=run.status, compensation=run.compensation)
     only: Body = {key: event.body[key] for key in ("op", "at", "forward") if key in event.body}
     apply_claim(from_claim, only)
-    compensation = "RU" if "undo" in event.body else from_claim.compensation
-    return from_claim.status, compensation
+    if "undo" not in event.body:
+        return from_claim.status, from_claim.compensation
+    # What had succeeded or failed before stays so while it is undone.
+    return "UN" if from_claim.status == "RU" else from_claim.status, "RU"
 
 
 class SqlLog:

@@ -70,9 +70,10 @@ CHILD = (
 )
 HISTORY = select(SG_EVENT).where(_e.machine_id == bindparam("m")).order_by(_e.seq)
 EPOCH_AT = select(_e.epoch).where(_e.machine_id == bindparam("m"), _e.seq == bindparam("s"))
+# What runs is never due. Asked for `running = 0` as well, SQLite would take that index.
 DUE = (
     select(_m.id)
-    .where(_m.due_at <= bindparam("now"), _m.running == literal_column("0"))
+    .where(_m.due_at <= bindparam("now"))
     .order_by(_m.due_at)
     .limit(bindparam("n"))
 )
@@ -87,6 +88,7 @@ PREDECESSORS = (
     .where(_n.owner.like(bindparam("prefix"), escape="\\"), _n.owner != bindparam("o"))
     .values(lease_until=literal_column("0"))
 )
+# Without an order: asked for one by id, SQLite walks through every instance that ever was.
 ORPHANS = (
     select(_m.id, _m.owner)
     .select_from(SG_MACHINE.outerjoin(SG_ENGINE, _m.owner == _n.owner))
@@ -95,17 +97,12 @@ ORPHANS = (
         _m.owner != bindparam("o"),
         or_(_n.owner.is_(None), _n.lease_until < bindparam("now")),
     )
-    .order_by(_m.id)
     .limit(bindparam("n"))
 )
-OWN = (
-    select(_m.id)
-    .where(
-        _m.running == literal_column("1"),
-        _m.owner == bindparam("o"),
-        _m.started_at < bindparam("before"),
-    )
-    .order_by(_m.id)
+OWN = select(_m.id).where(
+    _m.running == literal_column("1"),
+    _m.owner == bindparam("o"),
+    _m.started_at < bindparam("before"),
 )
 FORGET = delete(SG_ENGINE).where(
     _n.lease_until < bindparam("now"),
@@ -119,9 +116,9 @@ OLD = (
     .where(
         _m.ended_at < bindparam("before"),
         _m.parent_id.is_(None),
-        _m.running == literal_column("0"),
+        _m.running != literal_column("1"),
         _m.due_at.is_(None),
-        _m.needs_operator == literal_column("0"),
+        _m.needs_operator != literal_column("1"),
     )
     .order_by(_m.ended_at)
     .limit(bindparam("n"))

@@ -53,8 +53,9 @@ fmt: $(DEV_STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
-bench: $(DEV_STAMP) ## purchases a second, and how long they take
+bench: $(DEV_STAMP) ## purchases and sagas a second, and how long they take
 	$(BIN)/python bench/purchase.py
+	$(BIN)/python bench/saga.py
 
 lock: ## write the hash-pinned requirements anew (needs uv)
 	uv pip compile requirements/build.in --universal --generate-hashes --no-emit-index-url --no-header \

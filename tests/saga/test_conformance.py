@@ -149,3 +149,12 @@ def test_a_file_that_holds_no_cases_is_refused(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     with pytest.raises(Unreadable, match=r"cases\.json"):
         run(path)
+
+
+def test_a_kind_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cases.json"
+    path.write_text(json.dumps({"cases": [a_case()]}))
+    with pytest.raises(Unreadable, match="a case has no 'expr'"):
+        run(path, kind="expressions")
+    with pytest.raises(Unreadable, match="no cases of the kind 'other'"):
+        run(path, kind="other")

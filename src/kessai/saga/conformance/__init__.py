@@ -23,15 +23,17 @@ def run(cases: Path, machines: Sequence[Path] = (), kind: str | None = None) -> 
     `machines`: folders with definitions, by default those beside the file. Raises `Unreadable`.
     """
     content = read_cases(cases)
-    match kind or _kind_of(content):
-        case "traces":
-            return check_traces(content, read_library(cases, machines))
-        case "expressions":
-            return check_expressions(content)
-        case "parsing":
-            return check_parsing(content)
-        case other:
-            raise Unreadable(f"{cases}: no cases of the kind {other!r}")
+    try:
+        match kind or _kind_of(content):
+            case "traces":
+                return check_traces(content, read_library(cases, machines))
+            case "expressions":
+                return check_expressions(content)
+            case "parsing":
+                return check_parsing(content)
+    except KeyError as error:
+        raise Unreadable(f"{cases}: a case has no {error}") from error
+    raise Unreadable(f"{cases}: no cases of the kind {kind!r}")
 
 
 def _kind_of(cases: Sequence[Json]) -> str:

@@ -117,7 +117,7 @@ OLD = (
         _m.ended_at < bindparam("before"),
         _m.parent_id.is_(None),
         _m.running != literal_column("1"),
-        _m.due_at.is_(None),
+        func.coalesce(_m.due_at, literal_column("0")) == literal_column("0"),
         _m.needs_operator != literal_column("1"),
     )
     .order_by(_m.ended_at)

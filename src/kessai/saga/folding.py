@@ -106,14 +106,17 @@ def reload(run: Run) -> None:
     A repeated attempt supersedes the earlier one, forward or undoing; in update mode it has no row
     of its own and takes the earlier one's place. Doing it twice changes nothing.
     """
+    if any(step.replaces is not None for step in run.steps.values()):
+        _project_updates(run)
     for step in run.steps.values():
         if step.again_for is not None and step.again_for in run.steps:
             run.steps[step.again_for].superseded = True
         undone = run.steps.get(step.undoes) if step.undoes is not None else None
         if undone is not None and undone.undone_by not in (None, step.n):
             step.superseded = True
-    if not any(step.replaces is not None for step in run.steps.values()):
-        return
+
+
+def _project_updates(run: Run) -> None:
     order: list[Step] = []
     place: dict[int, int] = {}
     now: dict[int, int] = {}
@@ -129,11 +132,13 @@ def reload(run: Run) -> None:
             again_for = before.again_for
             order[at] = replace(step, input=before.input, again_for=again_for, replaces=None)
     for step in order:
-        step.undoes = now.get(step.undoes, step.undoes) if step.undoes is not None else None
+        while step.undoes in now:
+            step.undoes = now[step.undoes]
+        step.replaces = None
     run.steps = {step.n: step for step in order}
     for step in order:
-        if step.undoes is not None and step.undoes in run.steps:
-            undone = run.steps[step.undoes]
+        undone = run.steps.get(step.undoes) if step.undoes is not None else None
+        if undone is not None and step.n >= (undone.undone_by or 0):
             undone.undone_by, undone.undo_status = step.n, step.status
 
 

@@ -35,6 +35,7 @@ from kessai.kernel.clock import SystemClock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
+from kessai.kernel.server import settle_memory
 from kessai.saga import (
     METADATA,
     SG_EVENT,
@@ -124,6 +125,7 @@ async def an_engine(
     engine = Engine(
         log, {"shop": shop}, [machine()], clock, RandomIds(clock, chance), chance, owner
     )
+    settle_memory()  # as every service of the product does at its start
     heart = asyncio.get_running_loop().create_task(engine.run())
     try:
         yield engine, shop, db

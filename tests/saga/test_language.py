@@ -431,3 +431,11 @@ def test_tasks_are_found_by_name() -> None:
     for name in ("S", "Z"):
         with pytest.raises(KeyError):
             loaded.task(name)
+
+
+def test_the_name_of_a_file_is_as_good_as_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(machine()))
+    assert load(str(path)) == load(path)
+    with pytest.raises(DefinitionError, match="the file cannot be read"):
+        load(str(tmp_path / "missing.yaml"))

@@ -45,12 +45,13 @@ def outputs_of(draft: Draft, task: Task, value: JsonValue) -> Body:
     """Output entries over a result; a result of null has none. Raises `Stopped`."""
     if not task.output or value is None:
         return {}
-    scope = Scope(root=value, sequence=draft.sequence)
+    scope: Scope | None = None
     outputs: Body = {}
     for name, template in task.output:
         if template.expression is not None and template.expression.is_root:
             outputs[name] = value
             continue
+        scope = scope or Scope(root=value, sequence=draft.sequence)
         try:
             outputs[name] = cast("JsonValue", template.evaluate(scope))
         except ExpressionError as error:

@@ -32,6 +32,8 @@ class Document:
 
 def read_document(source: Source) -> Document:
     """Raises `DefinitionError` where there is no object to read attributes from."""
+    if isinstance(source, str) and _names_a_file(source):
+        source = FilePath(source)
     if isinstance(source, Mapping):
         document = Document(source, NOWHERE)
     else:
@@ -55,6 +57,11 @@ def check_size(document: Document) -> None:
         path = ("States", str(list(states)[MAX_STATES]))
         finding = Finding(path, f"is one too many: a machine has at most {MAX_STATES} states")
         raise DefinitionError.because(document.places.locate([finding]))
+
+
+def _names_a_file(source: str) -> bool:
+    """One line that ends like a file's name is no definition in any format."""
+    return "\n" not in source and source.lower().endswith((".json", *_YAML))
 
 
 def _text(source: str | bytes | FilePath) -> str:

@@ -53,7 +53,7 @@ def explain(source: Source) -> Report:
 
 
 def load(source: Source, *, strict: bool = False) -> Machine:
-    """Text, a file or a parsed object. Raises `DefinitionError`; `strict` refuses doubts too."""
+    """Text, a file, its name or a parsed object. Raises `DefinitionError`; `strict` refuses doubts too."""
     report = explain(source)
     refused = report.errors or (report.doubts if strict else ())
     if report.machine is None or refused:

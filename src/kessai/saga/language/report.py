@@ -53,7 +53,10 @@ def explain(source: Source) -> Report:
 
 
 def load(source: Source, *, strict: bool = False) -> Machine:
-    """Text, a file, its name or a parsed object. Raises `DefinitionError`; `strict` refuses doubts too."""
+    """Text, a file, its name or a parsed object; `strict` refuses doubts, too.
+
+    Raises `DefinitionError`.
+    """
     report = explain(source)
     refused = report.errors or (report.doubts if strict else ())
     if report.machine is None or refused:

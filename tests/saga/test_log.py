@@ -1,22 +1,30 @@
-"""The saga log's tables: the migration makes what the code uses, and keys are the fence."""
+"""The saga log's tables: the migrations make what the code uses, and keys are the fence."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, MetaData, create_engine, inspect
+from sqlalchemy import Connection, inspect
+from tests.saga.log_world import Writer, an_end
+from tests.support.mariadb import MARIADB, server
 
-from kessai.saga import METADATA, saga_tables_v1
+from kessai.kernel.db import Db, open_database
+from kessai.saga import METADATA, saga_tables_v1, saga_tables_v2
+from kessai.saga.log import log_of
 
 
-def described(connection: Connection) -> dict[str, object]:
+def described(connection: Connection) -> dict[str, Any]:
+    """Without the order of the columns: a later migration adds at the end."""
     found = inspect(connection)
     return {
         table: {
-            "columns": [
-                (column["name"], str(column["type"]), column["nullable"])
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
                 for column in found.get_columns(table)
-            ],
+            },
             "key": found.get_pk_constraint(table)["constrained_columns"],
             "unique": [one["column_names"] for one in found.get_unique_constraints(table)],
             "indexes": sorted(
@@ -27,13 +35,52 @@ def described(connection: Connection) -> dict[str, object]:
     }
 
 
-def test_the_migration_and_the_tables_agree() -> None:
-    by_migration, by_tables = create_engine("sqlite://"), create_engine("sqlite://")
-    with by_migration.connect() as migrated, by_tables.connect() as created:
-        saga_tables_v1(Operations(MigrationContext.configure(migrated)))
-        METADATA.create_all(created)
-        assert described(migrated) == described(created)
-        assert sorted(MetaData().tables) == []
-        assert described(migrated)["sg_event"]["key"] == ["machine_id", "seq"]  # type: ignore[index]
-    by_migration.dispose()
-    by_tables.dispose()
+def migrate(connection: Connection) -> None:
+    operations = Operations(MigrationContext.configure(connection))
+    saga_tables_v1(operations)
+    saga_tables_v2(operations)
+
+
+async def opened(kind: str) -> Db:
+    url = server().url(server().fresh_schema()) if kind == "mariadb" else "sqlite:"
+    return await open_database(url)
+
+
+def shape_of(db: Db) -> dict[str, Any]:
+    shapes: list[dict[str, Any]] = []
+    db.migrate(lambda connection: shapes.append(described(connection)))
+    return shapes[0]
+
+
+KINDS = ["sqlite", pytest.param("mariadb", marks=MARIADB)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_migrations_and_the_tables_agree(kind: str) -> None:
+    by_migration, by_tables = await opened(kind), await opened(kind)
+    by_migration.migrate(migrate)
+    by_tables.migrate(METADATA.create_all)
+    migrated = shape_of(by_migration)
+
+    assert migrated == shape_of(by_tables)
+    assert sorted(migrated) == sorted(METADATA.tables) == ["sg_engine", "sg_event", "sg_machine"]
+    assert migrated["sg_event"]["key"] == ["machine_id", "seq"]
+    assert ["name", "business_key"] in migrated["sg_machine"]["unique"]
+    await by_migration.close()
+    await by_tables.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_log_writes_into_what_the_migrations_made(kind: str) -> None:
+    """Each value into its own column, wherever a migration put that."""
+    db = await opened(kind)
+    db.migrate(migrate)
+    log = log_of(db)
+    writer = Writer(log)
+    await writer.create("i-1", key="o-1", parent="p:1")
+    await writer.append("i-1", an_end())
+    row = await writer.row("i-1")
+    assert row is not None
+    assert (row.business_key, row.parent_id, row.status, row.ended_at) == ("o-1", "p:1", "SU", 1000)
+    await log.close()
+    await db.close()

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
+from sqlalchemy import update
 from tests.saga.world import (
     Notes,
     Shop,
     a_database,
+    a_machine,
+    a_task,
     an_engine,
     events,
     goes_on,
@@ -317,6 +320,32 @@ class Losing:
         if self.lose:
             self.lose = False
             raise DatabaseUnavailable("lost after the commit")
+
+
+def test_a_history_that_nobody_understands_keeps_no_other_from_being_taken_up() -> None:
+    async def story() -> None:
+        db, shop = await a_database(), Gated()
+        shop.gate = asyncio.Event()
+        gone = a_machine({"Gone": a_task("reserve")}, name="gone")
+        dead = an_engine(db, shop, gone, order_saga())
+        ids = []
+        for name in ("gone", "order", "order"):
+            ids.append(await dead.begin(name, {"orderId": "o-1"}))
+            await asyncio.sleep(0.01)
+        lost, broken, good = ids
+        await dead.close()
+        shop.gate = None
+        async with db.transaction() as tx:
+            await tx.run(update(SG_EVENT).where(SG_EVENT.c.machine_id == broken).values(data="{"))
+
+        heir = an_engine(db, shop, order_saga(), owner="two")
+        assert await goes_on(heir, good) == ("SU", None)
+        rows = {row["id"]: row["running"] for row in await machines(db)}
+        assert rows == {lost: 1, broken: 1, good: 0}
+        await heir.close()
+        await db.close()
+
+    run_virtual(story())
 
 
 def test_every_event_of_a_run_is_readable_json() -> None:

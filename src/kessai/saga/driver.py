@@ -29,11 +29,12 @@ from kessai.saga.limits import EngineLimits
 from kessai.saga.log import NO_REST, Instance, Rest, SagaLog
 from kessai.saga.outcome import rest_after
 from kessai.saga.services import Bound, Services, StepContext, plain
+from kessai.saga.tasks import end_all
+from kessai.saga.writer import Writer
 
 Classify = Callable[[BaseException], Thrown]
 
 _log = get_log("kessai.saga")
-_WRITE_PAUSE_MAX_S = 1.0
 
 
 class Subs(Protocol):
@@ -48,6 +49,7 @@ class Driver:
     def __init__(
         self,
         log: SagaLog,
+        writer: Writer,
         services: Services,
         subs: Subs,
         clock: Clock,
@@ -56,6 +58,7 @@ class Driver:
         classify: Classify,
     ) -> None:
         self._log = log
+        self._writer = writer
         self._services = services
         self._subs = subs
         self._clock = clock
@@ -107,9 +110,7 @@ class Driver:
 
     async def close(self) -> None:
         """Ends the calls of asynchronous states, which nobody waits for."""
-        for task in self._behind:
-            task.cancel()
-        await asyncio.gather(*self._behind, return_exceptions=True)
+        await end_all(list(self._behind))
 
     async def _drive_loop(self, instance: Instance) -> Rest:
         """Open iterations are asked side by side; their results are written one after another."""
@@ -128,9 +129,7 @@ class Driver:
                     if run.running and result is not None:
                         rest = await self._conclude(instance, run.steps[n], result)
         finally:
-            for task in asked.values():
-                task.cancel()
-            await asyncio.gather(*asked.values(), return_exceptions=True)
+            await end_all(list(asked.values()))
         return rest
 
     def _ask_open(
@@ -294,41 +293,9 @@ class Driver:
         rest = self.rest(instance, event)
         row, carried = loggable(instance.run, event)
         if row is not None:
-            await self._write(instance, row, rest, in_doubt=in_doubt)
+            await self._writer.append(instance, row, rest, in_doubt=in_doubt)
         _apply(instance, event, carried, written=row is not None)
         return rest
-
-    async def _write(
-        self, instance: Instance, row: Event, rest: Rest, *, in_doubt: bool = False
-    ) -> None:
-        """Again while the database is unavailable; a row that was written after all is enough.
-
-        `in_doubt`: a local step's commit had no answer, so a row that stands here may be its own.
-        That row is the truth then, and whoever folds the history goes on with it.
-        """
-        pause_s = self._limits.write_pause_s
-        for _ in range(self._limits.write_attempts):
-            try:
-                if in_doubt:
-                    async with self._log.session() as session:
-                        await session.append(instance, row, rest, at=self._clock.now_ms())
-                else:
-                    await self._log.append(instance, row, rest, at=self._clock.now_ms())
-            except Fenced:
-                if in_doubt or not await self._is_mine(instance):
-                    raise
-            except DatabaseUnavailable:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _WRITE_PAUSE_MAX_S)
-                continue
-            return
-        raise DatabaseUnavailable("the saga log cannot be written")
-
-    async def _is_mine(self, instance: Instance) -> bool:
-        """The next place in the history holds a row of this epoch: our own earlier attempt."""
-        run = instance.run
-        async with self._log.reading() as session:
-            return await session.epoch_at(run.instance_id, run.seq + 1) == instance.epoch
 
 
 def _apply(instance: Instance, event: Event, carried: Body, *, written: bool) -> None:

@@ -37,6 +37,7 @@ from kessai.saga.services import Services, classify, plain
 from kessai.saga.steering import NO_ORDER, Desk, Order, Steering
 from kessai.saga.subs import Child, Steer, SubMachines
 from kessai.saga.tasks import Tasks
+from kessai.saga.writer import Writer
 
 _log = get_log("kessai.saga")
 Params = Mapping[str, JsonValue]
@@ -81,7 +82,10 @@ class Engine:
         self._tasks = Tasks()
         steer = Steer(self._start_child, self._forward, self._compensate, self._end_of)
         subs = SubMachines(self._log, steer)
-        self._driver = Driver(self._log, bound, subs, clock, chance, self._limits, classify)
+        self._writer = Writer(self._log, clock, self._limits)
+        self._driver = Driver(
+            self._log, self._writer, bound, subs, clock, chance, self._limits, classify
+        )
         versions = {(one.name, one.version): one for one in loaded}
         desk = Desk(self.owner, clock.now_ms, self._driver.rest, self._launch_after)
         self._steering = Steering(self._log, versions, desk)
@@ -244,8 +248,12 @@ class Engine:
         """Stops driving and gives the lease up, so that a successor need not wait for its end."""
         await self._tasks.close()
         await self._driver.close()
-        async with self._log.session() as session:
-            await session.renew(self.owner, 0)
+        try:
+            async with self._log.session() as session:
+                await session.renew(self.owner, 0)
+        except DatabaseUnavailable as error:
+            # A successor waits until the lease runs out.
+            _log.warning("saga.lease_kept", owner=self.owner, reason=str(error))
         await self._log.close()
 
     # --- within -----------------------------------------------------------------------------
@@ -269,11 +277,9 @@ class Engine:
         return Instance(run, epoch=1, started_at=now_ms), event
 
     async def _create(self, instance: Instance, event: Event) -> None:
-        """Again while the database is unavailable: a row that is there already meets itself."""
         row, _ = loggable(instance.run, event)
-        if row is not None:
-            at = instance.started_at
-            await self._log.create(instance, row, owner=self.owner, at=at)
+        if row is not None and not await self._writer.create(instance, row, owner=self.owner):
+            return
         self._began(instance, event, row)
         self._launch(instance)
 

@@ -18,6 +18,7 @@ from kessai.saga.language import Machine
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import METADATA, MemoryLog
 from kessai.saga.services import classify
+from kessai.saga.tasks import end_all
 
 if TYPE_CHECKING:
     from kessai.saga.engine import Engine
@@ -83,7 +84,7 @@ async def living(engine: Engine) -> AsyncIterator[None]:
             async with asyncio.TaskGroup() as tasks:
                 loop = tasks.create_task(_keep_running(engine), name=f"saga:{engine.owner}")
                 yield
-                loop.cancel()
+                await end_all([loop])
         except BaseExceptionGroup as group:
             # One error is that error: nobody who calls this knows of a group.
             raise group.exceptions[0] if len(group.exceptions) == 1 else group from None

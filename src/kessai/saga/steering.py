@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kessai.kernel.errors import Fenced, NotFound, Refused, VersionConflict
+from kessai.kernel.errors import DatabaseUnavailable, Fenced, NotFound, Refused, VersionConflict
 from kessai.kernel.telemetry import get_log
 from kessai.saga.folding import apply, fold, loggable, reload
 from kessai.saga.history import Body, Event, EventKind, Run
@@ -92,7 +92,7 @@ class Steering:
                 row = await session.machine(instance_id)
                 if row is None or bool(row.running) is redrive:
                     return
-                if row.owner != dead_owner and not redrive:
+                if row.due_at is None if redrive else row.owner != dead_owner:
                     return
                 instance = await self.load(session, row)
                 instance.redrives += redrive
@@ -101,8 +101,11 @@ class Steering:
                 await self._claim(session, instance, decide(instance.run))
         except Fenced:
             return
-        except (Refused, LookupError) as error:
-            _log.error("saga.not_recoverable", instance_id=instance_id, reason=str(error))
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            # One history that nobody understands must not keep the others from being taken up.
+            _log.error("saga.not_recoverable", instance_id=instance_id, reason=repr(error))
             return
         _log.info("saga.taken_over", instance_id=instance_id, redrive=redrive)
 

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextvars import Context
+from typing import Any
 
+from kessai.kernel.telemetry import get_log
 from kessai.saga.outcome import Outcome
+
+_CANCELS = 5
+_log = get_log("kessai.saga")
+
+
+async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancels until they end: one cancelling may be lost on the way.
+
+    Python 3.11's `wait_for`, under which drivers connect, keeps it for itself when the connection
+    comes at the same moment; and a service may think that it knows better.
+    """
+    for _ in range(_CANCELS):
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        ended, tasks = await asyncio.wait(tasks, timeout=1)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # looked at, or the loop complains
+    for task in tasks:
+        _log.error("saga.task_does_not_end", task=task.get_name())
 
 
 class Tasks:
@@ -61,10 +85,7 @@ class Tasks:
 
     async def close(self) -> None:
         self.closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(list(self._tasks.values()))
         for instance_id in list(self._waiting):
             self._wake(instance_id, None)
 

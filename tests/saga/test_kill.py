@@ -1,118 +1,161 @@
-"""A real process killed with SIGKILL: its successor finishes every saga, no effect twice."""
+"""Real processes killed with SIGKILL: whoever is left finishes every saga, no effect twice."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.saga.world import machines, order_saga, prepare
+from sqlalchemy import select
+from tests.saga.kill_process import Ledger, an_engine, machines, prepared
+from tests.saga.world import notes_in
+from tests.support.kernel import eventually
+from tests.support.mariadb import MARIADB, server
 
-from kessai.kernel.chance import SystemChance
-from kessai.kernel.clock import SystemClock
-from kessai.kernel.db import Db, open_database
-from kessai.kernel.ids import RandomIds
-from kessai.saga import Engine, StepContext
+from kessai.kernel.db import Db
+from kessai.saga import SG_EVENT, SG_MACHINE
+from kessai.saga.library import living
 
-SAGAS = 60
 ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("KESSAI_SAGA_KILLS", "5"))
+# How many effects a process makes before it is killed.
+WORK = 120
+DONE = {
+    ("order", "SU"): {"reserve": 1, "pay": 1, "ship": 1},
+    ("order", "UN"): {"reserve": 1, "pay": 1, "refund": 1, "release": 1},
+    ("bulk", "SU"): {"pick": 3, "ship": 1},
+    ("bulk", "UN"): {"pick": 3, "unpick": 3},
+    ("packing", "SU"): {"box": 1, "label": 1},
+}
+UNDONE = {"box": 1, "label": 1, "unbox": 1}
 
 
-class Ledger:
-    """Effects by token in a file of their own, as a remote service keeps them."""
+@dataclass
+class Engines:
+    """Processes on one database; all of them end with the block, by their own pids."""
 
-    def __init__(self, folder: Path) -> None:
-        self._db = sqlite3.connect(folder / "effects.db", isolation_level=None)
-        # SIGKILL does not lose what the system holds, so no fsync is needed here.
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE IF NOT EXISTS effect (token PRIMARY KEY, method)")
+    url: str
+    folder: Path
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
-    async def reserve(self, step: StepContext, *_: object) -> None:
-        await self._do("reserve", step)
+    def start(self, owner: str) -> None:
+        command = [sys.executable, "-m", "tests.saga.kill_process", self.url]
+        path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+        with (self.folder / f"{owner}.log").open("a") as log:
+            self.running[owner] = subprocess.Popen(
+                [*command, str(self.folder), owner],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": path},
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
 
-    async def pay(self, step: StepContext, *_: object) -> None:
-        await self._do("pay", step)
-
-    async def ship(self, step: StepContext, *_: object) -> None:
-        await self._do("ship", step)
-
-    release = refund = fail = ship
-
-    def count(self) -> dict[str, int]:
-        rows = self._db.execute("SELECT method, count(*) FROM effect GROUP BY method")
-        return dict(rows.fetchall())
-
-    async def _do(self, method: str, step: StepContext) -> None:
-        await asyncio.sleep(0.002)
-        values = (step.token, method)
-        self._db.execute("INSERT OR IGNORE INTO effect VALUES (?, ?)", values)
-        await asyncio.sleep(0.002)
+    def kill(self, owner: str) -> None:
+        process = self.running.pop(owner)
+        assert process.poll() is None, (self.folder / f"{owner}.log").read_text()[-3000:]
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
 
 
-def real_engine(db: Db, folder: Path) -> Engine:
-    clock, chance = SystemClock(), SystemChance()
-    services = {"shop": Ledger(folder)}
-    machine = order_saga()
-    return Engine(db, services, [machine], clock, RandomIds(clock, chance), chance, "killed")
+@contextmanager
+def engines(url: str, folder: Path) -> Iterator[Engines]:
+    made = Engines(url, folder)
+    try:
+        yield made
+    finally:
+        for owner in list(made.running):
+            made.kill(owner)
 
 
-async def serve(folder: Path) -> None:
-    """What the process to be killed does: many sagas at once, and a word about it."""
-    db = await open_database(f"sqlite:///{folder}/saga.db")
-    prepare(db)
-    engine = real_engine(db, folder)
-    loop = asyncio.create_task(engine.run())
-    for n in range(SAGAS):
-        async with db.transaction() as tx:
-            await engine.start(tx, "order", f"o-{n}", {"orderId": f"o-{n}"})
-        await asyncio.sleep(0.002)
-        sys.stdout.write("started\n")
-        sys.stdout.flush()
-    await loop
-
-
-def serve_and_die(folder: Path, started_before: int) -> None:
-    program = (
-        "import asyncio; from pathlib import Path; from tests.saga.test_kill import serve; "
-        f"asyncio.run(serve(Path({str(folder)!r})))"
-    )
-    path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-    victim = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert victim.stdout is not None
-    for _ in range(started_before):
-        assert victim.stdout.readline() == "started\n"
-    victim.send_signal(signal.SIGKILL)
-    victim.communicate()
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=MARIADB)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "mariadb":
+        return server().url(server().fresh_schema())
+    return f"sqlite:///{tmp_path}/saga.db"
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("started_before", [5, 30, 60])
-async def test_after_kill_9_every_saga_ends_and_no_effect_happens_twice(
-    tmp_path: Path, started_before: int
-) -> None:
-    serve_and_die(tmp_path, started_before)
+async def test_after_kill_9_a_successor_finishes_every_saga(url: str, tmp_path: Path) -> None:
+    db, ledger = await prepared(url), Ledger(tmp_path)
+    with engines(url, tmp_path) as processes:
+        processes.start("one")
+        await eventually(lambda: ledger.count() > WORK, within_s=60)
+        processes.kill("one")
 
-    db = await open_database(f"sqlite:///{tmp_path}/saga.db")
-    begun = await machines(db)
-    engine = real_engine(db, tmp_path)
-    loop = asyncio.create_task(engine.run())
-    outcomes = [await engine.wait(row["id"], 10) for row in begun]
-    loop.cancel()
-
-    assert len(begun) >= started_before
-    assert all(outcome is not None and outcome.succeeded for outcome in outcomes)
-    n = len(begun)
-    assert Ledger(tmp_path).count() == {"reserve": n, "pay": n, "ship": n}
-    await engine.close()
+    engine = an_engine(db, ledger, "one")
+    async with living(engine):
+        await eventually(lambda: all_rest(db), within_s=30)
+    await assert_nothing_lost_or_doubled(db, ledger)
+    ledger.close()
     await db.close()
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(60 + 20 * KILLS, func_only=True)
+async def test_two_engines_of_which_one_is_killed_again_and_again(url: str, tmp_path: Path) -> None:
+    db, ledger = await prepared(url), Ledger(tmp_path)
+    with engines(url, tmp_path) as processes:
+        processes.start("one")
+        processes.start("two")
+        for kill in range(KILLS):
+            before = ledger.count()
+            await eventually(lambda: ledger.count() > before + WORK, within_s=60)  # noqa: B023
+            victim = ("one", "two")[kill % 2]
+            processes.kill(victim)
+            processes.start(victim)
+        (tmp_path / "stop").touch()
+        await eventually(lambda: all_rest(db), within_s=30)
+        # Nothing was begun by whoever had not seen yet that it should stop.
+        await asyncio.sleep(0.5)
+        await eventually(lambda: all_rest(db), within_s=30)
+
+    await assert_nothing_lost_or_doubled(db, ledger)
+    ledger.close()
+    await db.close()
+
+
+_MOVING = select(SG_MACHINE.c.id).where(
+    (SG_MACHINE.c.running == 1) | SG_MACHINE.c.due_at.is_not(None)
+)
+
+
+async def all_rest(db: Db) -> bool:
+    async with db.read() as tx:
+        return not (await tx.run(_MOVING.limit(1))).all()
+
+
+async def assert_nothing_lost_or_doubled(db: Db, ledger: Ledger) -> None:
+    async with db.read() as tx:
+        rows = (await tx.run(select(SG_MACHINE))).all()
+        events = (await tx.run(select(SG_EVENT.c.machine_id, SG_EVENT.c.seq))).all()
+    by_id = {row["id"]: row for row in rows}
+    effects = ledger.effects()
+
+    assert set(ledger.begun()) <= set(by_id), "a start that was acknowledged is gone"
+    assert set(effects) <= set(by_id), "an effect of an instance that nobody knows"
+    for row in rows:
+        expected = DONE[row["name"], row["status"]]
+        undone = row["name"] == "packing" and row["compensation"] == "SU"
+        found = Counter(effects[row["id"]])
+        assert found == (UNDONE if undone else expected), (row["name"], row["id"])
+        assert row["needs_operator"] == 0
+        assert row["compensation"] == ("SU" if row["status"] == "UN" or undone else None)
+    orders = [row for row in rows if row["name"] == "order"]
+    assert len(await notes_in(db)) == len(orders) > 10
+    assert {row["name"] for row in rows} == {machine.name for machine in machines()}
+
+    histories: dict[str, list[int]] = {}
+    for event in events:
+        histories.setdefault(event["machine_id"], []).append(event["seq"])
+    assert sorted(histories) == sorted(by_id)
+    for seqs in histories.values():
+        assert sorted(seqs) == list(range(1, len(seqs) + 1))

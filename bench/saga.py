@@ -77,6 +77,10 @@ def machine() -> Machine:
     return load(json.dumps({"Name": "bench", "StartState": STEPS[0], "States": states}))
 
 
+class VoidRunError(Exception):
+    """The run proves nothing. (`SystemExit` would end a pool's worker and hang its parent.)"""
+
+
 class Shop:
     """Services that do nothing but answer; they are asynchronous, as a remote one would be."""
 
@@ -149,7 +153,7 @@ async def measure(store: str, url: str, concurrency: int, seconds: float, owner:
                 params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200, "note": "x"}
                 outcome = await engine.execute("bench", params)
                 if outcome is None or not outcome.succeeded:
-                    raise SystemExit(f"void: a saga ended {outcome}")
+                    raise VoidRunError(f"a saga ended {outcome}")
                 done += 1
                 if counts:
                     row.latencies_ms.append((time.perf_counter() - begun) * 1000)
@@ -166,7 +170,7 @@ async def measure(store: str, url: str, concurrency: int, seconds: float, owner:
         row.seconds, row.cpu_s = time.perf_counter() - begun, time.process_time() - cpu
         row.sagas = len(row.latencies_ms)
         if shop.calls != done * len(STEPS):
-            raise SystemExit(f"void: {shop.calls} calls for {done} sagas")
+            raise VoidRunError(f"{shop.calls} calls for {done} sagas")
         if db is not None and owner == "one":
             await check_log(db, done)
         return row
@@ -180,7 +184,7 @@ async def check_log(db: Db, sagas: int) -> None:
             for what in ("sg_event", "sg_machine WHERE running=1", "sg_machine WHERE status='SU'")
         ]
     if running or events != ended * 5 or ended < sagas:
-        raise SystemExit(f"void: {events} events, {ended} ended, {running} running, {sagas} done")
+        raise VoidRunError(f"{events} events, {ended} ended, {running} running, {sagas} done")
 
 
 async def fill(db: Db, owner: str, count: int) -> None:
@@ -240,8 +244,16 @@ def in_process(store: str, url: str, concurrency: int, seconds: float, owner: st
         return runner.run(measure(store, url, concurrency, seconds, owner))
 
 
+async def migrated(url: str) -> None:
+    """Before the processes start, which would race to create the tables."""
+    db = await open_database(url)
+    db.migrate(METADATA.create_all)
+    await db.close()
+
+
 def several(store: str, url: str, concurrency: int, seconds: float, processes: int) -> Row:
     """Each process is an engine of its own on one database, with `concurrency` sagas at once."""
+    asyncio.run(migrated(url))
     jobs = [(store, url, concurrency, seconds, f"e{n}") for n in range(processes)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         rows = pool.starmap(in_process, jobs)
@@ -303,4 +315,7 @@ def a_url(store: str, path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VoidRunError as error:
+        raise SystemExit(f"void: {error}") from error

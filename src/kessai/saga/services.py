@@ -145,7 +145,8 @@ def _takes_context(method: Callable[..., object]) -> bool:
         return False
     annotation = first.annotation
     name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    return name.rpartition(".")[2] == StepContext.__name__
+    # Quoted where all annotations are texts anyway, it has its quotes still.
+    return name.strip("'\"").rpartition(".")[2] == StepContext.__name__
 
 
 def plain(value: object, depth: int = 0) -> JsonValue:

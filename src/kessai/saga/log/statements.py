@@ -71,12 +71,7 @@ CHILD = (
 HISTORY = select(SG_EVENT).where(_e.machine_id == bindparam("m")).order_by(_e.seq)
 EPOCH_AT = select(_e.epoch).where(_e.machine_id == bindparam("m"), _e.seq == bindparam("s"))
 # What runs is never due. Asked for `running = 0` as well, SQLite would take that index.
-DUE = (
-    select(_m.id)
-    .where(_m.due_at <= bindparam("now"))
-    .order_by(_m.due_at)
-    .limit(bindparam("n"))
-)
+DUE = select(_m.id).where(_m.due_at <= bindparam("now")).order_by(_m.due_at).limit(bindparam("n"))
 COUNT_NEEDS_OPERATOR = (
     select(func.count()).select_from(SG_MACHINE).where(_m.needs_operator == literal_column("1"))
 )

@@ -117,6 +117,7 @@ def _task(draw: st.DrawFn, some: _Some, **more: Any) -> dict[str, Any]:
         "Status": draw(_statuses),
         "Retry": draw(_retry),
         "IsPersist": some.persisted or not draw(_rarely),
+        "IsAsync": draw(_rarely) and draw(_rarely),
         **more,
     }
 

@@ -64,7 +64,6 @@ class Story:
         self.data = data
         self.decided: list[tuple[int, Decide, Event | None]] = []
         self.handed: list[tuple[object, str]] = []
-        self.tokens: dict[str, Step] = {}
         self.restarts = 0
 
     def step(self) -> bool:
@@ -130,12 +129,22 @@ class Story:
 
         Of a state that leaves no row nobody knows later how it ended, so its token stays.
         """
-        earlier = self.tokens.get(step.token)
-        if earlier is not None and earlier.n != step.n:
-            assert earlier.name == step.name
-            if step.task.persist:
-                assert earlier.status in (Status.RUNNING, Status.UNKNOWN)
-        self.tokens[step.token] = step
+        if not step.task.persist:
+            return
+        others = [one for one in self.tape.run.steps.values() if one.n != step.n]
+        for earlier in others:
+            if earlier.token == step.token:
+                assert earlier.name == step.name
+                assert is_unknown(earlier)
+        before = self.tape.run.steps.get(step.again_for or 0)
+        if before is not None:
+            attempts = [one for one in others if one.token == before.token]
+            assert is_unknown(attempts[-1]) == (step.token == before.token)
+
+
+def is_unknown(step: Step) -> bool:
+    undone = step.undo_status == Status.SUCCEEDED
+    return step.status in (Status.RUNNING, Status.UNKNOWN) and not undone
 
 
 def _again(decide: Any, reloaded: bool, run: Run) -> Event:

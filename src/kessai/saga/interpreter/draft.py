@@ -278,10 +278,18 @@ class Draft:
             enter["replaces"] = n
 
     def _token(self, name: str, before: Step | None) -> str:
-        """Instance, step and serial: the same while the effect is unknown, new after a no."""
-        if before is not None and before.status in (Status.RUNNING, Status.UNKNOWN):
+        """Instance, step and serial: the same while the effect is unknown, then a new one."""
+        if before is not None and self._is_unknown(before.token):
             return before.token
         return f"{self.run.instance_id}.{name}.{self.run.tokens.get(name, 0) + 1}"
+
+    def _is_unknown(self, token: str) -> bool:
+        """The newest attempt counts; and what was undone may not be taken for done."""
+        attempts = (step for step in reversed(self.run.steps.values()) if step.token == token)
+        last = next(attempts)
+        if self.undo_status_of(last) == Status.SUCCEEDED:
+            return False
+        return self.status_of(last) in (Status.RUNNING, Status.UNKNOWN)
 
     def supersede(self, numbers: list[int]) -> None:
         self._superseded += numbers

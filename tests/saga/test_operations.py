@@ -11,6 +11,7 @@ from tests.saga.world import a_machine, a_task, order_saga
 from kessai.kernel.errors import Refused
 from kessai.saga.interpreter import (
     SubEnded,
+    Value,
     commands,
     compensate,
     forward,
@@ -41,6 +42,31 @@ def test_forward_repeats_an_unknown_step_with_its_token_and_a_refused_one_with_a
     refused.add(forward(refused.reload(), {"orderId": "o-2"}, now_ms=NOW))
     assert (refused.run.steps[3].token, refused.run.steps[3].input) == ("i-1.Pay.2", ["o-2"])
     assert refused.answer(OK, OK).ended == ("SU", None)
+
+
+def test_an_unknown_effect_that_was_undone_is_not_asked_for_by_its_old_token() -> None:
+    """The service knows that token as done and undone, or refuses it as late."""
+    tape = Tape(order_saga(Pay={"Retry": []}, Release={"Retry": []})).answer(OK, UNKNOWN)
+    tape.add(compensate(tape.reload(), {}, now_ms=NOW))
+    tape.answer(OK, REFUSED)
+    tape.add(forward(tape.reload(), {}, now_ms=NOW))
+    assert [(step.name, step.token) for step in tape.run.steps.values() if step.name == "Pay"] == [
+        ("Pay", "i-1.Pay.1"),
+        ("Pay", "i-1.Pay.2"),
+    ]
+
+
+def test_a_state_that_comes_again_after_its_effect_is_known_has_a_new_token() -> None:
+    again = {"Type": "Choice", "Default": "Done"}
+    states = {
+        "A": a_task("reserve", Next="More", Output={"more": "$.#root"}, Retry=[]),
+        "More": {**again, "Choices": [{"Expression": "[more] == 1", "Next": "A"}]},
+        "Done": {"Type": "Succeed"},
+    }
+    tape = Tape(a_machine(states)).answer(UNKNOWN)
+    tape.add(forward(tape.reload(), {}, now_ms=NOW))
+    tape.answer(Value(1), Value(2))
+    assert [step.token for step in tape.run.steps.values()] == ["i-1.A.1", "i-1.A.1", "i-1.A.2"]
 
 
 def test_forward_without_a_state_is_denied() -> None:

@@ -262,8 +262,9 @@ class World:
             self.tape.add(recover(self.tape.run, now_ms=self.tape.now_ms))
             return
         if step.undoes is not None:
-            undone = self.tape.run.steps[step.undoes]
-            if isinstance(result, Value) or event.status == Status.SUCCEEDED:
+            # Of a state that left no row a crash has forgotten which effect it was.
+            undone = self.tape.run.steps.get(step.undoes)
+            if undone and (isinstance(result, Value) or event.status == Status.SUCCEEDED):
                 self.wanted.pop(undone.token, None)
         # What the definition counts as failed had no effect, whoever says otherwise.
         elif event.status == Status.FAILED:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from tests.saga.log_world import Writer, an_end
 from tests.support.mariadb import MARIADB, server
 
 from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import DatabaseUnavailable
 from kessai.saga import METADATA, saga_tables_v1, saga_tables_v2
 from kessai.saga.log import log_of
 
@@ -84,3 +86,31 @@ async def test_the_log_writes_into_what_the_migrations_made(kind: str) -> None:
     assert (row.business_key, row.parent_id, row.status, row.ended_at) == ("o-1", "p:1", "SU", 1000)
     await log.close()
     await db.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_writer_that_fails_leaves_nobody_waiting_and_the_next_one_goes_on(
+    kind: str,
+) -> None:
+    db = await opened(kind)
+    db.migrate(METADATA.create_all)
+    log = log_of(db)
+    writer = Writer(log)
+    for name in ("i-1", "i-2"):
+        await writer.create(name)
+    db.migrate(lambda connection: _rename(connection, "sg_event", "sg_gone"))
+    answers = await asyncio.gather(
+        *(writer.append(name, an_end()) for name in ("i-1", "i-2")), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 2
+
+    db.migrate(lambda connection: _rename(connection, "sg_gone", "sg_event"))
+    for name in ("i-1", "i-2"):
+        await writer.append(name, an_end())
+        assert await writer.history(name) == [(1, 1, "start"), (2, 1, "end")]
+    await log.close()
+    await db.close()
+
+
+def _rename(connection: Connection, old: str, new: str) -> None:
+    connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))

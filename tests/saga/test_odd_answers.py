@@ -23,7 +23,7 @@ from tests.saga.world import (
 from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue, Refused
 from kessai.kernel.telemetry import correlated, correlation_id
-from kessai.saga import EngineLimits, StepContext
+from kessai.saga import EngineLimits, StepContext, Thrown
 from kessai.saga.history import NotStorable
 from kessai.saga.log.rows import EVENT_CHARACTERS
 
@@ -234,6 +234,34 @@ def test_whatever_a_local_step_raises_undoes_it_and_is_asked_again(error: BaseEx
         assert await notes_in(db) == ["paid"]
         kinds = [row["kind"] for row in await events(db)]
         assert kinds == ["start", "step", "retry", "step", "end"]
+
+    play(story)
+
+
+def test_a_mistake_in_what_the_engine_was_given_is_tried_a_few_times_and_left_to_a_person() -> None:
+    def mistaken(error: BaseException) -> Thrown:
+        raise LookupError(f"{error} is in no table")
+
+    async def story(db: Db, shop: Shop) -> None:
+        shop.plan["pay"] = [Refused("NO_MONEY")] * 3
+        limits = EngineLimits(redrives=2)
+        engine = an_engine(db, shop, order_saga(), limits=limits, classify=mistaken)
+        loop = asyncio.create_task(engine.run())
+        instance_id = await start(engine, db)
+        outcome = await engine.wait(instance_id, 30)
+
+        assert outcome is not None
+        assert (outcome.status, outcome.compensation, outcome.needs_operator) == ("UN", None, True)
+        assert outcome.fault is not None
+        assert outcome.fault.names[0] == "LookupError"
+        tokens = [token for method, token in shop.asked if method == "pay"]
+        assert tokens == [f"{instance_id}.Pay.1"] * 3
+        # A person mends what the engine was given, and it goes on where it stood.
+        assert await engine.forward(instance_id)
+        outcome = await engine.wait(instance_id, 5)
+        assert outcome is not None
+        assert outcome.succeeded
+        loop.cancel()
 
     play(story)
 

@@ -23,6 +23,7 @@ from tests.saga.world import (
 from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue, Refused, Unknown
 from kessai.saga import SG_EVENT, Engine, EngineLimits, Machine, Outcome, StepContext
+from kessai.saga.log.rows import EVENT_CHARACTERS
 
 REFUSED = [{"Exceptions": ["Refused"], "Next": "Undo"}]
 UNDO: dict[str, Any] = {"Undo": {"Type": "CompensationTrigger"}}
@@ -264,6 +265,26 @@ def test_a_sub_machine_that_cannot_begin_is_an_exception_of_its_state(
         assert outcome.cause is not None
         assert code in outcome.cause.names
         assert shop.done[0] == "fail"
+        assert [row["name"] for row in await machines(db)] == ["order"]
+
+    play(story)
+
+
+def test_parameters_that_fit_the_caller_and_not_the_sub_machine_are_an_exception() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        # The caller's row holds the text three times, the sub machine's would hold it five times.
+        shop.plan["fail"] = [["x" * (EVENT_CHARACTERS // 4)]]
+        caught = [{"Exceptions": ["NotStorable"], "Next": "Ship"}]
+        sub = {"Input": [{"orderId": "$.[fail]", "again": "$.[fail]"}], "Catch": caught}
+        large = stock(Reserve={"Input": ["$.[orderId]", "$.[again]", "$.[orderId]"]})
+        engine = an_engine(db, shop, order(sub=sub), large, limits=EngineLimits(redrives=0))
+        _, outcome = await run(engine)
+
+        assert pairs(outcome) == ("UN", None)
+        assert outcome is not None
+        assert outcome.cause is not None
+        assert outcome.cause.code == "NOT_STORABLE"
+        assert shop.done == ["fail", "ship"]
         assert [row["name"] for row in await machines(db)] == ["order"]
 
     play(story)

@@ -26,7 +26,9 @@ from kessai.saga import (
     StepContext,
     load,
 )
+from kessai.saga.driver import Classify
 from kessai.saga.log import SqlLog
+from kessai.saga.services import classify
 
 NOTES = MetaData()
 NOTE = Table(
@@ -191,12 +193,13 @@ def an_engine(
     clock: Clock | None = None,
     seed: int = 1,
     services: Mapping[str, object] | None = None,
+    classify: Classify = classify,
 ) -> Engine:
     clock = clock or VirtualClock()
     chance = SeededChance(f"{owner}{seed}")
     known = {"shop": shop, "notes": Local(notes or Notes()), **(services or {})}
     ids = RandomIds(clock, chance)
-    return Engine(store, known, machines, clock, ids, chance, owner, limits)
+    return Engine(store, known, machines, clock, ids, chance, owner, limits, classify=classify)
 
 
 async def start(engine: Engine, db: Db, key: str | None = "o-1") -> str:

@@ -21,6 +21,7 @@ from kessai.saga.interpreter import (
     Value,
     Wait,
     advance,
+    broken,
     commands,
     conclude,
 )
@@ -28,7 +29,7 @@ from kessai.saga.language.model import ServiceTask
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import NO_REST, Instance, Rest, SagaLog
 from kessai.saga.outcome import rest_after
-from kessai.saga.services import Bound, Services, StepContext, plain
+from kessai.saga.services import Bound, Services, StepContext, classify, plain
 from kessai.saga.tasks import end_all
 from kessai.saga.writer import Writer
 
@@ -70,7 +71,19 @@ class Driver:
         self._behind: dict[asyncio.Task[None], None] = {}
 
     async def drive(self, instance: Instance) -> Rest:
-        """Until the instance ends. Raises `Fenced` when another engine took it over."""
+        """Until the instance ends. Raises `Fenced` when another engine took it over.
+
+        A mistake of our own ends it, too: driven again a few times, then left to a person.
+        """
+        try:
+            return await self._drive(instance)
+        except (Fenced, DatabaseUnavailable):
+            raise
+        except Exception as error:
+            _log.exception("saga.task_failed", instance_id=instance.run.instance_id)
+            return await self._record(instance, broken(instance.run, classify(error)))
+
+    async def _drive(self, instance: Instance) -> Rest:
         run = instance.run
         rest = NO_REST
         while True:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kessai.kernel.errors import Duplicate, JsonValue, Refused
 from kessai.kernel.ids import content_id
-from kessai.saga.history import Run, Step, Thrown, Verdict
+from kessai.saga.history import NotStorable, Run, Step, Thrown, Verdict
 from kessai.saga.interpreter import Result, SubEnded
 from kessai.saga.interpreter.draft import Fault
 from kessai.saga.interpreter.operations import NoWayForward
@@ -63,6 +63,8 @@ class SubMachines:
             if isinstance(step.task, SubStateMachine):
                 return await self._run(parent.run, step, step.task, params)
             return await self._undo(parent.run, step, params)
+        except NotStorable as error:
+            return Thrown(("NotStorable", *_ALL), str(error), _PLAIN, "NOT_STORABLE")
         except Refused as error:
             names = _NO_WAY if isinstance(error, NoWayForward) else _DENIED
             return Thrown((*names, *_ALL, error.code), str(error), _PLAIN, error.code)

@@ -14,7 +14,7 @@ from kessai.saga.interpreter.commands import (
     commands,
 )
 from kessai.saga.interpreter.operations import compensate, forward, recover, redrive, skip
-from kessai.saga.interpreter.steps import advance, begin, conclude
+from kessai.saga.interpreter.steps import advance, begin, broken, conclude
 
 __all__ = [
     "Advance",
@@ -27,6 +27,7 @@ __all__ = [
     "Wait",
     "advance",
     "begin",
+    "broken",
     "commands",
     "compensate",
     "conclude",

@@ -40,6 +40,19 @@ def begin(
     return draft.event(EventKind.START, run.machine.name, Status.RUNNING)
 
 
+def broken(run: Run, thrown: Thrown) -> Event:
+    """Ends an instance that the engine itself cannot drive: what was under way is unknown."""
+    status = Status.UNKNOWN if run.status == Status.RUNNING else run.status
+    undoing = run.compensation == Status.RUNNING
+    error = thrown.to_json()
+    body: Body = {
+        "fault": error,
+        "exception": error,
+        "end": {"status": status, "compensation": "UN" if undoing else run.compensation},
+    }
+    return Event(EventKind.END, run.machine.name, Status.UNKNOWN, body)
+
+
 def advance(run: Run, *, now_ms: int, timeout_s: float | None = None) -> Event:
     """Decides again where a crash left no step open."""
     draft = Draft(run, now_ms, timeout_s)

@@ -19,7 +19,7 @@ from tests.saga.world import (
 )
 
 from kessai.kernel.db import Db
-from kessai.kernel.errors import Refused, Unknown
+from kessai.kernel.errors import NotFound, Refused, Unknown
 from kessai.saga import EngineLimits
 
 
@@ -245,6 +245,27 @@ def test_a_business_key_starts_one_instance_per_machine() -> None:
         assert again == first == await engine.find("order", "o-1")
         await engine.wait(first, 1)
         assert shop.done == ["reserve", "pay", "ship"]
+        assert len(await machines(db)) == 1
+
+    play(story)
+
+
+def test_what_does_not_exist_or_exists_already_is_said() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        engine = an_engine(db, shop, order_saga())
+        assert await engine.find("order", "o-1") is None
+        await engine.execute("order", {"orderId": "o-1"}, business_key="o-1")
+        for starting in (engine.begin, engine.execute):
+            with pytest.raises(Refused, match="was started") as refusal:
+                await starting("order", {}, business_key="o-1")
+            assert refusal.value.facts == {"machine": "order", "businessKey": "o-1"}
+        async with db.transaction() as tx:
+            with pytest.raises(Refused) as refusal:
+                await engine.start_once(tx, "nobody", "o-1", {})
+            assert refusal.value.code == "SAGA_UNKNOWN"
+        for looking in (engine.inspect("nobody"), engine.wait("nobody", 1)):
+            with pytest.raises(NotFound):
+                await looking
         assert len(await machines(db)) == 1
 
     play(story)

@@ -20,6 +20,7 @@ from kessai.kernel.errors import (
     DatabaseUnavailable,
     Duplicate,
     Fenced,
+    Refused,
 )
 from kessai.kernel.ids import RandomIds
 from kessai.saga import (
@@ -197,6 +198,31 @@ async def test_a_log_that_was_closed_opens_again_for_whoever_still_writes(one: W
     await one.log.close()
     await one.append("i-1", an_end())
     assert await one.history("i-1") == [(1, 1, "start"), (2, 1, "end")]
+
+
+async def test_of_two_orders_at_once_one_is_refused(db: MySqlDb) -> None:
+    shop = Shop()
+    shop.plan["pay"] = [Refused("NO_MONEY")] * 20
+    saga = order_saga(Pay={"Catch": []})
+    one, two = an_engine(db, shop, saga), an_engine(db, shop, saga, owner="two")
+    async with living(one), living(two):
+        for _ in range(10):
+            instance_id = await one.begin("order", {"orderId": "o-1"})
+            await eventually(lambda: at_rest(one, instance_id))  # noqa: B023
+            answers = await asyncio.gather(
+                one.compensate(instance_id), two.compensate(instance_id), return_exceptions=True
+            )
+            refused = [answer for answer in answers if isinstance(answer, Refused)]
+            assert [answer.code for answer in refused] == ["SAGA_RUNNING"]
+            outcome = await two.wait(instance_id, 10)
+            assert outcome is not None
+            assert outcome.compensation == "SU"
+    assert shop.done == ["reserve", "release"] * 10
+
+
+async def at_rest(engine: Engine, instance_id: str) -> bool:
+    row, _, _ = await engine.inspect(instance_id)
+    return not row.running
 
 
 LOCAL = {"ServiceName": "notes", "ServiceMethod": "write", "Input": ["$.[orderId]"]}

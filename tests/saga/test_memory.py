@@ -212,6 +212,33 @@ def test_a_local_step_needs_no_row_of_a_machine_without_a_log() -> None:
     play(story)
 
 
+def test_a_state_without_a_row_that_a_crash_cut_off_is_decided_on_again() -> None:
+    async def story(db: Db, shop: Shop) -> None:
+        saga = order_saga(Ship={"IsPersist": False}, Refund={"IsPersist": False})
+        shop.plan["ship"] = [Refused("NO_COURIER")]
+        # The first engine dies while it asks ship, the second while it asks refund.
+        first, second = (an_engine(db, shop, saga, owner=owner) for owner in ("one", "two"))
+        shop.crash_after = 5
+        instance_id = await run(first)
+        await asyncio.sleep(0.1)
+        await first.close()
+        shop.crash_after = 7
+        await second.tick()
+        await asyncio.sleep(0.1)
+        await second.close()
+
+        heir = an_engine(db, shop, saga, owner="three")
+        assert await goes_on(heir, instance_id) == ("UN", "SU")
+        assert [method for method, _ in shop.asked] == [
+            *("reserve", "pay", "ship", "ship"),
+            *("refund", "refund", "release", "fail"),
+        ]
+        assert shop.done == ["reserve", "pay", "refund", "release", "fail"]
+        await heir.close()
+
+    play(story)
+
+
 def test_states_without_rows_are_asked_again_after_a_crash() -> None:
     async def story(db: Db, shop: Shop) -> None:
         quiet = {"IsPersist": False}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import cast
 
 import pytest
@@ -322,11 +323,16 @@ def test_a_sub_class_of_json_types_is_kept_as_json() -> None:
         pass
 
     async def story(db: Db, shop: Shop) -> None:
-        answer: dict[str, object] = {Name("yen"): Money(3), "list": (1, [Name("x")])}
+        frozen = MappingProxyType({"a": 1})
+        answer = {Name("yen"): Money(3), "list": (1, [Name("x")]), "frozen": frozen}
         shop.plan["pay"] = [answer, None]
         engine = an_engine(db, shop, order_saga())
         outcome = await engine.wait(await start(engine, db), 1)
         assert outcome is not None
-        assert outcome.context["pay"] == {"yen": 3, "list": [1, ["x"]]}
+        assert outcome.context["pay"] == {
+            "yen": 3,
+            "list": [1, ["x"]],
+            "frozen": {"a": 1},
+        }
 
     play(story)

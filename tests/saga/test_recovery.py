@@ -27,7 +27,8 @@ from tests.saga.world import (
 
 from kessai.kernel.db import Body, Db, Tx
 from kessai.kernel.errors import DatabaseUnavailable, JsonValue, Refused, Unknown
-from kessai.saga import SG_EVENT, StepContext
+from kessai.saga import SG_EVENT, EngineLimits, StepContext
+from kessai.saga.library import living
 from kessai.saga.log import EventRow
 
 # The happy path passes two crash points per step, the refused one more while it undoes.
@@ -251,17 +252,39 @@ def test_a_database_that_is_away_for_a_while_costs_nothing_but_time() -> None:
     run_virtual(story())
 
 
+def test_a_database_that_is_away_for_long_leaves_instances_to_the_next_recovery() -> None:
+    async def story() -> None:
+        db, shop = await a_database(), Shop()
+        flaky = Flaky(db, failures=0)
+        limits = EngineLimits(write_attempts=3)
+        engine = an_engine(flaky, shop, order_saga(), limits=limits)
+        async with living(engine):
+            instance_id = await start(engine, db)
+            flaky.failures = 12
+            with pytest.raises(DatabaseUnavailable, match="cannot be started"):
+                await engine.begin("order", {})
+            assert await engine.wait(instance_id, 1) is None
+            outcome = await engine.wait(instance_id, 120)
+        assert outcome is not None
+        assert outcome.succeeded
+        assert shop.done == ["reserve", "pay", "ship"]
+        assert len(await machines(db)) == 1
+        await db.close()
+
+    run_virtual(story())
+
+
 class Flaky:
     """A database whose next transactions find it locked."""
 
     def __init__(self, db: Db, *, failures: int) -> None:
         self._db = db
-        self._failures = failures
+        self.failures = failures
         self.read, self.ping, self.migrate, self.close = db.read, db.ping, db.migrate, db.close
 
     def transaction(self):  # type: ignore[no-untyped-def]
-        if self._failures:
-            self._failures -= 1
+        if self.failures:
+            self.failures -= 1
             raise DatabaseUnavailable("locked")
         return self._db.transaction()
 

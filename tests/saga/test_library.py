@@ -234,6 +234,36 @@ async def test_a_database_that_is_away_for_a_moment_ends_nothing() -> None:
         assert await engine.execute("order", {"orderId": 1}) is not None
 
 
+class BrokenTick(Engine):
+    """Its first heartbeats meet a database that has just chosen them as a deadlock's victim."""
+
+    failures: ClassVar[int]
+
+    async def tick(self) -> None:
+        if self.failures:
+            type(self).failures -= 1
+            raise DatabaseUnavailable("Deadlock found when trying to get lock")
+        await super().tick()
+
+
+async def test_a_first_heartbeat_that_the_database_refused_is_tried_again() -> None:
+    class Victim(BrokenTick):
+        failures: ClassVar[int] = 2
+
+    async with Victim.open("memory:", services(), [an_order()]) as engine, asyncio.timeout(20):
+        assert Victim.failures == 0
+        assert await engine.execute("order", {"orderId": 1}) is not None
+
+
+async def test_a_database_that_stays_away_from_the_first_heartbeat_is_said_so() -> None:
+    class Forsaken(BrokenTick):
+        failures: ClassVar[int] = 1_000
+
+    with pytest.raises(DatabaseUnavailable, match="Deadlock"):
+        async with Forsaken.open("memory:", services(), [an_order()]):
+            raise AssertionError("nothing is begun without a lease")
+
+
 async def test_a_cancelled_block_is_cancelled() -> None:
     entered = asyncio.Event()
 

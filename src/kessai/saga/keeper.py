@@ -12,7 +12,9 @@ from kessai.saga.log import SagaLog
 from kessai.saga.steering import Steering
 from kessai.saga.tasks import Tasks
 
-_PURGE_PAUSE_MS = 60_000
+_TIDY_PAUSE_MS = 60_000
+# An engine is forgotten when it has been dead for so many leases.
+_DEAD_LEASES = 60
 
 
 class Keeper:
@@ -35,7 +37,7 @@ class Keeper:
         self._clock = clock
         self._limits = limits
         self._gauges = gauges
-        self._purged_ms = 0
+        self._tidied_ms = 0
 
     async def begin(self) -> None:
         async with self._log.session() as session:
@@ -48,7 +50,6 @@ class Keeper:
         lease_ms = round(limits.lease_s * 1000)
         async with self._log.session() as session:
             await session.renew(self._owner, now_ms + lease_ms)
-            await session.forget_dead(now_ms - 60 * lease_ms)
         async with self._log.reading() as session:
             left = await session.orphans(self._owner, now_ms, limits.claims)
             lost = await session.own_running(self._owner, now_ms - lease_ms)
@@ -61,15 +62,20 @@ class Keeper:
             await self._steering.take_over(instance_id, recover, dead_owner)
         for instance_id in due:
             await self._steering.take_over(instance_id, redrive, None)
-        await self._purge(now_ms)
+        if now_ms - self._tidied_ms >= _TIDY_PAUSE_MS and await self._tidy(now_ms, lease_ms):
+            self._tidied_ms = now_ms
 
-    async def _purge(self, now_ms: int) -> None:
-        """Settled instances that are older than the retention, a bounded part at a time."""
+    async def _tidy(self, now_ms: int, lease_ms: int) -> bool:
+        """Dead engines that own nothing, and a bounded part of what is older than the retention.
+
+        In transactions of their own: what the heartbeat has locked must not wait for rows that
+        other engines lock. False when there is more to delete.
+        """
         limits = self._limits
-        if limits.retention_s is None or now_ms - self._purged_ms < _PURGE_PAUSE_MS:
-            return
+        async with self._log.session() as session:
+            await session.forget_dead(now_ms - _DEAD_LEASES * lease_ms)
+        if limits.retention_s is None:
+            return True
         async with self._log.session() as session:
             before_ms = now_ms - round(limits.retention_s * 1000)
-            deleted = await session.purge(before_ms, limits.retention_rows)
-        if deleted < limits.retention_rows:
-            self._purged_ms = now_ms
+            return await session.purge(before_ms, limits.retention_rows) < limits.retention_rows

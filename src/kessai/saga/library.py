@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MEMORY = "memory:"
 _PAUSE_S = 0.1
 _PAUSE_MAX_S = 5.0
+_FIRST_TRIES = 5
 _log = get_log("kessai.saga")
 
 
@@ -79,7 +80,7 @@ async def living(engine: Engine) -> AsyncIterator[None]:
     """Heartbeat and recovery while the block runs, then the end of all that the engine does."""
     try:
         # The lease before the first instance: one without looks abandoned to other engines.
-        await engine.tick()
+        await _first_tick(engine)
         try:
             async with asyncio.TaskGroup() as tasks:
                 loop = tasks.create_task(_keep_running(engine), name=f"saga:{engine.owner}")
@@ -90,6 +91,19 @@ async def living(engine: Engine) -> AsyncIterator[None]:
             raise group.exceptions[0] if len(group.exceptions) == 1 else group from None
     finally:
         await engine.close()
+
+
+async def _first_tick(engine: Engine) -> None:
+    """Raises `DatabaseUnavailable` where the database does not take it within some seconds."""
+    for attempt in range(_FIRST_TRIES):
+        try:
+            await engine.tick()
+            break
+        except DatabaseUnavailable as error:
+            if attempt == _FIRST_TRIES - 1:
+                raise
+            _log.warning("saga.engine_waits", owner=engine.owner, reason=str(error))
+        await asyncio.sleep(_PAUSE_S * 2**attempt)
 
 
 async def _keep_running(engine: Engine) -> None:

@@ -112,7 +112,11 @@ class SqlSession:
         await self._tx.run(sql.PREDECESSORS, {"prefix": f"{escaped}#%", "o": owner})
 
     async def forget_dead(self, now_ms: int) -> None:
-        await self._tx.run(sql.FORGET, {"now": now_ms})
+        # Found first, then deleted by key and in order: a DELETE that searches waits for rows that
+        # other engines have just renewed, and they wait for it.
+        found = (await self._tx.run(sql.DEAD, {"now": now_ms})).all()
+        for owner in [row["owner"] for row in found]:
+            await self._tx.run(sql.FORGET, {"o": owner, "now": now_ms})
 
     async def lease_of(self, owner: str) -> int | None:
         return cast("int | None", (await self._tx.run(sql.LEASE, {"o": owner})).scalar())

@@ -99,10 +99,15 @@ OWN = select(_m.id).where(
     _m.owner == bindparam("o"),
     _m.started_at < bindparam("before"),
 )
-FORGET = delete(SG_ENGINE).where(
-    _n.lease_until < bindparam("now"),
-    _n.owner.not_in(select(_m.owner).where(_m.running == literal_column("1"))),
+DEAD = (
+    select(_n.owner)
+    .where(
+        _n.lease_until < bindparam("now"),
+        _n.owner.not_in(select(_m.owner).where(_m.running == literal_column("1"))),
+    )
+    .order_by(_n.owner)
 )
+FORGET = delete(SG_ENGINE).where(_n.owner == bindparam("o"), _n.lease_until < bindparam("now"))
 LEASE = select(_n.lease_until).where(_n.owner == bindparam("o"))
 
 # Settled roots only: what is due again or waits for a person stays, with its sub machines.

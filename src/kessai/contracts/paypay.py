@@ -23,6 +23,7 @@ PAYMENTS_PATH: Final = "/v2/payments"
 REFUNDS_PATH: Final = "/v2/refunds"
 CAPTURE_PATH: Final = "/v2/payments/capture"
 REVERT_PATH: Final = "/v2/payments/preauthorize/revert"
+REAUTHORIZE_PATH: Final = "/v2/payments/reauthorize"
 
 MERCHANT_HEADER: Final = "X-ASSUME-MERCHANT"
 MERCHANT_QUERY: Final = "assumeMerchant"
@@ -246,6 +247,60 @@ class RefundList(Wire):
     data: tuple[RefundReply, ...] = ()
 
 
+class CaptureAsked(Wire):
+    """POST /v2/payments/capture: takes what was authorised, or less, once."""
+
+    merchant_payment_id: MerchantId
+    amount: AskedMoney
+    merchant_capture_id: MerchantId
+    requested_at: EpochSeconds
+    order_description: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class Capture(Wire):
+    """One row of a payment's `captures`; `status` is USER_REQUESTED or COMPLETED."""
+
+    status: str
+    accepted_at: int
+    merchant_capture_id: str
+    amount: Money
+    order_description: str | None = None
+    requested_at: int | None = None
+    expires_at: int | None = None
+
+
+class CaptureList(Wire):
+    data: tuple[Capture, ...] = ()
+
+
+class RevertAsked(Wire):
+    """POST /v2/payments/preauthorize/revert. `payment_id` is PayPay's own."""
+
+    merchant_revert_id: MerchantId
+    payment_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    requested_at: EpochSeconds
+    reason: Annotated[str, StringConstraints(max_length=255)] | None = None
+
+
+class RevertReply(Wire):
+    """`data` of a revert: `status` is CANCELED."""
+
+    status: str
+    accepted_at: int
+    payment_id: str
+    requested_at: int | None = None
+    reason: str | None = None
+
+
+class Revert(Wire):
+    """A payment's `revert`: its authorisation was given up."""
+
+    accepted_at: int
+    merchant_revert_id: str
+    requested_at: int | None = None
+    reason: str | None = None
+
+
 class PaymentMethod(Wire):
     amount: Money
     type: str
@@ -262,8 +317,8 @@ class PaymentDetails(Wire):
     status: str
     accepted_at: int | None = None
     refunds: RefundList | None = None
-    captures: JsonValue = None
-    revert: JsonValue = None
+    captures: CaptureList | None = None
+    revert: Revert | None = None
     merchant_payment_id: str | None = None
     amount: Money | None = None
     requested_at: int | None = None
@@ -316,3 +371,15 @@ class TransactionWebhook(Wire):
     state: str | None = None
     reauth_request_id: str | None = None
     confirmation_expires_at: str | None = None
+
+
+class FileWebhook(Wire):
+    """The day's settlement file is ready: `path` is a link that ends after two hours."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    notification_type: Literal["file.created"] = "file.created"
+    notification_id: str
+    fileType: str = "transaction_recon"
+    path: str
+    requestedAt: str

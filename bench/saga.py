@@ -32,12 +32,11 @@ from sqlalchemy import insert, select, text
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import SystemClock
-from kessai.kernel.db import Db, open_database
+from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.server import settle_memory
 from kessai.saga import (
-    METADATA,
     SG_EVENT,
     SG_MACHINE,
     Engine,
@@ -46,6 +45,7 @@ from kessai.saga import (
     MemoryLog,
     load,
 )
+from kessai.saga.library import MEMORY, living, open_store
 
 STEPS = ("Reserve", "Pay", "Pack", "Ship")
 PLANS = {"memory": (1, 32), "sqlite": (1, 8, 32), "mysql": (1, 8, 32)}
@@ -117,32 +117,21 @@ class Row:
 
 
 @asynccontextmanager
-async def an_engine(
-    store: str, url: str, owner: str
-) -> AsyncIterator[tuple[Engine, Shop, Db | None]]:
+async def an_engine(url: str, owner: str) -> AsyncIterator[tuple[Engine, Shop, Db | None]]:
+    """As every process of the product runs one; what ends its loop ends the block."""
     clock, chance = SystemClock(), SeededChance(owner)
-    db: Db | None = None if store == "memory" else await open_database(url)
-    if db is not None:
-        db.migrate(METADATA.create_all)
     shop = Shop()
-    log = MemoryLog() if db is None else db
-    engine = Engine(
-        log, {"shop": shop}, [machine()], clock, RandomIds(clock, chance), chance, owner
-    )
-    settle_memory()  # as every service of the product does at its start
-    heart = asyncio.get_running_loop().create_task(engine.run())
-    try:
-        yield engine, shop, db
-    finally:
-        heart.cancel()
-        await asyncio.gather(heart, return_exceptions=True)
-        await engine.close()
-        if db is not None:
-            await db.close()
+    async with open_store(url) as store:
+        engine = Engine(
+            store, {"shop": shop}, [machine()], clock, RandomIds(clock, chance), chance, owner
+        )
+        settle_memory()  # as every service of the product does at its start
+        async with living(engine):
+            yield engine, shop, None if isinstance(store, MemoryLog) else store
 
 
 async def measure(store: str, url: str, concurrency: int, seconds: float, owner: str) -> Row:
-    async with an_engine(store, url, owner) as (engine, shop, db):
+    async with an_engine(url, owner) as (engine, shop, db):
         row = Row(store, concurrency, 0, 0.0, 0.0)
         done = 0
 
@@ -160,9 +149,7 @@ async def measure(store: str, url: str, concurrency: int, seconds: float, owner:
 
         async def load_for(seconds: float, *, counts: bool) -> None:
             until = time.perf_counter() + seconds
-            async with asyncio.TaskGroup() as group:
-                for _ in range(concurrency):
-                    group.create_task(client(until, counts=counts))
+            await asyncio.gather(*(client(until, counts=counts) for _ in range(concurrency)))
 
         await load_for(WARM_UP_S, counts=False)
         begun, cpu = time.perf_counter(), time.process_time()
@@ -202,9 +189,9 @@ async def fill(db: Db, owner: str, count: int) -> None:
             await tx.run(insert(SG_EVENT), rows)
 
 
-async def measure_history(store: str, url: str, count: int) -> dict[str, float]:
+async def measure_history(url: str, count: int) -> dict[str, float]:
     """Milliseconds of starting and ending one saga, of a look for orphans, and of three lists."""
-    async with an_engine(store, url, "one") as (engine, _, db):
+    async with an_engine(url, "one") as (engine, _, db):
         if db is None:
             raise SystemExit("a history needs a database")
         params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200}
@@ -231,7 +218,7 @@ async def median_ms(ask: Callable[[], Awaitable[object]]) -> float:
 def histories(store: str, folder: Path, count: int) -> None:
     few, many = 1000, count
     found = {
-        size: asyncio.run(measure_history(store, a_url(store, folder / f"h{size}"), size))
+        size: asyncio.run(measure_history(a_url(store, folder / f"h{size}"), size))
         for size in (few, many)
     }
     for name, before in found[few].items():
@@ -244,16 +231,8 @@ def in_process(store: str, url: str, concurrency: int, seconds: float, owner: st
         return runner.run(measure(store, url, concurrency, seconds, owner))
 
 
-async def migrated(url: str) -> None:
-    """Before the processes start, which would race to create the tables."""
-    db = await open_database(url)
-    db.migrate(METADATA.create_all)
-    await db.close()
-
-
 def several(store: str, url: str, concurrency: int, seconds: float, processes: int) -> Row:
     """Each process is an engine of its own on one database, with `concurrency` sagas at once."""
-    asyncio.run(migrated(url))
     jobs = [(store, url, concurrency, seconds, f"e{n}") for n in range(processes)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         rows = pool.starmap(in_process, jobs)
@@ -311,7 +290,7 @@ def a_url(store: str, path: Path) -> str:
         from tests.support.mariadb import server
 
         return server().url(server().fresh_schema())
-    return "" if store == "memory" else f"sqlite:///{path}.db"
+    return MEMORY if store == "memory" else f"sqlite:///{path}.db"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@
 
 A run counts only if every saga that was started succeeded, each of its steps was called once and
 no row of the log is missing. `--json` for machines. Ratios in one run say more than rates.
+
+`cpu_ms` is the CPU time of this process for each saga, client included. `statements` and `commits`
+of each saga are counted by the database, after the timed part, for one process: INSERT, UPDATE,
+DELETE and SELECT (SQLite counts each row of a statement with many), and the transactions that wrote
+(a COMMIT of SQLite's writer, a read-write transaction of InnoDB). Heartbeats are among them.
 """
 
 from __future__ import annotations
@@ -19,8 +24,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -32,7 +38,7 @@ from sqlalchemy import insert, select, text
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import SystemClock
-from kessai.kernel.db import Db
+from kessai.kernel.db import Db, InlineDb
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.server import settle_memory
@@ -50,6 +56,8 @@ from kessai.saga.library import MEMORY, living, open_store
 STEPS = ("Reserve", "Pay", "Pack", "Ship")
 PLANS = {"memory": (1, 32), "sqlite": (1, 8, 32), "mysql": (1, 8, 32)}
 WARM_UP_S = 1.0
+COUNTED = 400
+WORDS = ("INSERT", "UPDATE", "DELETE", "SELECT")
 
 
 def machine() -> Machine:
@@ -103,6 +111,7 @@ class Row:
     seconds: float
     cpu_s: float
     latencies_ms: list[float] = field(default_factory=list)
+    counted: Counter[str] | None = None
 
     def to_json(self) -> dict[str, object]:
         ordered = sorted(self.latencies_ms)
@@ -113,7 +122,12 @@ class Row:
             "p50_ms": round(ordered[len(ordered) // 2], 2),
             "p99_ms": round(ordered[int(len(ordered) * 0.99)], 2),
             "cpu_ms": round(self.cpu_s / self.sagas * 1000, 3),
+            "statements": self.counted_of("statements"),
+            "commits": self.counted_of("commits"),
         }
+
+    def counted_of(self, name: str) -> float | None:
+        return None if self.counted is None else round(self.counted[name] / COUNTED, 2)
 
 
 @asynccontextmanager
@@ -133,34 +147,91 @@ async def an_engine(url: str, owner: str) -> AsyncIterator[tuple[Engine, Shop, D
 async def measure(store: str, url: str, concurrency: int, seconds: float, owner: str) -> Row:
     async with an_engine(url, owner) as (engine, shop, db):
         row = Row(store, concurrency, 0, 0.0, 0.0)
-        done = 0
-
-        async def client(until: float, *, counts: bool) -> None:
-            nonlocal done
-            while time.perf_counter() < until:
-                begun = time.perf_counter()
-                params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200, "note": "x"}
-                outcome = await engine.execute("bench", params)
-                if outcome is None or not outcome.succeeded:
-                    raise VoidRunError(f"a saga ended {outcome}")
-                done += 1
-                if counts:
-                    row.latencies_ms.append((time.perf_counter() - begun) * 1000)
-
-        async def load_for(seconds: float, *, counts: bool) -> None:
-            until = time.perf_counter() + seconds
-            await asyncio.gather(*(client(until, counts=counts) for _ in range(concurrency)))
-
-        await load_for(WARM_UP_S, counts=False)
+        clients = Clients(engine, concurrency)
+        await clients.run_for(WARM_UP_S)
+        clients.latencies_ms.clear()
         begun, cpu = time.perf_counter(), time.process_time()
-        await load_for(seconds, counts=True)
+        await clients.run_for(seconds)
         row.seconds, row.cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+        row.latencies_ms = list(clients.latencies_ms)
         row.sagas = len(row.latencies_ms)
-        if shop.calls != done * len(STEPS):
-            raise VoidRunError(f"{shop.calls} calls for {done} sagas")
-        if db is not None and owner == "one":
-            await check_log(db, done)
+        if owner == "one":
+            with counting(db) as counted:
+                await clients.run_count(COUNTED)
+            row.counted = counted
+            if db is not None:
+                await check_log(db, clients.done)
+                if not (counted["statements"] and counted["commits"]):
+                    raise VoidRunError(f"the database counted {dict(counted)}")
+        if shop.calls != clients.done * len(STEPS):
+            raise VoidRunError(f"{shop.calls} calls for {clients.done} sagas")
         return row
+
+
+class Clients:
+    """Each starts a saga when its last one has ended."""
+
+    def __init__(self, engine: Engine, concurrency: int) -> None:
+        self._engine = engine
+        self._concurrency = concurrency
+        self.done = 0
+        self.latencies_ms: list[float] = []
+
+    async def run_for(self, seconds: float) -> None:
+        until = time.perf_counter() + seconds
+        await self._run(lambda: time.perf_counter() < until)
+
+    async def run_count(self, count: int) -> None:
+        left = iter(range(count))
+        await self._run(lambda: next(left, None) is not None)
+
+    async def _run(self, goes_on: Callable[[], bool]) -> None:
+        await asyncio.gather(*(self._client(goes_on) for _ in range(self._concurrency)))
+
+    async def _client(self, goes_on: Callable[[], bool]) -> None:
+        while goes_on():
+            begun = time.perf_counter()
+            params: dict[str, JsonValue] = {"order": "o-1", "amount": 1200, "note": "x"}
+            outcome = await self._engine.execute("bench", params)
+            if outcome is None or not outcome.succeeded:
+                raise VoidRunError(f"a saga ended {outcome}")
+            self.done += 1
+            self.latencies_ms.append((time.perf_counter() - begun) * 1000)
+
+
+@contextmanager
+def counting(db: Db | None) -> Iterator[Counter[str]]:
+    """Fills in `statements` and `commits` when the block ends; a log in memory has neither."""
+    counted: Counter[str] = Counter()
+    if isinstance(db, InlineDb):
+        words: Counter[str] = Counter()
+        db._raw.set_trace_callback(lambda text: words.update([text.partition(" ")[0]]))
+        yield counted
+        db._raw.set_trace_callback(None)
+        counted["statements"] = sum(words[word] for word in WORDS)
+        counted["commits"] = words["COMMIT"]
+    elif db is not None:
+        before = counters()
+        yield counted
+        counted.update(counters())
+        counted.subtract(before)
+    else:
+        yield counted
+
+
+def counters() -> Counter[str]:
+    """Of our own server. `Com_commit` would miss transactions of one statement, and
+    `Handler_commit` counts every statement as one.
+    """
+    from tests.support.mariadb import server
+
+    names = ",".join(f"'Com_{word.lower()}'" for word in WORDS)
+    metric = "SELECT count FROM information_schema.innodb_metrics WHERE name='trx_rw_commits'"
+    # Nothing happens when it is enabled already.
+    server().sql("SET GLOBAL innodb_monitor_enable='trx_rw_commits'")
+    ((commits,),) = server().sql(metric)
+    rows = server().sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+    return Counter(statements=sum(int(count) for _, count in rows), commits=int(commits))
 
 
 async def check_log(db: Db, sagas: int) -> None:
@@ -249,10 +320,11 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
         return
-    keys = ("store", "concurrency", "rate_per_s", "p50_ms", "p99_ms", "cpu_ms")
+    latency = ("rate_per_s", "p50_ms", "p99_ms")
+    keys = ("store", "concurrency", *latency, "cpu_ms", "statements", "commits")
     print("  ".join(f"{key:>12}" for key in keys))
     for row in found:
-        print("  ".join(f"{row[key]!s:>12}" for key in keys))
+        print("  ".join(f"{'-' if row[key] is None else row[key]!s:>12}" for key in keys))
 
 
 def main() -> None:

@@ -1,19 +1,15 @@
-"""PayPay's wire: the HMAC signature over exact bytes, paths, statuses, bodies, webhooks.
+"""PayPay's API: paths, statuses, bodies.
 
-Used by the client and by the simulator, so both read and write the same bytes. Replies are read
-leniently (unknown words and fields pass), because the provider adds them without notice.
+Replies are read leniently (unknown words and fields pass), because the provider adds them without
+notice.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 from kessai.contracts.wire import Wire
 
@@ -28,11 +24,6 @@ REAUTHORIZE_PATH: Final = "/v2/payments/reauthorize"
 MERCHANT_HEADER: Final = "X-ASSUME-MERCHANT"
 MERCHANT_QUERY: Final = "assumeMerchant"
 REQUEST_ID_HEADER: Final = "X-REQUEST-ID"
-# A request whose time differs by this much or more is refused.
-MAX_SKEW_S: Final = 120
-
-_SCHEME: Final = "hmac OPA-Auth"
-_EMPTY: Final = "empty"
 
 
 class ProviderStatus(StrEnum):
@@ -53,90 +44,6 @@ class RefundState(StrEnum):
 
     CREATED = "CREATED"
     REFUNDED = "REFUNDED"
-
-
-class WrongSignature(Exception):
-    """A request that is not proved to come from the merchant; the text says what is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    api_key: str
-    api_secret: str = field(repr=False)
-    merchant_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What the signature covers: the path without its query, as it is sent, and the exact body.
-
-    `content_type` is the header's value, of no meaning while the body is empty.
-    """
-
-    method: str
-    path: str
-    content_type: str = ""
-    body: bytes = b""
-
-    def body_hash(self) -> str:
-        if not self.body:
-            return _EMPTY
-        return _base64(_md5(self.content_type.encode() + self.body))
-
-    def text(self, nonce: str, epoch_s: str) -> bytes:
-        # "Empty" goes by the body: some SDKs send a content type with no body and sign "empty".
-        content_type = self.content_type if self.body else _EMPTY
-        parts = (
-            self.path,
-            self.method.upper(),
-            nonce,
-            epoch_s,
-            content_type,
-            self.body_hash(),
-        )
-        return "\n".join(parts).encode()
-
-
-def authorization(credentials: Credentials, signed: Signed, *, nonce: str, epoch_s: int) -> str:
-    """The value of the header `Authorization`."""
-    mac = _mac(credentials.api_secret, signed.text(nonce, str(epoch_s)))
-    return f"{_SCHEME}:{credentials.api_key}:{mac}:{nonce}:{epoch_s}:{signed.body_hash()}"
-
-
-def verify(header: str, credentials: Credentials, signed: Signed, *, now_s: float) -> None:
-    """Raises `WrongSignature` unless the header was made for exactly this request, and now."""
-    scheme, separator, rest = header.partition(":")
-    parts = rest.split(":")
-    if not separator or scheme != _SCHEME or len(parts) != 5:
-        raise WrongSignature("the header is not of the form hmac OPA-Auth:...")
-    api_key, mac, nonce, epoch_s, body_hash = parts
-    if not _same(api_key, credentials.api_key):
-        raise WrongSignature("unknown API key")
-    if not (epoch_s.isascii() and epoch_s.isdigit() and len(epoch_s) <= 12):
-        raise WrongSignature("the time is not in whole seconds")
-    if abs(now_s - int(epoch_s)) >= MAX_SKEW_S:
-        raise WrongSignature("the time is off by two minutes or more")
-    if not _same(body_hash, signed.body_hash()):
-        raise WrongSignature("the hash is of another body or content type")
-    if not _same(mac, _mac(credentials.api_secret, signed.text(nonce, epoch_s))):
-        raise WrongSignature("the signature is wrong")
-
-
-def _mac(api_secret: str, text: bytes) -> str:
-    return _base64(hmac.digest(api_secret.encode(), text, "sha256"))
-
-
-def _md5(content: bytes) -> bytes:
-    # PayPay's choice; what protects the request is the HMAC around it.
-    return hashlib.md5(content, usedforsecurity=False).digest()
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 MerchantId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -347,39 +254,3 @@ class Reply(Wire):
 
     result_info: ResultInfo
     data: JsonValue = None
-
-
-class TransactionWebhook(Wire):
-    """A notification, unsigned: a hint to go and ask. Names are snake case on the wire.
-
-    `order_id` is PayPay's paymentId, `merchant_order_id` the merchantPaymentId. The amount is a
-    string in every published sample, though some read it as a number.
-    """
-
-    model_config = ConfigDict(alias_generator=None)
-
-    notification_type: str
-    merchant_id: str | None = None
-    store_id: str | None = None
-    pos_id: str | None = None
-    order_id: str | None = None
-    merchant_order_id: str | None = None
-    authorized_at: str | None = None
-    expires_at: str | None = None
-    paid_at: str | None = None
-    order_amount: str | int | None = None
-    state: str | None = None
-    reauth_request_id: str | None = None
-    confirmation_expires_at: str | None = None
-
-
-class FileWebhook(Wire):
-    """The day's settlement file is ready: `path` is a link that ends after two hours."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    notification_type: Literal["file.created"] = "file.created"
-    notification_id: str
-    fileType: str = "transaction_recon"
-    path: str
-    requestedAt: str

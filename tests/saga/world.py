@@ -13,6 +13,7 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, Tx, open_database
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import RandomIds
+from kessai.kernel.metrics import Metrics
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
 from kessai.saga import (
     METADATA,
@@ -194,12 +195,24 @@ def an_engine(
     seed: int = 1,
     services: Mapping[str, object] | None = None,
     classify: Classify = classify,
+    metrics: Metrics | None = None,
 ) -> Engine:
     clock = clock or VirtualClock()
     chance = SeededChance(f"{owner}{seed}")
     known = {"shop": shop, "notes": Local(notes or Notes()), **(services or {})}
     ids = RandomIds(clock, chance)
-    return Engine(store, known, machines, clock, ids, chance, owner, limits, classify=classify)
+    return Engine(
+        store,
+        known,
+        machines,
+        clock,
+        ids,
+        chance,
+        owner,
+        limits,
+        classify=classify,
+        metrics=metrics,
+    )
 
 
 async def start(engine: Engine, db: Db, key: str | None = "o-1") -> str:

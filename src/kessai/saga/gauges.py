@@ -21,6 +21,13 @@ class Gauges:
             if metrics
             else None
         )
+        self._not_recoverable = (
+            metrics.gauge(
+                "saga_not_recoverable", "Saga instances whose history this engine does not fit"
+            )
+            if metrics
+            else None
+        )
 
     def ended(self, machine: str, status: str, compensation: str | None) -> None:
         if self._ended is not None:
@@ -29,3 +36,7 @@ class Gauges:
     def needs_operator(self, count: int) -> None:
         if self._needs_operator is not None:
             self._needs_operator.set(count)
+
+    def not_recoverable(self, count: int) -> None:
+        if self._not_recoverable is not None:
+            self._not_recoverable.set(count)

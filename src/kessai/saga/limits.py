@@ -17,6 +17,8 @@ class EngineLimits:
     redrive_max_s: float = 60.0
     calls: int = 256  # remote calls in flight
     claims: int = 100  # instances claimed in one round of recovery
+    puzzle_s: float = 600.0  # pause before a history that was not understood is tried again
+    puzzles: int = 5_000  # of them remembered, and so passed by
     poll_s: float = 0.2  # look at an instance that runs in another process
     write_attempts: int = 20  # of one log row while the database is unavailable
     write_pause_s: float = 0.05  # before the first repeat; it doubles up to a second

@@ -84,30 +84,34 @@ class Steering:
         note = Event(EventKind.NOTE, instance.run.machine.name, instance.run.status, body)
         await session.append(instance, note, Rest(), at=self._desk.now_ms())
 
-    async def take_over(self, instance_id: str, decide: Decide, dead_owner: str | None) -> None:
-        """From a dead owner, or, without one, an instance at rest. Whoever is faster has it."""
+    async def take_over(self, instance_id: str, decide: Decide, dead_owner: str | None) -> bool:
+        """From a dead owner, or, without one, an instance at rest. Whoever is faster has it.
+
+        False: this engine does not understand its history.
+        """
         redrive = dead_owner is None
         try:
             async with self._log.session() as session:
                 row = await session.machine(instance_id)
                 if row is None or bool(row.running) is redrive:
-                    return
+                    return True
                 if row.due_at is None if redrive else row.owner != dead_owner:
-                    return
+                    return True
                 instance = await self.load(session, row)
                 instance.redrives += redrive
                 if redrive:
                     reload(instance.run)
                 await self._claim(session, instance, decide(instance.run))
         except Fenced:
-            return
+            return True
         except DatabaseUnavailable:
             raise
         except Exception as error:
             # One history that nobody understands must not keep the others from being taken up.
             _log.error("saga.not_recoverable", instance_id=instance_id, reason=repr(error))
-            return
+            return False
         _log.info("saga.taken_over", instance_id=instance_id, redrive=redrive)
+        return True
 
     async def load(self, session: Session, row: MachineRow) -> Instance:
         """Folds the history. Raises LookupError for a machine that was not loaded."""

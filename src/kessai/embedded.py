@@ -90,6 +90,11 @@ class System:
             if unit.management is not None and card.management_port is not None:
                 name = f"{unit.name} (management)"
                 bindings.append(Binding(name, unit.management, card.management_port + offset))
+            if unit.tls is not None:
+                name, pair = f"{unit.name} (TLS)", unit.tls.pair
+                bindings.append(
+                    Binding(name, unit.app, unit.tls.port, address, tls=pair, also=True)
+                )
         return bindings
 
 

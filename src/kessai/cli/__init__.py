@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,11 +37,20 @@ def serve(name: Annotated[str, typer.Argument(help="a service, as `order-service
 
 
 @app.command()
-def sim(name: Annotated[str, typer.Argument(help="paypay or firebase")]) -> None:
+def sim(
+    name: Annotated[str, typer.Argument(help="paypay or firebase")],
+    tls_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="paypay: answer https on this port too")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="with this certificate (PEM); else one is made and kept")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="and its key (PEM)")] = None,
+) -> None:
     """Run a simulator alone: useful to anyone who integrates PayPay or Firebase."""
     from kessai.cli.up import run_simulator
 
-    run_simulator(name)
+    run_simulator(name, tls_port=tls_port, tls_cert=tls_cert, tls_key=tls_key)
 
 
 @app.command()

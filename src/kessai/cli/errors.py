@@ -19,10 +19,13 @@ def fail(message: str, code: int = USAGE) -> NoReturn:
     raise typer.Exit(code)
 
 
-def load_settings() -> Settings:
-    """The settings of this process; what is wrong with them is said in a line each."""
+def load_settings(**given: object) -> Settings:
+    """The settings of this process; what is wrong with them is said in a line each.
+
+    What a command was `given` wins over the environment, None is not given.
+    """
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
             f"KESSAI_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"

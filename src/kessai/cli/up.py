@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -39,17 +41,26 @@ def run_service(name: str) -> None:
         card = service(name)
     except LookupError as error:
         fail(str(error))
-    _run_one(card)
+    _run_one(card, load_settings())
 
 
-def run_simulator(name: str) -> None:
+def run_simulator(
+    name: str, *, tls_port: int | None, tls_cert: Path | None, tls_key: Path | None
+) -> None:
     if name not in _SIMULATORS:
         fail(f"no simulator {name!r}; known: {', '.join(_SIMULATORS)}")
-    _run_one(_SIMULATORS[name])
+    card = _SIMULATORS[name]
+    if card is not PAYPAY_SIMULATOR and (tls_port, tls_cert, tls_key) != (None, None, None):
+        fail(f"{card.name} speaks http only")
+    settings = load_settings(
+        sim_tls_port=tls_port,
+        sim_tls_certificate=tls_cert and str(tls_cert),
+        sim_tls_key=tls_key and str(tls_key),
+    )
+    _run_one(card, settings)
 
 
-def _run_one(card: ServiceCard) -> None:
-    settings = load_settings()
+def _run_one(card: ServiceCard, settings: Settings) -> None:
     if settings.env == "production" and card in _SIMULATORS.values():
         fail(f"{card.name} does not run in production")
 
@@ -57,8 +68,11 @@ def _run_one(card: ServiceCard) -> None:
         return await build_service(await open_runtime(settings, part=card.package), card)
 
     def welcome(system: System) -> None:
+        console = Console(highlight=False, soft_wrap=True)
         for binding in system.bindings():
-            Console().print(f"{binding.service}: http://{binding.host}:{binding.port}")
+            console.print(f"{binding.service}: {binding.url}")
+            if binding.tls is not None:
+                console.print(f"certificate: {binding.tls.certificate.absolute()}")
 
     _run(settings, build, welcome)
 
@@ -103,7 +117,9 @@ def _print_welcome(settings: Settings, system: System) -> None:
     console.print(f"\n[bold]Kessai 決済[/bold] is up: {settings.public_url}\n")
     table = Table(box=None, pad_edge=False, show_header=False)
     for binding in system.bindings():
-        table.add_row(binding.service, f"http://127.0.0.1:{binding.port}")
+        table.add_row(binding.service, replace(binding, host="127.0.0.1").url)
+        if binding.tls is not None:
+            table.add_row("its certificate", str(binding.tls.certificate.absolute()))
     if settings.env == "local":
         table.add_row("API documentation", f"{settings.public_url}/docs")
     table.add_row("health of each part", "/actuator/health on its port")

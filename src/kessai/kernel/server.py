@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from kessai.kernel.errors import KessaiError
 from kessai.kernel.telemetry import get_log
+from kessai.kernel.tls import KeyPair
 
 T = TypeVar("T")
 BACKLOG: Final = 2048
@@ -48,12 +49,22 @@ class StartFailed(KessaiError):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One app on one port; port 0 takes a free one (`on_ready` is told which)."""
+    """One app on one port; port 0 takes a free one (`on_ready` is told which).
+
+    `also` marks a further door of an app: its start and end belong to the first one.
+    """
 
     service: str
     app: ASGIApp
     port: int
     host: str = "127.0.0.1"
+    tls: KeyPair | None = None
+    also: bool = False
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -111,7 +122,9 @@ class _Server(uvicorn.Server):
                 ws="websockets-sansio",
                 ws_max_size=WEBSOCKET_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
-                lifespan="on",
+                lifespan="off" if binding.also else "on",
+                ssl_certfile=binding.tls.certificate if binding.tls else None,
+                ssl_keyfile=binding.tls.key if binding.tls else None,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from fastapi import FastAPI
 
 from kessai.kernel.supervisor import Supervisor
+from kessai.kernel.tls import TlsDoor
 
 P = TypeVar("P", covariant=True)
 
@@ -26,6 +27,7 @@ class Unit(Generic[P]):
     supervisor: Supervisor
     start: Callable[[], Awaitable[None]]
     management: FastAPI | None = None
+    tls: TlsDoor | None = None
     closers: Sequence[Callable[[], Awaitable[None]]] = field(default=())
 
     async def stop(self) -> None:

@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8080/paypay/callback", description="where it sends webhooks"
     )
 
+    sim_tls_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="the PayPay simulator answers https here too; 0: not"
+    )
+    sim_tls_certificate: str = Field("", description="its certificate (PEM); else it makes one")
+    sim_tls_key: str = Field("", description="the certificate's key (PEM)")
+
     @model_validator(mode="before")
     @classmethod
     def split_lists(cls, values: dict[str, object]) -> dict[str, object]:
@@ -149,6 +155,15 @@ class Settings(BaseSettings):
             if isinstance(field.default, str) and _LOCAL_PORT.search(field.default)
         }
         return {**shifted, **values}
+
+    @model_validator(mode="after")
+    def require_whole_tls(self) -> Self:
+        given = (bool(self.sim_tls_certificate), bool(self.sim_tls_key))
+        if any(given) and not (all(given) and self.sim_tls_port):
+            raise ValueError(
+                "KESSAI_SIM_TLS_PORT, KESSAI_SIM_TLS_CERTIFICATE and KESSAI_SIM_TLS_KEY go together"
+            )
+        return self
 
     @model_validator(mode="after")
     def refuse_defaults_in_production(self) -> Self:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 from fastapi import FastAPI
 
 from kessai.contracts.paypay import Credentials
@@ -12,6 +15,7 @@ from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
+from kessai.kernel.tls import LOCAL_NAMES, KeyPair, TlsDoor, check, self_signed
 from kessai.sim.paypay.application.book import Book
 from kessai.sim.paypay.application.control import Control
 from kessai.sim.paypay.application.customer import Customer
@@ -30,10 +34,14 @@ from kessai.topology import PAYPAY_SIMULATOR
 
 
 async def build(runtime: Runtime) -> Unit[Control]:
-    """Opens the book that an earlier process left. Raises `ValueError` in production."""
+    """Opens the book that an earlier process left.
+
+    Raises `ValueError` in production, and for a certificate that cannot be used.
+    """
     settings = runtime.settings
     if settings.env == "production":
         raise ValueError(f"{PAYPAY_SIMULATOR.name} does not run in production")
+    tls = _tls_door(runtime)
     db = await runtime.open_db(PAYPAY_SIMULATOR.name)
     migrate(db, PAYPAY_SIMULATOR.package)
     supervisor = Supervisor(PAYPAY_SIMULATOR.name, stop_timeout_s=settings.stop_timeout_s)
@@ -49,6 +57,7 @@ async def build(runtime: Runtime) -> Unit[Control]:
         port=control,
         supervisor=supervisor,
         start=start,
+        tls=tls,
         closers=[db.close],
     )
 
@@ -92,6 +101,21 @@ def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> 
         docs=settings.env == "local",
         supervisor=supervisor,
     )
+
+
+def _tls_door(runtime: Runtime) -> TlsDoor | None:
+    """Some of PayPay's own SDKs speak https only."""
+    settings = runtime.settings
+    if not settings.sim_tls_port:
+        return None
+    if settings.sim_tls_certificate:
+        pair = KeyPair(Path(settings.sim_tls_certificate), Path(settings.sim_tls_key))
+        check(pair)
+    else:
+        host = urlsplit(settings.sim_public_url).hostname
+        names = LOCAL_NAMES if host is None else (*LOCAL_NAMES, host)
+        pair = self_signed(Path(settings.data_dir) / "tls", names, runtime.clock.now())
+    return TlsDoor(settings.sim_tls_port, pair)
 
 
 def _credentials(settings: Settings) -> Credentials:

@@ -67,7 +67,15 @@ def test_an_order_event_of_version_1_is_read() -> None:
 def test_names_on_the_wire_are_the_contract() -> None:
     event = read_payment_event(encoded(SUCCEEDED_V1))
     assert event is not None
-    assert json.loads(write_event(event)) == {**SUCCEEDED_V1, "schemaVersion": 1}
+    added = {"capturedAt": None, "channel": None}
+    assert json.loads(write_event(event)) == {**SUCCEEDED_V1, "schemaVersion": 1, **added}
+
+
+def test_a_success_tells_when_the_provider_captured_and_who_proved_it() -> None:
+    told = {**SUCCEEDED_V1, "capturedAt": "2026-11-22T01:02:01.000Z", "channel": "a later word"}
+    event = read_payment_event(encoded(told))
+    assert isinstance(event, PaymentSucceeded)
+    assert (event.captured_at, event.channel) == ("2026-11-22T01:02:01.000Z", "a later word")
 
 
 def test_an_unknown_event_type_is_skipped_not_refused() -> None:

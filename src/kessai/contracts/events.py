@@ -57,7 +57,15 @@ class _PaymentEvent(Wire):
 
 
 class PaymentSucceeded(_PaymentEvent):
+    """`captured_at` is the provider's own time, `channel` who first proved it.
+
+    Channels are webhook (the look-up that one caused), poll, create, close and operator; readers
+    take a word that they do not know for another one. Both are missing in older events.
+    """
+
     event_type: Literal["PaymentSucceeded"] = "PaymentSucceeded"
+    captured_at: str | None = None
+    channel: str | None = None
 
 
 class PaymentFailed(_PaymentEvent):

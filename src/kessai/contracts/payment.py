@@ -39,7 +39,10 @@ class ProviderError(Wire):
 
 
 class Attempt(Wire):
-    """One payment attempt; `merchant_payment_id` = `<orderId>-<n>`. Times are wire strings."""
+    """One payment attempt; `merchant_payment_id` = `<orderId>-<n>`. Times are wire strings.
+
+    `channel` is who first proved a capture, as in `PaymentSucceeded`.
+    """
 
     order_id: str
     merchant_payment_id: str
@@ -57,6 +60,7 @@ class Attempt(Wire):
     completed_at: str | None = None
     error: ProviderError | None = None
     version: int
+    channel: str | None = None
 
 
 class Refund(Wire):

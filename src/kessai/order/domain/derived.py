@@ -40,7 +40,13 @@ def events_of(payments: Payments) -> tuple[PaymentEvent, ...]:
 
 def _end_of(attempt: Attempt) -> PaymentEvent | None:
     if attempt.status in _SUCCEEDED:
-        return PaymentSucceeded.model_validate(_common(attempt, "PaymentSucceeded"))
+        return PaymentSucceeded.model_validate(
+            {
+                **_common(attempt, "PaymentSucceeded"),
+                "captured_at": attempt.completed_at,
+                "channel": attempt.channel,
+            }
+        )
     if attempt.status is AttemptStatus.FAILED:
         return PaymentFailed.model_validate(_common(attempt, "PaymentFailed"))
     if attempt.status is AttemptStatus.EXPIRED:

@@ -22,7 +22,7 @@ from kessai.payment.domain.refund import RefundOrder
 SERVICE = "payment-service"
 
 
-def attempt_view(attempt: PaymentAttempt) -> Attempt:
+def attempt_view(attempt: PaymentAttempt, channel: str | None = None) -> Attempt:
     error = None
     if attempt.error_code is not None:
         error = ProviderError(code=attempt.error_code, message=attempt.error_message or "")
@@ -42,6 +42,7 @@ def attempt_view(attempt: PaymentAttempt) -> Attempt:
         completed_at=_time(attempt.completed_at_ms),
         error=error,
         version=attempt.version,
+        channel=channel,
     )
 
 
@@ -58,8 +59,13 @@ def refund_view(refund: RefundOrder) -> Refund:
     )
 
 
-def change_event(before: PaymentAttempt, after: PaymentAttempt, now_ms: int) -> PaymentEvent | None:
-    """What others must hear of the change; None for steps of a refund, which tell themselves."""
+def change_event(
+    before: PaymentAttempt, after: PaymentAttempt, now_ms: int, channel: str | None = None
+) -> PaymentEvent | None:
+    """What others must hear of the change; None for steps of a refund, which tell themselves.
+
+    `channel` is who proved a success.
+    """
     if after.status in (AttemptStatus.REFUNDING, AttemptStatus.REFUNDED):
         return None
     if before.status is not after.status:
@@ -73,6 +79,8 @@ def change_event(before: PaymentAttempt, after: PaymentAttempt, now_ms: int) -> 
                     merchant_payment_id=after.id,
                     provider=after.provider,
                     amount=after.captured_yen,
+                    captured_at=_time(after.completed_at_ms),
+                    channel=channel,
                 )
             case AttemptStatus.FAILED:
                 return PaymentFailed(

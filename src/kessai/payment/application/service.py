@@ -25,6 +25,7 @@ from kessai.payment.application.present import attempt_view, refund_view
 from kessai.payment.application.refund import RefundDesk
 from kessai.payment.application.settle import Settlement
 from kessai.payment.application.webhook import WebhookDoor
+from kessai.payment.domain.attempt import CAPTURED_PHASES, proved_by
 from kessai.payment.domain.evidence import Source
 
 
@@ -62,10 +63,15 @@ class PaymentDesk:
             closed = await books.orders.is_closed(tx, command.order_id)
             attempts = await books.attempts.of_order(tx, command.order_id)
             refunds = await books.refunds.of_order(tx, command.order_id)
+            channels = {
+                one.id: proved_by(one, await books.evidence.of(tx, one.id))
+                for one in attempts
+                if one.status in CAPTURED_PHASES
+            }
         return Payments(
             order_id=command.order_id,
             closed=closed,
-            attempts=tuple(attempt_view(one) for one in attempts),
+            attempts=tuple(attempt_view(one, channels.get(one.id)) for one in attempts),
             refunds=tuple(refund_view(one) for one in refunds),
         )
 

@@ -14,7 +14,7 @@ from kessai.kernel.errors import VersionConflict
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.ports import Books
 from kessai.payment.application.present import change_event, signal
-from kessai.payment.domain.attempt import REFUND_PHASES, PaymentAttempt, apply, decide
+from kessai.payment.domain.attempt import REFUND_PHASES, PaymentAttempt, apply, decide, proved_by
 from kessai.payment.domain.evidence import Evidence, Word
 from kessai.payment.domain.refund import MISMATCH_REASON, RefundOrder
 from kessai.payment.domain.schedule import next_visit_ms
@@ -95,7 +95,8 @@ class Settlement:
             next_ms = next_visit_ms(after, known, now_ms, books.rules, self._chance.random())
             if after is not before:
                 await books.attempts.save(tx, after, due_ms=next_ms)
-                await self._write_consequences(tx, before, after, now_ms)
+                channel = proved_by(after, known)
+                await self._write_consequences(tx, before, after, now_ms, channel)
             if before.status in REFUND_PHASES and verdict.status is AttemptStatus.FAILED:
                 await self._signal_return(tx, before, now_ms)
             if finish is not None:
@@ -105,11 +106,16 @@ class Settlement:
         return after
 
     async def _write_consequences(
-        self, tx: Tx, before: PaymentAttempt, after: PaymentAttempt, now_ms: int
+        self,
+        tx: Tx,
+        before: PaymentAttempt,
+        after: PaymentAttempt,
+        now_ms: int,
+        channel: str | None,
     ) -> None:
         """Money and events of a change, in the change's own transaction."""
         books = self._books
-        if event := change_event(before, after, now_ms):
+        if event := change_event(before, after, now_ms, channel):
             await books.events.tell(tx, event)
         if after.provider_status != before.provider_status:
             await self._signal_unknown_word(tx, after, now_ms)

@@ -92,7 +92,9 @@ class WebhookWorker:
     async def work(self, due: Due) -> None:
         webhook = self._books.webhooks.read(due)
         try:
-            proof = await self._lookups.look(webhook.merchant_payment_id, Source.POLL, urgent=True)
+            proof = await self._lookups.look(
+                webhook.merchant_payment_id, Source.ANNOUNCED, urgent=True
+            )
         except Unknown as unknown:
             _log.warning(
                 "webhook.provider_silent",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from kessai.contracts.moves import ATTEMPT_MOVES, LIVE_ATTEMPT, AttemptStatus, move
 from kessai.contracts.payment import ProviderName
-from kessai.payment.domain.evidence import KNOWN_WORDS, STRENGTH, Evidence, Word
+from kessai.payment.domain.evidence import KNOWN_WORDS, STRENGTH, Evidence, Source, Word
 
 CURRENCY = "JPY"
 CLOSED_WITHOUT_MONEY = frozenset({AttemptStatus.EXPIRED, AttemptStatus.CANCELLED})
@@ -20,6 +20,13 @@ _CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
 _ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
 _UNPAID = frozenset({Word.CREATED, Word.NOT_FOUND}) | _ENDED_UNPAID
 _CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED})
+_CHANNELS: Mapping[Source, str] = {
+    Source.ANNOUNCED: "webhook",
+    Source.POLL: "poll",
+    Source.CREATE: "create",
+    Source.CLOSE: "close",
+    Source.OPERATOR: "operator",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,22 @@ def cancel_was_tried(evidence: Collection[Evidence]) -> bool:
 def says_paid(evidence: Collection[Evidence]) -> bool:
     """A proof or a hint of money that no look-up has confirmed yet."""
     return any(one.word in _CAPTURED or one.word == Word.ALREADY_PAID for one in evidence)
+
+
+def proved_by(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> str | None:
+    """Who first proved the capture: webhook, poll, create, close or operator; None without one.
+
+    A webhook itself proves nothing: `webhook` is the look-up that it caused.
+    """
+    captures = [one for one in evidence if one.is_proof and one.word in _CAPTURED]
+    if not captures:
+        return None
+    first = min(captures, key=lambda one: (one.first_observed_ms, one.digest))
+    closing_ms = attempt.closing_at_ms
+    if first.source is Source.POLL and closing_ms is not None:
+        # The close asks by the poller's hand.
+        return "close" if closing_ms <= first.first_observed_ms else "poll"
+    return _CHANNELS[first.source]
 
 
 def unknown_words(evidence: Collection[Evidence]) -> list[str]:

@@ -8,10 +8,14 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """How we came to know it. A webhook is unsigned, so it is a hint and never a proof."""
+    """How we came to know it. A webhook is unsigned, so it is a hint and never a proof.
+
+    ANNOUNCED is the look-up that a webhook was the reason for, and that one proves.
+    """
 
     CREATE = "CREATE"
     WEBHOOK = "WEBHOOK"
+    ANNOUNCED = "ANNOUNCED"
     POLL = "POLL"
     CLOSE = "CLOSE"
     OPERATOR = "OPERATOR"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kessai.contracts.events import (
     PaymentAttemptChanged,
     PaymentEvent,
@@ -68,50 +70,33 @@ def change_event(
     """
     if after.status in (AttemptStatus.REFUNDING, AttemptStatus.REFUNDED):
         return None
+    common: dict[str, Any] = {
+        "occurred_at": wire(now_ms),
+        "order_id": after.order_id,
+        "payment_id": after.payment_id,
+        "merchant_payment_id": after.id,
+        "provider": after.provider,
+        "amount": after.amount_yen,
+    }
     if before.status is not after.status:
         match after.status:
             case AttemptStatus.SUCCEEDED:
-                return PaymentSucceeded(
-                    event_id=payment_event_id(after.id, "PaymentSucceeded"),
-                    occurred_at=wire(now_ms),
-                    order_id=after.order_id,
-                    payment_id=after.payment_id,
-                    merchant_payment_id=after.id,
-                    provider=after.provider,
-                    amount=after.captured_yen,
-                    captured_at=_time(after.completed_at_ms),
-                    channel=channel,
-                )
+                common |= {
+                    "amount": after.captured_yen,
+                    "captured_at": _time(after.completed_at_ms),
+                    "channel": channel,
+                }
+                event_id = payment_event_id(after.id, "PaymentSucceeded")
+                return PaymentSucceeded(event_id=event_id, **common)
             case AttemptStatus.FAILED:
-                return PaymentFailed(
-                    event_id=payment_event_id(after.id, "PaymentFailed"),
-                    occurred_at=wire(now_ms),
-                    order_id=after.order_id,
-                    payment_id=after.payment_id,
-                    merchant_payment_id=after.id,
-                    provider=after.provider,
-                    amount=after.amount_yen,
-                )
+                event_id = payment_event_id(after.id, "PaymentFailed")
+                return PaymentFailed(event_id=event_id, **common)
             case AttemptStatus.EXPIRED:
-                return PaymentExpired(
-                    event_id=payment_event_id(after.id, "PaymentExpired"),
-                    occurred_at=wire(now_ms),
-                    order_id=after.order_id,
-                    payment_id=after.payment_id,
-                    merchant_payment_id=after.id,
-                    provider=after.provider,
-                    amount=after.amount_yen,
-                )
+                event_id = payment_event_id(after.id, "PaymentExpired")
+                return PaymentExpired(event_id=event_id, **common)
+    event_id = payment_event_id(after.id, "PaymentAttemptChanged", str(after.version))
     return PaymentAttemptChanged(
-        event_id=payment_event_id(after.id, "PaymentAttemptChanged", str(after.version)),
-        occurred_at=wire(now_ms),
-        order_id=after.order_id,
-        payment_id=after.payment_id,
-        merchant_payment_id=after.id,
-        provider=after.provider,
-        amount=after.amount_yen,
-        status=after.status,
-        version=after.version,
+        event_id=event_id, status=after.status, version=after.version, **common
     )
 
 

@@ -32,6 +32,7 @@ from kessai.saga.language import DefinitionError, Machine
 from kessai.saga.library import open_engine
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import Filter, Instance, MachineRow, MemoryLog, Rest, Session, SqlLog, log_of
+from kessai.saga.log.tables import KEY_LENGTH
 from kessai.saga.outcome import Outcome, outcome_of
 from kessai.saga.services import Services, classify, plain
 from kessai.saga.steering import NO_ORDER, Desk, Order, Steering
@@ -102,7 +103,8 @@ class Engine:
     ) -> str:
         """Writes the instance in the caller's transaction; it runs once that is committed.
 
-        Raises `Refused` SAGA_DUPLICATE when the business key has an instance of this machine.
+        Raises `Refused`: SAGA_DUPLICATE when the business key has an instance of this machine,
+        SAGA_BUSINESS_KEY when it is too long, SAGA_UNKNOWN.
         """
         instance, event = self._begin(machine_name, business_key, params)
         try:
@@ -271,6 +273,10 @@ class Engine:
         return definition
 
     def _first(self, run: Run, params: Params | None) -> tuple[Instance, Event]:
+        if run.business_key is not None and len(run.business_key) > KEY_LENGTH:
+            # SQLite would keep it, MySQL would not.
+            text = f"a business key has at most {KEY_LENGTH} characters"
+            raise Refused("SAGA_BUSINESS_KEY", text, kind=Kind.INVALID)
         now_ms = self._clock.now_ms()
         limit_s = self._limits.machine_timeout_s
         event = interpreter.begin(run, params, now_ms=now_ms, timeout_s=limit_s)

@@ -137,6 +137,38 @@ class WebhookReceived(Wire):
     stored: bool
 
 
+class CheckLedger(Wire):
+    """A page of orders beyond `after`; go on with the answer's `next` until there is none."""
+
+    after: str = Field(default="", max_length=26)
+    limit: int = Field(default=500, ge=1, le=2000)
+
+
+class LedgerFault(Wire):
+    """`code`: AMOUNT, KIND, ACCOUNTS, NO_ATTEMPT, NO_REFUND, CAPTURE, REFUND, BALANCE, NEGATIVE."""
+
+    code: str
+    order_id: str
+    subject: str
+    why: str
+
+
+class AccountTotal(Wire):
+    """The accounts of the orders are one line, `orders`."""
+
+    account: str
+    debit: int
+    credit: int
+
+
+class LedgerChecked(Wire):
+    orders: int
+    entries: int
+    accounts: tuple[AccountTotal, ...]
+    faults: tuple[LedgerFault, ...]
+    next: str | None = None
+
+
 class PaymentService(Protocol):
     async def create_payment(self, command: CreatePayment) -> Attempt:
         """A payable attempt (AWAITING, or SUCCEEDED when it was paid meanwhile).
@@ -164,6 +196,10 @@ class PaymentService(Protocol):
 
     async def receive_webhook(self, command: ReceiveWebhook) -> WebhookReceived:
         """Returns once the inbox row is committed. Refused BAD_REQUEST when no JSON object."""
+        ...
+
+    async def check_ledger(self, command: CheckLedger) -> LedgerChecked:
+        """Whether each order's account is captured less paid back, to the yen. Changes nothing."""
         ...
 
     async def ping(self, command: Nothing) -> Nothing: ...

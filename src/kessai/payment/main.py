@@ -23,6 +23,7 @@ from kessai.payment.application.balance import BalancePayments
 from kessai.payment.application.close import Closing
 from kessai.payment.application.create import Creation
 from kessai.payment.application.due import DueRows
+from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups, Visits
 from kessai.payment.application.ports import Books, Provider, Work
 from kessai.payment.application.refund import RefundDesk, RefundWorker
@@ -33,6 +34,7 @@ from kessai.payment.domain.attempt import Rules
 from kessai.payment.gateway.attempts import SqlAttempts, SqlOrders
 from kessai.payment.gateway.events import OutboxEvents
 from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
+from kessai.payment.gateway.ledger_books import SqlLedgerBooks
 from kessai.payment.gateway.money import SqlLedger, SqlRefunds
 from kessai.payment.gateway.paypay import PayPay, PayPayLimits
 from kessai.payment.gateway.recovery import free_own_leases
@@ -176,6 +178,7 @@ def _use_cases(
         balance=BalancePayments(books),
         refunds=RefundDesk(books, news, wake.refunds.set),
         webhooks=_webhook_door(runtime, books, wake, metrics),
+        ledger=LedgerCheck(books.db, SqlLedgerBooks()),
     )
     visits = Visits(books, provider, lookups, settlement)
     webhooks = WebhookWorker(books, lookups, settlement)

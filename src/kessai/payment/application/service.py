@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from kessai.contracts.payment import (
     Attempt,
+    CheckLedger,
     Closed,
     ClosePayments,
     CreatePayment,
+    LedgerChecked,
     Payments,
     PaymentsOfOrder,
     ReceiveWebhook,
@@ -19,6 +21,7 @@ from kessai.contracts.wire import Nothing
 from kessai.payment.application.balance import BalancePayments
 from kessai.payment.application.close import Closing
 from kessai.payment.application.create import Creation
+from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups
 from kessai.payment.application.ports import Books
 from kessai.payment.application.present import attempt_view, refund_view
@@ -43,6 +46,7 @@ class PaymentDesk:
         balance: BalancePayments,
         refunds: RefundDesk,
         webhooks: WebhookDoor,
+        ledger: LedgerCheck,
     ) -> None:
         self._books = books
         self._creation = creation
@@ -52,6 +56,7 @@ class PaymentDesk:
         self._balance = balance
         self._refunds = refunds
         self._webhooks = webhooks
+        self._ledger = ledger
 
     async def create_payment(self, command: CreatePayment) -> Attempt:
         return attempt_view(await self._creation.create(command))
@@ -96,6 +101,9 @@ class PaymentDesk:
 
     async def receive_webhook(self, command: ReceiveWebhook) -> WebhookReceived:
         return await self._webhooks.receive(command)
+
+    async def check_ledger(self, command: CheckLedger) -> LedgerChecked:
+        return await self._ledger.check(command)
 
     async def ping(self, command: Nothing) -> Nothing:
         await self._books.db.ping()

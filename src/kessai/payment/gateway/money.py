@@ -10,6 +10,8 @@ from kessai.kernel.db import Tx
 from kessai.kernel.errors import VersionConflict
 from kessai.kernel.ids import content_id
 from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.ledger import CAPTURE, RETURN, order_account, provider_account
+from kessai.payment.domain.ledger import REFUND as REFUND_KIND
 from kessai.payment.domain.refund import RefundOrder
 from kessai.payment.gateway.tables import LEDGER, REFUND
 
@@ -66,74 +68,49 @@ class SqlLedger:
     async def capture(self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int) -> None:
         await self._enter(
             tx,
-            "CAPTURE",
-            (attempt.id, str(attempt.version)),
-            attempt.order_id,
-            attempt.id,
-            _provider(attempt.provider),
-            _order(attempt.order_id),
-            amount_yen,
-            at_ms,
+            _entry(CAPTURE, (attempt.id, str(attempt.version)), amount_yen, at_ms),
+            order_id=attempt.order_id,
+            merchant_payment_id=attempt.id,
+            debit_account=provider_account(attempt.provider),
+            credit_account=order_account(attempt.order_id),
+            value_at_ms=attempt.completed_at_ms or at_ms,
         )
 
     async def gone_back(self, tx: Tx, attempt: PaymentAttempt, amount_yen: int, at_ms: int) -> None:
         await self._enter(
             tx,
-            "RETURN",
-            (attempt.id, str(attempt.version)),
-            attempt.order_id,
-            attempt.id,
-            _order(attempt.order_id),
-            _provider(attempt.provider),
-            amount_yen,
-            at_ms,
+            _entry(RETURN, (attempt.id, str(attempt.version)), amount_yen, at_ms),
+            order_id=attempt.order_id,
+            merchant_payment_id=attempt.id,
+            debit_account=order_account(attempt.order_id),
+            credit_account=provider_account(attempt.provider),
+            value_at_ms=at_ms,
         )
 
     async def refund(self, tx: Tx, refund: RefundOrder, at_ms: int) -> None:
         await self._enter(
             tx,
-            "REFUND",
-            (refund.id,),
-            refund.order_id,
-            refund.merchant_payment_id,
-            _order(refund.order_id),
-            _provider(refund.provider),
-            refund.amount_yen,
-            at_ms,
+            _entry(REFUND_KIND, (refund.id,), refund.amount_yen, at_ms),
+            order_id=refund.order_id,
+            merchant_payment_id=refund.merchant_payment_id,
+            debit_account=order_account(refund.order_id),
+            credit_account=provider_account(refund.provider),
+            refund_id=refund.id,
+            value_at_ms=refund.accepted_at_ms or at_ms,
         )
 
-    async def _enter(
-        self,
-        tx: Tx,
-        kind: str,
-        subject: tuple[str, ...],
-        order_id: str,
-        merchant_payment_id: str,
-        debit: str,
-        credit: str,
-        amount_yen: int,
-        at_ms: int,
-    ) -> None:
+    async def _enter(self, tx: Tx, entry: dict[str, object], **about: object) -> None:
         """A second entry for the same subject is `Duplicate`: money is never counted twice."""
-        row = {
-            "id": content_id("ledger", kind, *subject),
-            "order_id": order_id,
-            "merchant_payment_id": merchant_payment_id,
-            "kind": kind,
-            "debit_account": debit,
-            "credit_account": credit,
-            "amount_yen": amount_yen,
-            "at_ms": at_ms,
-        }
-        await tx.run(_ENTER, row)
+        await tx.run(_ENTER, {"refund_id": None, **entry, **about})
 
 
-def _provider(name: str) -> str:
-    return f"provider:{name}"
-
-
-def _order(order_id: str) -> str:
-    return f"order:{order_id}"
+def _entry(kind: str, subject: tuple[str, ...], amount_yen: int, at_ms: int) -> dict[str, object]:
+    return {
+        "id": content_id("ledger", kind, *subject),
+        "kind": kind,
+        "amount_yen": amount_yen,
+        "at_ms": at_ms,
+    }
 
 
 def _refund(row: RowMapping) -> RefundOrder:

@@ -63,6 +63,7 @@ ATTEMPT = Table(
     CheckConstraint("captured_yen >= 0", name="ck_attempt_captured"),
 )
 Index("ix_attempt_due", ATTEMPT.c.due_at_ms, ATTEMPT.c.id)
+Index("ix_attempt_payment", ATTEMPT.c.payment_id)
 
 EVIDENCE = Table(
     "evidence",
@@ -138,7 +139,12 @@ LEDGER = Table(
     Column("credit_account", String(80), nullable=False),
     Column("amount_yen", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
+    # Of a REFUND entry; and when the money moved at the provider, which settles by that day.
+    Column("refund_id", exact(64)),
+    Column("value_at_ms", BigInteger),
     CheckConstraint("amount_yen >= 1", name="ck_ledger_amount"),
     CheckConstraint("debit_account <> credit_account", name="ck_ledger_accounts"),
 )
 Index("ix_ledger_order", LEDGER.c.order_id)
+Index("ix_ledger_value", LEDGER.c.value_at_ms, LEDGER.c.id)
+Index("ix_ledger_attempt", LEDGER.c.merchant_payment_id)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.payment import (
-    LIFETIME_S,
-    NO_ANSWER,
-    NOT_SENT,
-    ORDER,
-    After,
-    Till,
-    on_the_till,
-    refusal,
-    unknown,
-)
+from tests.support.payment import ORDER, Till, on_the_till, refusal, unknown
+from tests.support.provider import LIFETIME_S, NO_ANSWER, NOT_SENT, After
 
 from kessai.contracts.moves import AttemptStatus
 from kessai.kernel.errors import Refused, Unknown

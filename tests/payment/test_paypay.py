@@ -17,16 +17,17 @@ from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import Unknown
 from kessai.kernel.http import Answer, Http, NoAnswer, NotSent
+from kessai.kernel.metrics import Metrics
 from kessai.payment.application.ports import (
+    THROTTLED,
     CodeExists,
     CodeRequest,
     RefundRequest,
     Sighting,
 )
-from kessai.payment.application.refund import THROTTLED
 from kessai.payment.domain.evidence import Word
+from kessai.payment.gateway.paypay import Meters, PayPayLimits
 from kessai.payment.gateway.paypay import PayPay as Client
-from kessai.payment.gateway.paypay import PayPayLimits
 
 
 def a_client(http: Http, clock: Clock, *, rate_per_s: float = 50) -> Client:
@@ -37,6 +38,7 @@ def a_client(http: Http, clock: Clock, *, rate_per_s: float = 50) -> Client:
         base_url=f"{BASE}/",
         credentials=MERCHANT,
         limits=PayPayLimits(30, 15, rate_per_s),
+        meters=Meters(Metrics("test")),
     )
 
 

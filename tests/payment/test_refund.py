@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.payment import NO_ANSWER, ORDER, After, Till, on_the_till, refusal
+from tests.support.payment import ORDER, Till, on_the_till, refusal
+from tests.support.provider import NO_ANSWER, After
 
 from kessai.contracts.moves import AttemptStatus, RefundStatus
 from kessai.contracts.payment import RecordBalancePayment, RequestRefund

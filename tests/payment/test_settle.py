@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.payment import NO_ANSWER, ORDER, OTHER, Till, on_the_till, refusal, unknown
+from tests.support.payment import ORDER, OTHER, Till, on_the_till, refusal, unknown
+from tests.support.provider import NO_ANSWER
 
 from kessai.contracts.moves import AttemptStatus, RefundStatus
 from kessai.contracts.payment import CloseOutcome, PaymentsOfOrder, ReceiveWebhook

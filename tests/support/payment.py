@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 from tests.support.kernel import FlakyBus
+from tests.support.provider import FakeProvider
 
 from kessai.contracts.events import PaymentEvent, Signal, read_payment_event
 from kessai.contracts.moves import AttemptStatus
@@ -30,7 +30,6 @@ from kessai.contracts.payment import (
 )
 from kessai.kernel.app import condition_of
 from kessai.kernel.chance import SeededChance
-from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.http import AsgiHttp
@@ -38,14 +37,6 @@ from kessai.kernel.ids import RandomIds
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
-from kessai.payment.application.ports import (
-    Code,
-    CodeExists,
-    CodeRequest,
-    RefundRequest,
-    Sighting,
-)
-from kessai.payment.domain.evidence import Word
 from kessai.payment.main import build
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
 from kessai.topology import PAYMENTS_TOPIC, SIGNALS_TOPIC
@@ -53,138 +44,6 @@ from kessai.topology import PAYMENTS_TOPIC, SIGNALS_TOPIC
 ORDER = "0mk3z4a5b6c7d8e9f0g1h2j3k4"
 OTHER = "0mk3z4a5b6c7d8e9f0g1h2j3k5"
 MERCHANT = "kessai-merchant"
-LIFETIME_S = 300
-NO_ANSWER = Unknown("NO_ANSWER", "no answer in time")
-NOT_SENT = Unknown("NOT_SENT", "connection refused")
-
-
-@dataclass(frozen=True)
-class After:
-    """The call takes effect, and then this happens instead of its answer."""
-
-    error: Exception
-
-
-@dataclass
-class FakeCode:
-    code_id: str
-    amount_yen: int
-    expires_at_ms: int
-    deleted: bool = False
-    status: str = Word.CREATED
-    paid_yen: int = 0
-    currency: str = "JPY"
-    accepted_at_ms: int | None = None
-    canceled: bool = False
-    visible_from_ms: int = 0
-
-
-class FakeProvider:
-    """A `Provider` in plain memory with its own book, and trouble as it is told."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.codes: dict[str, FakeCode] = {}
-        self.refunds: dict[str, tuple[RefundRequest, bool]] = {}
-        self.refunds_are_back = True
-        self.calls: list[tuple[str, str]] = []
-        self.trouble: dict[str, deque[Exception | After]] = {}
-        self.delay_s: dict[str, float] = {}
-
-    def fail(self, operation: str, *troubles: Exception | After) -> None:
-        self.trouble.setdefault(operation, deque()).extend(troubles)
-
-    def calls_of(self, operation: str) -> list[str]:
-        return [subject for name, subject in self.calls if name == operation]
-
-    def pay(self, payment: str, amount_yen: int | None = None, *, seen_after_s: float = 0) -> None:
-        """The customer pays; a cancel that came before takes the money back at once."""
-        code = self.codes[payment]
-        assert not code.deleted, "a deleted code cannot be paid"
-        now_ms = self._clock.now_ms()
-        code.status, code.paid_yen = Word.COMPLETED, amount_yen or code.amount_yen
-        code.accepted_at_ms = now_ms // 1000 * 1000
-        code.visible_from_ms = now_ms + int(seen_after_s * 1000)
-
-    def decline(self, payment: str) -> None:
-        self.codes[payment].status = Word.FAILED
-
-    async def create_code(self, request: CodeRequest) -> Code:
-        after = await self._begin("create", request.merchant_payment_id)
-        if request.merchant_payment_id in self.codes:
-            raise CodeExists
-        made = FakeCode(
-            f"04-{len(self.codes):016d}",
-            request.amount_yen,
-            self._clock.now_ms() + LIFETIME_S * 1000,
-        )
-        self.codes[request.merchant_payment_id] = made
-        _end(after)
-        url = f"https://pay.test/{made.code_id}"
-        return Code(made.code_id, url, f"paypay://{made.code_id}", made.expires_at_ms)
-
-    async def delete_code(self, code_id: str) -> Word:
-        after = await self._begin("delete", code_id)
-        word = Word.CODE_UNKNOWN
-        for code in self.codes.values():
-            if code.code_id == code_id:
-                word = Word.ALREADY_PAID if code.paid_yen else Word.CODE_DELETED
-                code.deleted = not code.paid_yen
-        _end(after)
-        return word
-
-    async def get_payment(self, merchant_payment_id: str, *, urgent: bool = False) -> Sighting:
-        after = await self._begin("get", merchant_payment_id)
-        code = self.codes.get(merchant_payment_id)
-        _end(after)
-        if code is None:
-            return Sighting(Word.NOT_FOUND)
-        if code.status == Word.CREATED or self._clock.now_ms() < code.visible_from_ms:
-            return Sighting(Word.CREATED)
-        return Sighting(
-            code.status,
-            f"pp-{merchant_payment_id}",
-            code.paid_yen or code.amount_yen,
-            code.currency,
-            code.accepted_at_ms,
-        )
-
-    async def cancel_payment(self, merchant_payment_id: str) -> Word:
-        after = await self._begin("cancel", merchant_payment_id)
-        code = self.codes.get(merchant_payment_id)
-        if code is not None:
-            code.canceled = True
-        _end(after)
-        return Word.CANCEL_ACCEPTED if code else Word.CANCEL_REFUSED
-
-    async def refund(self, request: RefundRequest) -> bool:
-        after = await self._begin("refund", request.refund_id)
-        self.refunds.setdefault(request.refund_id, (request, self.refunds_are_back))
-        _end(after)
-        return self.refunds[request.refund_id][1]
-
-    async def get_refund(self, refund_id: str, payment_id: str) -> bool | None:
-        after = await self._begin("get_refund", refund_id)
-        _end(after)
-        found = self.refunds.get(refund_id)
-        return found[1] or self.refunds_are_back if found else None
-
-    async def _begin(self, operation: str, subject: str) -> Exception | None:
-        self.calls.append((operation, subject))
-        if delay_s := self.delay_s.get(operation):
-            await asyncio.sleep(delay_s)
-        waiting = self.trouble.get(operation)
-        if not waiting:
-            return None
-        trouble = waiting.popleft()
-        if isinstance(trouble, After):
-            return trouble.error
-        raise trouble
-
-
-def _end(after: Exception | None) -> None:
-    if after is not None:
-        raise after
 
 
 @dataclass

@@ -24,14 +24,22 @@ from kessai.kernel.metrics import Metrics
 from kessai.kernel.supervisor import Supervisor
 from kessai.kernel.telemetry import get_log
 
-# Facts to show when all is well, or an exception: then the component is DOWN.
+# Facts to show when all is well, or an exception: then the component is DOWN, or DEGRADED.
 HealthCheck: TypeAlias = Callable[[], Awaitable[Mapping[str, JsonValue] | None]]
 
 PREFIX: Final = "/actuator"
 _ENDPOINTS: Final = ("health", "info", "metrics", "prometheus", "loggers")
-_UP, _DOWN = "UP", "DOWN"
+_UP, _DEGRADED, _DOWN = "UP", "DEGRADED", "DOWN"
 _PUBLIC_CACHE_S: Final = 1.0
 _log: Final = get_log("kessai.health")
+
+
+class Degraded(KessaiError):
+    """It works and will not for long: somebody has to look, and nobody is sent elsewhere."""
+
+    def __init__(self, details: Mapping[str, JsonValue]) -> None:
+        super().__init__("degraded")
+        self.details = details
 
 
 @dataclass(slots=True)
@@ -60,6 +68,8 @@ class Condition:
                 details = await check()
         except TimeoutError:
             return self._is_down(name, {"error": f"no answer within {self.check_timeout_s} s"})
+        except Degraded as degraded:
+            return self._is_down(name, degraded.details, word=_DEGRADED)
         except _Unwell as unwell:
             return self._is_down(name, unwell.details)
         except Exception as error:
@@ -69,19 +79,23 @@ class Condition:
         return {"status": _UP, **({"details": dict(details)} if details else {})}
 
     def _is_down(
-        self, name: str, details: Mapping[str, JsonValue], error: Exception | None = None
+        self,
+        name: str,
+        details: Mapping[str, JsonValue],
+        error: Exception | None = None,
+        word: str = _DOWN,
     ) -> JsonValue:
         # One line when it falls, not one for each question.
-        if name not in self.down:
-            self.down[name] = _DOWN
+        if self.down.get(name) != word:
+            self.down[name] = word
             _log.warning(
-                "health.down",
+                f"health.{word.lower()}",
                 component=name,
                 service=self.service,
                 details=dict(details),
                 exc_info=error,
             )
-        return {"status": _DOWN, "details": dict(details)}
+        return {"status": word, "details": dict(details)}
 
 
 class _Unwell(KessaiError):
@@ -218,11 +232,11 @@ def _add_health(routes: APIRouter, condition: Condition) -> None:
 
 def _overall(components: Mapping[str, JsonValue]) -> str:
     words = [item["status"] for item in components.values() if isinstance(item, Mapping)]
-    return _DOWN if _DOWN in words else _UP
+    return next((word for word in (_DOWN, _DEGRADED) if word in words), _UP)
 
 
 def _health_answer(content: Mapping[str, JsonValue]) -> Response:
-    return JSONResponse(dict(content), status_code=200 if content["status"] == _UP else 503)
+    return JSONResponse(dict(content), status_code=503 if content["status"] == _DOWN else 200)
 
 
 # --- metrics --------------------------------------------------------------------------------

@@ -83,7 +83,18 @@ class Settings(BaseSettings):
     )
     paypay_create_timeout_s: Seconds = Field(30, description="read timeout of create (PayPay: 30)")
     paypay_timeout_s: Seconds = Field(15, description="read timeout of other calls (PayPay: 15)")
-    paypay_rate_per_s: Seconds = Field(50, description="requests a second to PayPay")
+    paypay_rate_per_s: Annotated[float, Field(gt=0)] = Field(
+        50, description="requests a second to PayPay"
+    )
+    paypay_rate_wait_s: Seconds = Field(10, description="a request waits for that rate at most")
+    paypay_creates_at_once: Count = Field(40, description="code requests on the wire at once")
+    paypay_lookups_at_once: Count = Field(36, description="look-ups on the wire at once")
+    paypay_changes_at_once: Count = Field(
+        24, description="deletes, cancels, captures and refunds on the wire at once"
+    )
+    paypay_skew_alarm_s: Seconds = Field(
+        30, description="our clock may be off PayPay's by this before it is told (PayPay: 120)"
+    )
     paypay_code_lifetime_s: Count = Field(
         300, description="lifetime of a code whose answer is lost"
     )

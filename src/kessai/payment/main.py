@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.paypay import Credentials
+from kessai.kernel.actuator import HealthCheck
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue
@@ -36,7 +36,7 @@ from kessai.payment.gateway.events import OutboxEvents
 from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
 from kessai.payment.gateway.ledger_books import SqlLedgerBooks
 from kessai.payment.gateway.money import SqlLedger, SqlRefunds
-from kessai.payment.gateway.paypay import PayPay, PayPayLimits
+from kessai.payment.gateway.paypay import Meters, PayPay, PayPayLimits
 from kessai.payment.gateway.recovery import free_own_leases
 from kessai.payment.gateway.work import REFUND_WORK, VISITS, WEBHOOK_WORK
 from kessai.payment.web import DueLoop, call_routes
@@ -69,7 +69,10 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
     books = _books(runtime, db, outbox)
     wake = _Wake()
-    provider = provider or _paypay(runtime, metrics)
+    health: dict[str, HealthCheck] = {"db": _database_answers(db)}
+    if provider is None:
+        provider = paypay = _paypay(runtime, metrics)
+        health["paypay-clock"] = paypay.clock_agrees
     desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics)
 
     async def start() -> None:
@@ -78,19 +81,23 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         for loop in loops:
             supervisor.start(loop.name, loop.run)
 
-    async def database_answers() -> Mapping[str, JsonValue] | None:
-        await db.ping()
-        return None
-
     app = create_app(
         title=PAYMENT.name,
         runtime=runtime,
         routers=[call_routes(desk, token=runtime.settings.service_token.get_secret_value())],
-        health={"db": database_answers},
+        health=health,
         metrics=metrics,
         supervisor=supervisor,
     )
     return Unit(PAYMENT.name, app, desk, supervisor, start, closers=[db.close])
+
+
+def _database_answers(db: Db) -> HealthCheck:
+    async def check() -> Mapping[str, JsonValue] | None:
+        await db.ping()
+        return None
+
+    return check
 
 
 def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
@@ -121,13 +128,6 @@ def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
 
 def _paypay(runtime: Runtime, metrics: Metrics) -> PayPay:
     settings = runtime.settings
-    seconds = metrics.histogram(
-        "paypay_requests_seconds",
-        "Duration of requests to PayPay",
-        labels=("operation", "outcome"),
-    )
-    # `labels` is the expensive half of an observation.
-    child = cache(seconds.labels)
     return PayPay(
         runtime.http,
         runtime.clock,
@@ -142,8 +142,13 @@ def _paypay(runtime: Runtime, metrics: Metrics) -> PayPay:
             create_timeout_s=settings.paypay_create_timeout_s,
             timeout_s=settings.paypay_timeout_s,
             rate_per_s=settings.paypay_rate_per_s,
+            max_wait_s=settings.paypay_rate_wait_s,
+            creates_at_once=settings.paypay_creates_at_once,
+            lookups_at_once=settings.paypay_lookups_at_once,
+            changes_at_once=settings.paypay_changes_at_once,
+            skew_alarm_s=settings.paypay_skew_alarm_s,
         ),
-        observe=lambda operation, outcome, took_s: child(operation, outcome).observe(took_s),
+        meters=Meters(metrics),
     )
 
 

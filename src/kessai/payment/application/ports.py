@@ -17,6 +17,10 @@ from kessai.payment.domain.evidence import Evidence, Word
 from kessai.payment.domain.refund import RefundOrder
 
 NOT_SENT = "NOT_SENT"
+# A refund that may be asked for again in a minute.
+THROTTLED = "THROTTLED"
+# The customer has hours to agree to a capture.
+USER_CONFIRMATION_REQUIRED = "USER_CONFIRMATION_REQUIRED"
 
 
 class CodeExists(Refused):
@@ -28,6 +32,8 @@ class CodeExists(Refused):
 
 @dataclass(frozen=True, slots=True)
 class CodeRequest:
+    """`authorize`: the customer only authorises; the money comes with a capture."""
+
     merchant_payment_id: str
     amount_yen: int
     description: str
@@ -35,6 +41,8 @@ class CodeRequest:
     redirect_url: str
     user_agent: str | None
     requested_at_ms: int
+    authorize: bool = False
+    authorize_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a look-up showed; `word` is NOT_FOUND where the provider knows of no payment."""
+    """What a look-up showed; `word` is NOT_FOUND where the provider knows of no payment.
+
+    `amount_yen` is what was captured, while nothing is captured what was asked for. `expires_at_ms`
+    is the end of an authorisation, `capture_waits` a capture that the customer has to confirm.
+    """
 
     word: str
     payment_id: str | None = None
@@ -55,6 +67,8 @@ class Sighting:
     currency: str | None = None
     accepted_at_ms: int | None = None
     canceled_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    capture_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +80,30 @@ class RefundRequest:
     requested_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """`capture_id` is of this one try: after an unknown answer another try has another one."""
+
+    capture_id: str
+    merchant_payment_id: str
+    amount_yen: int
+    description: str
+    requested_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevertRequest:
+    revert_id: str
+    payment_id: str
+    reason: str
+    requested_at_ms: int
+
+
 class Provider(Protocol):
     """Every operation ends in a value, `Refused` (a clear no, nothing done) or `Unknown`.
 
-    `Unknown` with the code NOT_SENT means that the request certainly did not leave.
+    `Unknown` with the code NOT_SENT means that the request certainly did not leave. What is asked
+    about a payment that the provider does not know is `Unknown` as well: we hold a proof of it.
     """
 
     async def create_code(self, request: CodeRequest) -> Code:
@@ -77,19 +111,38 @@ class Provider(Protocol):
         ...
 
     async def delete_code(self, code_id: str) -> Word:
-        """CODE_DELETED, CODE_UNKNOWN or ALREADY_PAID."""
+        """CODE_DELETED, CODE_UNKNOWN, ALREADY_PAID or CODE_REFUSED."""
         ...
 
     async def get_payment(self, merchant_payment_id: str, *, urgent: bool = False) -> Sighting:
-        """`urgent`: money was announced or a customer asks, so it goes before routine look-ups."""
+        """Of a code, paid or not.
+
+        `urgent`: money was announced or a customer asks, so it goes before routine look-ups.
+        """
+        ...
+
+    async def get_direct_payment(self, merchant_payment_id: str) -> Sighting:
+        """Of a payment as such: an unpaid code is NOT_FOUND here. The shop only needs codes."""
         ...
 
     async def cancel_payment(self, merchant_payment_id: str) -> Word:
-        """CANCEL_ACCEPTED (it takes effect later) or CANCEL_REFUSED."""
+        """CANCEL_ACCEPTED (it takes effect later), CANCEL_REFUSED (there is nothing to cancel),
+        or CANCEL_TOO_LATE (there is a payment, and only a refund brings its money back)."""
+        ...
+
+    async def capture(self, request: CaptureRequest) -> Sighting:
+        """Takes what was authorised, or less. `Unknown` USER_CONFIRMATION_REQUIRED: not yet."""
+        ...
+
+    async def revert(self, request: RevertRequest) -> None:
+        """Gives an authorisation up; afterwards the payment is CANCELED."""
         ...
 
     async def refund(self, request: RefundRequest) -> bool:
-        """True: the money is back. False: accepted. The same refund id is the same refund."""
+        """True: the money is back. False: accepted. The same refund id is the same refund.
+
+        Raises `Refused` THROTTLED when it may be asked again in a minute.
+        """
         ...
 
     async def get_refund(self, refund_id: str, payment_id: str) -> bool | None:

@@ -12,13 +12,12 @@ from kessai.kernel.db import Tx
 from kessai.kernel.errors import NotFound, Refused, Unknown, VersionConflict
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
-from kessai.payment.application.ports import Books, Provider, RefundRequest
+from kessai.payment.application.ports import THROTTLED, Books, Provider, RefundRequest
 from kessai.payment.application.present import refund_event, signal
 from kessai.payment.application.settle import TRIES, News
 from kessai.payment.domain.refund import RefundOrder, after_refunds, check_refund, moved
 from kessai.payment.domain.schedule import THROTTLED_MS, refund_pause_ms
 
-THROTTLED = "THROTTLED"
 _log = get_log("kessai.payment")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kessai.contracts.moves import ATTEMPT_MOVES, LIVE_ATTEMPT, AttemptStatus, move
 from kessai.contracts.payment import ProviderName
 from kessai.payment.domain.evidence import KNOWN_WORDS, STRENGTH, Evidence, Source, Word
+from kessai.payment.domain.window import WayBack, ways_back
 
 CURRENCY = "JPY"
 CLOSED_WITHOUT_MONEY = frozenset({AttemptStatus.EXPIRED, AttemptStatus.CANCELLED})
@@ -19,7 +20,7 @@ _CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
 # PayPay's final words for an authorisation that was never captured.
 _ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
 _UNPAID = frozenset({Word.CREATED, Word.NOT_FOUND}) | _ENDED_UNPAID
-_CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED})
+_CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED, Word.CANCEL_TOO_LATE})
 _CHANNELS: Mapping[Source, str] = {
     Source.ANNOUNCED: "webhook",
     Source.POLL: "poll",
@@ -235,6 +236,9 @@ def _may_go_back(captures: list[Evidence], proofs: list[Evidence], rules: Rules)
     """We had it cancelled, so the money goes back by itself, unless it is there for long."""
     cancels_ms = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
     if not cancels_ms or any(one.word == Word.REFUNDED for one in captures):
+        return False
+    paid_at_ms = min((one.accepted_at_ms for one in captures if one.accepted_at_ms), default=None)
+    if paid_at_ms is not None and WayBack.CANCEL not in ways_back(paid_at_ms, min(cancels_ms)):
         return False
     paid_ms = min(one.first_observed_ms for one in captures)
     seen_ms = max(one.observed_at_ms for one in captures)

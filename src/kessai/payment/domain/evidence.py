@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,6 +45,7 @@ class Word(StrEnum):
     ALREADY_PAID = "ALREADY_PAID"
     CANCEL_ACCEPTED = "CANCEL_ACCEPTED"
     CANCEL_REFUSED = "CANCEL_REFUSED"
+    CANCEL_TOO_LATE = "CANCEL_TOO_LATE"
 
 
 # PayPay's own statuses, the weakest first: what is shown is the strongest that was proved.
@@ -58,6 +60,26 @@ STRENGTH = (
     Word.FAILED,
 )
 KNOWN_WORDS = frozenset(Word)
+
+# What the provider may say of a payment; our words for its other calls are not its own.
+_STATUSES = frozenset(STRENGTH)
+MAX_WORD = 40
+# Begins a word that stands for something else than a new status.
+_ODD = "?"
+
+
+def provider_word(said: object) -> str:
+    """PayPay's status as it came, or a word that proves nothing and shows what came instead.
+
+    Nothing of it may pass for one of our own words, and every one of them can be shown.
+    """
+    if isinstance(said, str):
+        if said in _STATUSES:
+            return said
+        if said and said.isprintable() and len(said) <= MAX_WORD and said not in KNOWN_WORDS:
+            return said
+    shown = json.dumps(said, default=str)
+    return f"{_ODD}{shown}"[:MAX_WORD]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from structlog.testing import capture_logs
 from tests.support.web import a_client, a_runtime, run_virtual
 
-from kessai.kernel.actuator import HealthCheck
+from kessai.kernel.actuator import Degraded, HealthCheck
 from kessai.kernel.app import condition_of, create_app, management_app
 from kessai.kernel.errors import DatabaseUnavailable, JsonValue
 from kessai.kernel.metrics import Metrics
@@ -34,6 +34,10 @@ async def locked() -> None:
 
 async def broken() -> None:
     raise ConnectionError("redis://:secret@10.0.0.1")
+
+
+async def warned() -> None:
+    raise Degraded({"skewSeconds": 45})
 
 
 async def hangs() -> None:
@@ -124,6 +128,17 @@ def test_one_component_down_is_down(check: HealthCheck, error: str) -> None:
         assert (await ask("/health/db", app)).json()["details"] == {"database": "SQLite"}
 
     run_virtual(story())
+
+
+async def test_a_warning_is_shown_and_sends_nobody_elsewhere() -> None:
+    app = an_app({"db": well, "clock": warned})
+    for path in ("/health", "/health/readiness", "/health/clock"):
+        answer = await ask(path, app)
+        assert (answer.status_code, answer.json()["status"]) == (200, "DEGRADED")
+    assert (await ask("/health/clock", app)).json()["details"] == {"skewSeconds": 45}
+    assert (await ask("/health/liveness", app)).json() == {"status": "UP"}
+    worse = await ask("/health", an_app({"db": locked, "clock": warned}))
+    assert (worse.status_code, worse.json()["status"]) == (503, "DOWN")
 
 
 def test_hanging_checks_hang_side_by_side() -> None:

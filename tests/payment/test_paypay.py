@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import pytest
 from tests.support.payment import refusal, unknown
 from tests.support.paypay import BASE, MERCHANT, NOW_MS, PayPay, paypay_test
+from tests.support.paypay_client import ScriptedHttp, a_client, a_code, a_request, an_answer
 from tests.support.web import StillClock
 
 from kessai.contracts import paypay as wire
-from kessai.kernel.chance import SeededChance
-from kessai.kernel.clock import Clock
 from kessai.kernel.errors import Unknown
-from kessai.kernel.http import Answer, Http, NoAnswer, NotSent
-from kessai.kernel.metrics import Metrics
+from kessai.kernel.http import Answer, NoAnswer, NotSent
 from kessai.payment.application.ports import (
     THROTTLED,
     CodeExists,
-    CodeRequest,
     RefundRequest,
     Sighting,
 )
 from kessai.payment.domain.evidence import Word
-from kessai.payment.gateway.paypay import Meters, PayPayLimits
-from kessai.payment.gateway.paypay import PayPay as Client
-
-
-def a_client(http: Http, clock: Clock, *, rate_per_s: float = 50) -> Client:
-    return Client(
-        http,
-        clock,
-        SeededChance(1),
-        base_url=f"{BASE}/",
-        credentials=MERCHANT,
-        limits=PayPayLimits(30, 15, rate_per_s),
-        meters=Meters(Metrics("test")),
-    )
-
-
-def a_request(name: str = "o-1", amount_yen: int = 1200) -> CodeRequest:
-    return CodeRequest(name, amount_yen, "注文 1", (), "http://shop.test/o", "Mozilla", NOW_MS)
 
 
 @paypay_test
@@ -127,47 +104,6 @@ async def test_a_wrong_clock_is_unknown_and_never_a_no(paypay: PayPay) -> None:
     client = a_client(paypay.http, StillClock(ms=paypay.clock.now_ms() - 121_000))
     assert await unknown(client.create_code(a_request())) == "UNAUTHORIZED"
     assert await paypay.payments() == []
-
-
-@dataclass
-class ScriptedHttp:
-    """Gives the answers of a script, then the last one again; remembers what was asked."""
-
-    script: list[Answer | Exception]
-    sent: list[tuple[str, str, Mapping[str, str], bytes, float]] = field(default_factory=list)
-
-    async def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float,
-    ) -> Answer:
-        self.sent.append((method, url, headers or {}, body or b"", timeout_s))
-        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def close(self) -> None:
-        return None
-
-
-def an_answer(status: int, code: str = "SUCCESS", content: object = None, **headers: str) -> Answer:
-    body = {"resultInfo": {"code": code, "message": "m", "codeId": "1"}, "data": content}
-    return Answer(status, headers, json.dumps(body).encode())
-
-
-def a_code(name: str = "o-1", amount: int = 1200) -> dict[str, object]:
-    return {
-        "codeId": "04-1",
-        "url": "https://pay.test/1",
-        "expiryDate": NOW_MS // 1000 + 300,
-        "merchantPaymentId": name,
-        "amount": {"amount": amount, "currency": "JPY"},
-    }
 
 
 async def test_what_is_sent_is_signed_to_the_byte() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from tests.payment.test_domain import START, a_sighting, an_attempt
-from tests.support.payment import NO_ANSWER, ORDER, After, Till, on_the_till, unknown
+from tests.support.payment import ORDER, Till, on_the_till, unknown
+from tests.support.provider import NO_ANSWER, After
 
 from kessai.contracts.events import PaymentSucceeded
 from kessai.contracts.payment import PaymentsOfOrder

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-unit test-story test-crash check fmt lock bench clean
+.PHONY: help up demo test test-unit test-story test-crash test-sdk check fmt lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,7 @@ demo: $(STAMP) ## buy something, lose its webhook, double it, and see what was k
 	$(BIN)/kessai demo
 
 test: $(DEV_STAMP) ## install and run every default test
+	@echo "PayPay's own SDKs have a lane of their own, which installs them: make test-sdk"
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-unit: $(DEV_STAMP) ## domain, application, kernel: seconds
@@ -43,6 +44,9 @@ test-story: $(DEV_STAMP) ## the whole shop on a virtual clock
 
 test-crash: $(DEV_STAMP) ## real processes that are killed
 	$(BIN)/python -m pytest -m crash
+
+test-sdk: $(DEV_STAMP) ## PayPay's own SDKs (Python, Node) against the simulator
+	$(BIN)/python -m pytest -m sdk -rs tests/sdk
 
 check: $(DEV_STAMP) ## format, lint, types
 	$(BIN)/ruff format --check src tests bench
@@ -57,13 +61,17 @@ bench: $(DEV_STAMP) ## purchases and sagas a second, and how long they take
 	$(BIN)/python bench/purchase.py
 	$(BIN)/python bench/saga.py
 
-lock: ## write the hash-pinned requirements anew (needs uv)
+lock: ## write the hash-pinned requirements anew (needs uv and npm)
 	uv pip compile requirements/build.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/build.txt
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/dev.txt
+	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/sdk.txt
+	cd tests/sdk/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
+		&& node -e 'const fs = require("fs"), lock = require("./package-lock.json"); for (const part of Object.values(lock.packages)) delete part.funding; fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")'
 
 clean: ## remove what was installed and the local data
-	rm -rf $(VENV) .kessai
+	rm -rf $(VENV) .kessai .cache

@@ -28,12 +28,12 @@ def free_offset() -> int:
     start = 2000 + (os.getpid() % 19) * 1000
     for offset in (start + step * 137 for step in range(100)):
         # Above 32768 the kernel lends ports to clients, which may then connect to themselves.
-        if offset + max(ports) < 32768 and all(_is_free(port + offset) for port in ports):
+        if offset + max(ports) < 32768 and all(is_free(port + offset) for port in ports):
             return offset
     raise RuntimeError("no free range of ports")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 

@@ -28,8 +28,9 @@ from kessai.kernel.http import AsgiHttp
 from kessai.kernel.service import Unit
 from kessai.proof.virtual_time import VirtualClock
 from kessai.sim.paypay.application.control import Control
+from kessai.sim.paypay.domain.behaviour import Behaviour
 from kessai.sim.paypay.domain.book import Payment
-from kessai.sim.paypay.domain.book import create as create_payment
+from kessai.sim.paypay.domain.moves import create as create_payment
 from kessai.sim.paypay.main import build
 
 Json = dict[str, Any]
@@ -50,10 +51,12 @@ def an_order(name: str = "m-1", amount: int = 25180, **more: Any) -> Json:
     }
 
 
-def a_payment(name: str = "m-1", amount: int = 25180) -> Payment:
+def a_payment(name: str = "m-1", amount: int = 25180, **more: Any) -> Payment:
     """An unpaid code, made at NOW_MS, that lives for 300 s."""
-    asked = CreateCode.model_validate(an_order(name, amount))
-    return create_payment(asked, "04-abcdefghijklmnop", now_ms=NOW_MS, lifetime_s=300)
+    asked = CreateCode.model_validate(an_order(name, amount, **more))
+    return create_payment(
+        asked, "04-abcdefghijklmnop", now_ms=NOW_MS, lifetime_s=300, rules=Behaviour()
+    )
 
 
 def a_refund(name: str = "r-1", amount: int = 25180) -> RefundAsked:

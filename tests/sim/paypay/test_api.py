@@ -293,8 +293,13 @@ async def test_a_declined_payment_is_failed(paypay: PayPay) -> None:
 
 
 @paypay_test
-async def test_authorisations_are_out_of_the_contract(paypay: PayPay) -> None:
-    for path in ("/v2/payments/capture", "/v2/payments/preauthorize/revert"):
+async def test_authorisations_may_be_out_of_the_contract(paypay: PayPay) -> None:
+    await paypay.faults(behaviour={"preAuth": False})
+    for path in (
+        "/v2/payments/capture",
+        "/v2/payments/preauthorize/revert",
+        "/v2/payments/reauthorize",
+    ):
         answer = await paypay.api("POST", path, {"merchantPaymentId": "m-1", "paymentId": "p"})
         assert code_of(answer) == (401, "OP_OUT_OF_SCOPE")
     asked = await paypay.api("POST", "/v2/codes", an_order(isAuthorization=True))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.support.paypay import NOW_MS, a_payment, a_refund, an_order
 
 from kessai.contracts.paypay import CreateCode, ProviderStatus, RefundState
 from kessai.kernel.errors import IllegalMove
-from kessai.sim.paypay.domain import book, results
-from kessai.sim.paypay.domain.book import MOVES, Payment
+from kessai.sim.paypay.domain import moves as book
+from kessai.sim.paypay.domain import results
+from kessai.sim.paypay.domain.behaviour import Behaviour
+from kessai.sim.paypay.domain.book import Payment
 from kessai.sim.paypay.domain.ledger import ledger_of, wallet_balance_yen
 from kessai.sim.paypay.domain.results import Result, TurnedDown
 
@@ -23,12 +22,15 @@ LATER_MS = NOW_MS + 10_000
 
 
 def paid(payment: Payment, at_ms: int = LATER_MS, cancel_delay_ms: int = 500) -> Payment:
-    return book.pay(payment, "p-1", by="api", now_ms=at_ms, cancel_delay_ms=cancel_delay_ms)
+    rules = Behaviour(cancel_delay_ms=cancel_delay_ms)
+    return book.pay(payment, "p-1", by="api", now_ms=at_ms, rules=rules)
 
 
 def refunded(payment: Payment, amount: int = 25180, name: str = "r-1") -> Payment:
     asked = a_refund(name, amount)
-    return book.refund(payment, asked, now_ms=LATER_MS + 1000, delay_ms=1000, several=True)
+    return book.refund(
+        payment, asked, now_ms=LATER_MS + 1000, rules=Behaviour(refund_delay_ms=1000)
+    )
 
 
 def test_created_completed() -> None:
@@ -55,7 +57,9 @@ def test_completed_refunded_after_a_while() -> None:
 
 
 def test_completed_failed_when_a_cancel_wins() -> None:
-    payment = book.cancel(paid(a_payment()), now_ms=LATER_MS + 100, delay_ms=500)
+    payment = book.cancel(
+        paid(a_payment()), now_ms=LATER_MS + 100, rules=Behaviour(cancel_delay_ms=500)
+    )
     assert payment.status_at(LATER_MS + 599) is COMPLETED
     assert payment.status_at(LATER_MS + 600) is FAILED
     with pytest.raises(TurnedDown) as caught:
@@ -64,7 +68,7 @@ def test_completed_failed_when_a_cancel_wins() -> None:
 
 
 def test_a_cancel_before_the_payment_sends_the_money_back_after_it_came() -> None:
-    cancelled = book.cancel(a_payment(), now_ms=NOW_MS + 1, delay_ms=500)
+    cancelled = book.cancel(a_payment(), now_ms=NOW_MS + 1, rules=Behaviour(cancel_delay_ms=500))
     assert cancelled.status_at(LATER_MS) is CREATED
     assert cancelled.is_payable(LATER_MS)
     payment = paid(cancelled)
@@ -73,14 +77,14 @@ def test_a_cancel_before_the_payment_sends_the_money_back_after_it_came() -> Non
 
 
 def test_a_repeated_cancel_changes_nothing() -> None:
-    once = book.cancel(paid(a_payment()), now_ms=LATER_MS, delay_ms=500)
-    assert book.cancel(once, now_ms=LATER_MS + 400, delay_ms=500) is once
+    once = book.cancel(paid(a_payment()), now_ms=LATER_MS, rules=Behaviour(cancel_delay_ms=500))
+    assert book.cancel(once, now_ms=LATER_MS + 400, rules=Behaviour(cancel_delay_ms=500)) is once
 
 
 def test_a_refunded_payment_is_not_cancelled() -> None:
     payment = refunded(paid(a_payment()), amount=1)
     with pytest.raises(TurnedDown) as caught:
-        book.cancel(payment, now_ms=LATER_MS + 5000, delay_ms=0)
+        book.cancel(payment, now_ms=LATER_MS + 5000, rules=Behaviour(cancel_delay_ms=0))
     assert caught.value.result is results.NOT_REVERSIBLE
 
 
@@ -97,16 +101,18 @@ def test_a_cancel_is_possible_until_a_quarter_past_midnight_in_japan(
         return round(moment.timestamp() * 1000)
 
     asked = CreateCode.model_validate(an_order())
-    code = book.create(asked, "04-x", now_ms=at_ms(paid_time), lifetime_s=300)
+    code = book.create(asked, "04-x", now_ms=at_ms(paid_time), lifetime_s=300, rules=Behaviour())
     payment = paid(code, at_ms(paid_time))
     if fine:
         assert (
-            book.cancel(payment, now_ms=at_ms(asked_time), delay_ms=0).status_at(at_ms(asked_time))
+            book.cancel(
+                payment, now_ms=at_ms(asked_time), rules=Behaviour(cancel_delay_ms=0)
+            ).status_at(at_ms(asked_time))
             is FAILED
         )
     else:
         with pytest.raises(TurnedDown) as caught:
-            book.cancel(payment, now_ms=at_ms(asked_time), delay_ms=0)
+            book.cancel(payment, now_ms=at_ms(asked_time), rules=Behaviour(cancel_delay_ms=0))
         assert caught.value.result is results.NOT_REVERSIBLE
 
 
@@ -135,11 +141,11 @@ def test_expire_ends_the_time_now() -> None:
 
 
 def test_a_deleted_code_is_not_paid_and_not_deleted_again() -> None:
-    payment = book.delete(a_payment(), now_ms=LATER_MS)
+    payment = book.delete(a_payment(), now_ms=LATER_MS, rules=Behaviour())
     with pytest.raises(IllegalMove, match="deleted"):
         paid(payment)
     with pytest.raises(TurnedDown) as caught:
-        book.delete(payment, now_ms=LATER_MS)
+        book.delete(payment, now_ms=LATER_MS, rules=Behaviour())
     assert caught.value.result is results.NO_CODE
 
 
@@ -154,13 +160,15 @@ def test_a_deleted_code_is_not_paid_and_not_deleted_again() -> None:
 )
 def test_what_is_no_live_code_is_not_deleted(payment: Payment, at_ms: int, result: Result) -> None:
     with pytest.raises(TurnedDown) as caught:
-        book.delete(payment, now_ms=at_ms)
+        book.delete(payment, now_ms=at_ms, rules=Behaviour())
     assert caught.value.result is result
 
 
 def test_the_same_refund_is_made_once() -> None:
     once = refunded(paid(a_payment()), 100)
-    again = book.refund(once, a_refund("r-1", 999), now_ms=LATER_MS + 9, delay_ms=0, several=True)
+    again = book.refund(
+        once, a_refund("r-1", 999), now_ms=LATER_MS + 9, rules=Behaviour(refund_delay_ms=0)
+    )
     assert again is once
 
 
@@ -175,7 +183,12 @@ def test_refunds_never_exceed_the_payment() -> None:
 def test_a_second_refund_needs_the_merchants_setting() -> None:
     payment = refunded(paid(a_payment()), 1)
     with pytest.raises(TurnedDown) as caught:
-        book.refund(payment, a_refund("r-2", 1), now_ms=LATER_MS, delay_ms=0, several=False)
+        book.refund(
+            payment,
+            a_refund("r-2", 1),
+            now_ms=LATER_MS,
+            rules=Behaviour(refund_delay_ms=0, multiple_refunds=False),
+        )
     assert caught.value.result is results.NO_SECOND_REFUND
 
 
@@ -185,17 +198,28 @@ def test_an_unpaid_code_is_not_refunded() -> None:
     assert caught.value.result is results.NOT_REFUNDABLE
 
 
-def test_authorisations_are_not_in_the_contract() -> None:
-    asked = CreateCode.model_validate(an_order(isAuthorization=True))
-    with pytest.raises(TurnedDown) as caught:
-        book.create(asked, "04-x", now_ms=NOW_MS, lifetime_s=300)
-    assert caught.value.result is results.PRE_AUTH_UNSUPPORTED
+def test_authorisations_need_the_contract_and_an_expiry_within_it() -> None:
+    for rules, expiry_s, result in (
+        (Behaviour(pre_auth=False), None, results.PRE_AUTH_UNSUPPORTED),
+        (Behaviour(), NOW_MS // 1000, results.PRE_AUTH_EXPIRY),
+        (Behaviour(), NOW_MS // 1000 + 30 * 86_400 + 1, results.PRE_AUTH_EXPIRY),
+    ):
+        wish = an_order(isAuthorization=True, authorizationExpiry=expiry_s)
+        asked = CreateCode.model_validate(wish)
+        with pytest.raises(TurnedDown) as caught:
+            book.create(asked, "04-x", now_ms=NOW_MS, lifetime_s=300, rules=rules)
+        assert caught.value.result is result
+    assert a_payment(authorizationExpiry=NOW_MS // 1000 + 60).expires_at_s == NOW_MS // 1000 + 300
+    short = a_payment(isAuthorization=True, authorizationExpiry=NOW_MS // 1000 + 60)
+    assert short.expires_at_s == NOW_MS // 1000 + 60
 
 
 def test_the_ledger_adds_up() -> None:
     kept = paid(a_payment("m-1", 1000))
     half = refunded(paid(a_payment("m-2", 300)), 100)
-    back = book.cancel(paid(a_payment("m-3", 50)), now_ms=LATER_MS, delay_ms=0)
+    back = book.cancel(
+        paid(a_payment("m-3", 50)), now_ms=LATER_MS, rules=Behaviour(cancel_delay_ms=0)
+    )
     unpaid = a_payment("m-4", 7)
     ledger = ledger_of([kept, half, back, unpaid], now_ms=LATER_MS + 60_000)
     assert (ledger.captured_yen, ledger.reversed_yen, ledger.refunded_yen) == (1350, 50, 100)
@@ -205,57 +229,18 @@ def test_the_ledger_adds_up() -> None:
 
 
 def test_a_reversal_counts_from_its_moment_on() -> None:
-    back = book.cancel(paid(a_payment("m-3", 50)), now_ms=LATER_MS, delay_ms=500)
+    back = book.cancel(
+        paid(a_payment("m-3", 50)), now_ms=LATER_MS, rules=Behaviour(cancel_delay_ms=500)
+    )
     assert ledger_of([back], now_ms=LATER_MS + 499).net_yen == 50
     assert ledger_of([back], now_ms=LATER_MS + 500).net_yen == 0
 
 
 def test_the_wallet_pays_for_the_page_only_and_gets_back_what_returns() -> None:
-    by_page = book.pay(a_payment("m-1", 20000), "p", by="page", now_ms=LATER_MS, cancel_delay_ms=0)
+    by_page = book.pay(a_payment("m-1", 20000), "p", by="page", now_ms=LATER_MS, rules=Behaviour())
     by_remote = paid(a_payment("m-2", 9999))
     assert wallet_balance_yen([by_page, by_remote], 0, now_ms=LATER_MS) == 30_000
     assert wallet_balance_yen([by_page], 20_000, now_ms=LATER_MS) == 50_000
     returned = refunded(by_page, 5000)
     assert wallet_balance_yen([returned], 0, now_ms=LATER_MS + 1999) == 30_000
     assert wallet_balance_yen([returned], 0, now_ms=LATER_MS + 2000) == 35_000
-
-
-MOVE = st.sampled_from(["pay", "decline", "expire", "delete", "cancel", "refund"])
-STEP = st.tuples(MOVE, st.integers(0, 200_000))
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(STEP, max_size=8))
-def test_status_never_moves_but_by_the_table(steps: list[tuple[str, int]]) -> None:
-    """Whatever is tried whenever: seen over time, each change of status is one of the table's."""
-    payment, now_ms = a_payment(), NOW_MS
-    moments = [NOW_MS]
-    for number, (move, wait_ms) in enumerate(steps):
-        now_ms += wait_ms
-        moments += [now_ms, now_ms + 500, now_ms + 1000]
-        payment = tried(payment, move, number, now_ms)
-    seen = [payment.status_at(at_ms) for at_ms in sorted(moments)]
-    for before, after in pairwise(seen):
-        assert after is before or after in MOVES[before]
-    assert payment.refunded_yen <= payment.amount_yen
-    assert not (payment.refunds and payment.reversed_at_ms)
-
-
-def tried(payment: Payment, move: str, number: int, now_ms: int) -> Payment:
-    try:
-        match move:
-            case "pay":
-                return paid(payment, now_ms)
-            case "decline":
-                return book.decline(payment, "p-1", now_ms=now_ms)
-            case "expire":
-                return book.expire(payment, now_ms=now_ms)
-            case "delete":
-                return book.delete(payment, now_ms=now_ms)
-            case "cancel":
-                return book.cancel(payment, now_ms=now_ms, delay_ms=500)
-            case _:
-                asked = a_refund(f"r-{number}", 10_000)
-                return book.refund(payment, asked, now_ms=now_ms, delay_ms=1000, several=True)
-    except (IllegalMove, TurnedDown):
-        return payment

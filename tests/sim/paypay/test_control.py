@@ -25,6 +25,9 @@ async def test_a_payment_is_listed_as_it_goes(paypay: PayPay) -> None:
             "url": code["url"],
             "expiresAt": "2026-01-15T03:05:00.000Z",
             "paidAt": None,
+            "authorizedUntil": None,
+            "captured": 0,
+            "asked": None,
             "refunds": [],
         }
     ]
@@ -158,7 +161,14 @@ async def test_a_reset_is_the_first_day_again(paypay: PayPay) -> None:
     await paypay.act()
     page = (await paypay.client.post("/sim/reset")).json()
     assert (page["seed"], page["webhooks"]["drop"], page["codeLifetimeS"]) == (7, 0, 300)
-    assert page["fired"] == {"webhooks": {}, "api": {}, "blackout": 0}
+    assert page["fired"] == {
+        "webhooks": {},
+        "api": {},
+        "settlement": {},
+        "answers": {},
+        "blackout": 0,
+        "flapping": 0,
+    }
     assert await paypay.payments() == []
     assert await paypay.kinds() == []
     await paypay.create()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.support.paypay import PayPay, a_paypay, code_of, paypay_test
 from tests.support.web import run_virtual
 
-from kessai.sim.paypay.domain.faults import Faults, plan_call, plan_webhook
+from kessai.sim.paypay.domain.faults import Faults
+from kessai.sim.paypay.domain.plans import plan_call, plan_webhook
 
 HALF = Faults.model_validate(
     {

@@ -28,6 +28,8 @@ from kessai.contracts.paypay.api import (
     PaymentDetails,
     PaymentMethod,
     ProviderStatus,
+    ReauthorizeAsked,
+    ReauthorizeReply,
     RefundAsked,
     RefundList,
     RefundReply,
@@ -43,6 +45,7 @@ from kessai.contracts.paypay.signature import (
     Credentials,
     Signed,
     WrongSignature,
+    WrongTime,
     authorization,
     verify,
 )
@@ -80,6 +83,8 @@ __all__ = [
     "PaymentDetails",
     "PaymentMethod",
     "ProviderStatus",
+    "ReauthorizeAsked",
+    "ReauthorizeReply",
     "RefundAsked",
     "RefundList",
     "RefundReply",
@@ -92,6 +97,7 @@ __all__ = [
     "Signed",
     "TransactionWebhook",
     "WrongSignature",
+    "WrongTime",
     "authorization",
     "verify",
 ]

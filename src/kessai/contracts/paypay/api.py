@@ -67,7 +67,7 @@ class AskedMoney(Money):
 class OrderItem(Wire):
     """As asked for. PayPay echoes it as `CodeItem`."""
 
-    name: Annotated[str, StringConstraints(max_length=150)]
+    name: Annotated[str, StringConstraints(max_length=255)]
     quantity: Annotated[int, Field(strict=True, ge=1)]
     unit_price: AskedMoney
     category: str | None = None
@@ -102,6 +102,7 @@ class CreateCode(Wire):
     user_agent: Annotated[str, StringConstraints(max_length=1024)] | None = None
     is_authorization: bool = False
     authorization_expiry: EpochSeconds | None = None
+    ip_address: str | None = None
 
 
 class Code(Wire):
@@ -208,15 +209,42 @@ class Revert(Wire):
     reason: str | None = None
 
 
+class ReauthorizeAsked(Wire):
+    """POST /v2/payments/reauthorize: another amount. The redirect fields belong to a higher one."""
+
+    request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+    payment_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    updated_amount: AskedMoney
+    requested_at: EpochSeconds | None = None
+    merchant_comment: Annotated[str, StringConstraints(max_length=255)] | None = None
+    redirect_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    redirect_type: Literal["WEB_LINK", "APP_DEEP_LINK"] | None = None
+    user_agent: Annotated[str, StringConstraints(max_length=1024)] | None = None
+
+
 class PaymentMethod(Wire):
     amount: Money
     type: str
 
 
+class ReauthorizeReply(Wire):
+    """`data` when the amount is changed; with 201 only `expires_at` and `url`, for the customer."""
+
+    request_id: str | None = None
+    payment_id: str | None = None
+    updated_amount: Money | None = None
+    requested_at: int | None = None
+    accepted_at: int | None = None
+    expires_at: int
+    payment_methods: tuple[PaymentMethod, ...] | None = None
+    url: str | None = None
+
+
 class PaymentDetails(Wire):
     """`data` of the look-ups. Unpaid it says only status CREATED and two zeros.
 
-    `accepted_at` is the time of COMPLETED, `canceled_at` that of FAILED, both in epoch seconds.
+    `accepted_at` is the time of COMPLETED, with an authorisation that of AUTHORIZED; `canceled_at`
+    that of FAILED, all in epoch seconds.
     It never has the code's id or URL.
     """
 

@@ -19,6 +19,10 @@ class WrongSignature(Exception):
     """A request that is not proved to come from the merchant; the text says what is wrong."""
 
 
+class WrongTime(WrongSignature):
+    """Two clocks differ by two minutes or more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     api_key: str
@@ -75,7 +79,7 @@ def verify(header: str, credentials: Credentials, signed: Signed, *, now_s: floa
     if not (epoch_s.isascii() and epoch_s.isdigit() and len(epoch_s) <= 12):
         raise WrongSignature("the time is not in whole seconds")
     if abs(now_s - int(epoch_s)) >= MAX_SKEW_S:
-        raise WrongSignature("the time is off by two minutes or more")
+        raise WrongTime("the time is off by two minutes or more")
     if not _same(body_hash, signed.body_hash()):
         raise WrongSignature("the hash is of another body or content type")
     if not _same(mac, _mac(credentials.api_secret, signed.text(nonce, epoch_s))):

@@ -59,6 +59,7 @@ _FORGET: Final = (delete(_PAYMENT), delete(_KEPT))
 _PAYMENTS: Final = TypeAdapter(Payment)
 # PayPay waits two seconds for the 200 (paypay.md, section 3.1).
 WEBHOOK_TIMEOUT_S: Final = 2.0
+CUT_AFTER_S: Final = 0.2
 
 
 class SqlStore:
@@ -110,14 +111,18 @@ class HttpCourier:
         self._http = http
         self._url = url
 
-    async def deliver(self, body: bytes) -> bool:
+    async def deliver(self, body: bytes, *, cut: bool = False, source: str | None = None) -> bool:
+        headers = {"Content-Type": "application/json"}
+        if source is not None:
+            headers["X-Forwarded-For"] = source
+        sent, timeout_s = body, WEBHOOK_TIMEOUT_S
+        if cut:
+            # Less comes than was promised, and then the line is dead.
+            headers["Content-Length"] = str(len(body))
+            sent, timeout_s = body[: len(body) // 2], CUT_AFTER_S
         try:
             answer = await self._http.send(
-                "POST",
-                self._url,
-                headers={"Content-Type": "application/json"},
-                body=body,
-                timeout_s=WEBHOOK_TIMEOUT_S,
+                "POST", self._url, headers=headers, body=sent, timeout_s=timeout_s
             )
         except Unknown:
             return False

@@ -16,10 +16,11 @@ from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
 from kessai.kernel.tls import LOCAL_NAMES, KeyPair, TlsDoor, check, self_signed
+from kessai.sim.paypay.application.alarms import Alarms
+from kessai.sim.paypay.application.authorisations import Authorisations
 from kessai.sim.paypay.application.book import Book
 from kessai.sim.paypay.application.control import Control
 from kessai.sim.paypay.application.customer import Customer
-from kessai.sim.paypay.application.expiry import Expiry
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.merchant import Merchant
@@ -49,7 +50,7 @@ async def build(runtime: Runtime) -> Unit[Control]:
     await control.open()
 
     async def start() -> None:
-        supervisor.start("expiry", control.expiry.run)
+        supervisor.start("alarms", control.alarms.run)
 
     return Unit(
         name=PAYPAY_SIMULATOR.name,
@@ -68,7 +69,6 @@ def _control(runtime: Runtime, db: Db, supervisor: Supervisor) -> Control:
     happenings = Happenings(clock)
     book = Book(store)
     faults = FaultBox(store, clock, happenings)
-    expiry = Expiry(book, happenings, clock)
     webhooks = Webhooks(
         book,
         faults,
@@ -77,11 +77,13 @@ def _control(runtime: Runtime, db: Db, supervisor: Supervisor) -> Control:
         spawn=supervisor.spawn,
         merchant_id=runtime.settings.paypay_merchant_id,
     )
-    merchant = Merchant(book, faults, expiry, happenings, clock=clock, chance=chance)
+    alarms = Alarms(book, webhooks, happenings, clock)
     customer = Customer(
-        book, store, faults, webhooks, expiry, happenings, clock=clock, chance=chance
+        book, store, faults, webhooks, alarms, happenings, clock=clock, chance=chance
     )
-    return Control(book, merchant, customer, webhooks, faults, happenings, expiry)
+    merchant = Merchant(book, faults, alarms, customer, happenings, clock=clock, chance=chance)
+    authorisations = Authorisations(book, faults, alarms, webhooks, happenings, clock=clock)
+    return Control(book, merchant, authorisations, customer, webhooks, faults, happenings, alarms)
 
 
 def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> FastAPI:
@@ -93,7 +95,7 @@ def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> 
         runtime=runtime,
         routers=[
             home_routes(control.book, runtime.clock, base_url=base_url),
-            api_routes(gate, control.merchant, base_url=base_url),
+            api_routes(gate, control.merchant, control.authorisations, base_url=base_url),
             control_routes(control, runtime.clock, base_url=base_url),
             page_routes(control.customer, control.book, runtime.clock),
         ],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kessai.sim.paypay.application.alarms import Alarms
+from kessai.sim.paypay.application.authorisations import Authorisations
 from kessai.sim.paypay.application.book import Book
 from kessai.sim.paypay.application.customer import Customer
-from kessai.sim.paypay.application.expiry import Expiry
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.merchant import Merchant
@@ -17,11 +18,12 @@ from kessai.sim.paypay.application.webhooks import Webhooks
 class Control:
     book: Book
     merchant: Merchant
+    authorisations: Authorisations
     customer: Customer
     webhooks: Webhooks
     faults: FaultBox
     happenings: Happenings
-    expiry: Expiry
+    alarms: Alarms
 
     async def open(self) -> None:
         """What an earlier process left."""
@@ -29,12 +31,12 @@ class Control:
         await self.faults.open()
         await self.customer.open()
         for payment in self.book:
-            self.expiry.watch(payment)
+            self.alarms.watch(payment, only_future=True)
 
     async def reset(self) -> None:
         await self.book.clear()
         self.webhooks.clear()
-        self.expiry.clear()
+        self.alarms.clear()
         self.customer.clear()
         self.faults.clear()
         self.happenings.clear()

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from typing import Final
 
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import NotFound, Refused
+from kessai.sim.paypay.application.alarms import Alarms
 from kessai.sim.paypay.application.book import Book
-from kessai.sim.paypay.application.expiry import Expiry
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.ports import Store
-from kessai.sim.paypay.application.webhooks import Webhooks
-from kessai.sim.paypay.domain import book as moves
+from kessai.sim.paypay.application.webhooks import Sending, Webhooks
+from kessai.sim.paypay.domain import authorisation, moves
 from kessai.sim.paypay.domain.book import Payer, Payment
 from kessai.sim.paypay.domain.ledger import CHARGE_YEN, wallet_balance_yen
+from kessai.sim.paypay.domain.plans import hits
+from kessai.sim.paypay.domain.table import told_of
 
-_CHARGED = "charged_yen"
+_CHARGED: Final = "charged_yen"
+# An early webhook is not waited for any longer.
+HURRY_S: Final = 5.0
 
 
 class Customer:
@@ -29,7 +35,7 @@ class Customer:
         store: Store,
         faults: FaultBox,
         webhooks: Webhooks,
-        expiry: Expiry,
+        alarms: Alarms,
         happenings: Happenings,
         *,
         clock: Clock,
@@ -39,7 +45,7 @@ class Customer:
         self._store = store
         self._faults = faults
         self._webhooks = webhooks
-        self._expiry = expiry
+        self._alarms = alarms
         self._happenings = happenings
         self._clock = clock
         self._chance = chance
@@ -56,17 +62,35 @@ class Customer:
         payment = self._known(merchant_payment_id)
         if by == "page" and payment.amount_yen > self.balance_yen():
             raise Refused("NO_SUFFICIENT_FUND", "the wallet has not enough money")
+        paid, _ = await self._pay(merchant_payment_id, by)
+        return paid
+
+    async def hurry(self, payment: Payment) -> None:
+        """Faults around a new code: it is paid, and told, before its own answer; or a lie is told.
+
+        Returns when the notification arrived, or should have.
+        """
+        name, faults = payment.merchant_payment_id, self._faults.faults
+        self._webhooks.forge(payment)
+        if hits(faults, faults.webhooks.early, "early", name, "webhook"):
+            self._faults.note("webhooks", "early", name, "")
+            _, sending = await self._pay(name, "api")
+            if sending:
+                await asyncio.wait(sending[:1], timeout=HURRY_S)
+
+    async def _pay(self, name: str, by: Payer) -> tuple[Payment, Sending]:
         move = partial(
             moves.pay,
             payment_id=self._new_payment_id(),
             by=by,
             now_ms=self._clock.now_ms(),
-            cancel_delay_ms=self._faults.faults.behaviour.cancel_delay_ms,
+            rules=self._faults.faults.behaviour,
         )
-        _, paid = await self._book.change(merchant_payment_id, move)
-        self._happenings.tell("payment.completed", merchant_payment_id, f"¥{paid.amount_yen:,}")
-        self._webhooks.announce(paid, "COMPLETED")
-        return paid
+        _, paid = await self._book.change(name, move)
+        kind = "payment.authorized" if paid.asked.is_authorization else "payment.completed"
+        self._happenings.tell(kind, name, f"¥{paid.amount_yen:,}")
+        self._alarms.watch(paid)
+        return paid, self._webhooks.announce(paid, told_of(paid.flow, "pay"))
 
     async def decline(self, merchant_payment_id: str) -> Payment:
         self._known(merchant_payment_id)
@@ -75,17 +99,47 @@ class Customer:
         )
         _, declined = await self._book.change(merchant_payment_id, move)
         self._happenings.tell("payment.declined", merchant_payment_id, "")
-        self._webhooks.announce(declined, "FAILED")
+        self._webhooks.announce(declined, told_of(declined.flow, "decline"))
         return declined
 
     async def expire(self, merchant_payment_id: str) -> Payment:
-        """Nobody pays, and the time is up at once."""
+        """The time of the code, or of the authorisation, is up at once."""
         self._known(merchant_payment_id)
         move = partial(moves.expire, now_ms=self._clock.now_ms())
         before, after = await self._book.change(merchant_payment_id, move)
         if after is not before:
-            self._expiry.watch(after)
-            self._expiry.look()
+            self._alarms.watch(after)
+            self._alarms.look()
+        return after
+
+    async def shorten(self, merchant_payment_id: str, left_ms: int) -> Payment:
+        """The authorisation will end sooner, which is told."""
+        self._known(merchant_payment_id)
+        now_ms = self._clock.now_ms()
+        move = partial(authorisation.shorten, until_ms=now_ms + left_ms, now_ms=now_ms)
+        _, after = await self._book.change(merchant_payment_id, move)
+        self._alarms.watch(after)
+        self._happenings.tell("authorisation.shortened", merchant_payment_id, f"{left_ms} ms")
+        self._webhooks.announce(after, told_of(after.flow, "pay"))
+        return after
+
+    async def answer(self, merchant_payment_id: str, *, agrees: bool) -> Payment:
+        """Yes or no to a higher amount. A capture follows a little later, a reserve at once."""
+        self._known(merchant_payment_id)
+        move = partial(
+            authorisation.answer,
+            agrees=agrees,
+            now_ms=self._clock.now_ms(),
+            rules=self._faults.faults.behaviour,
+        )
+        before, after = await self._book.change(merchant_payment_id, move)
+        kind = "confirmation.agreed" if agrees else "confirmation.refused"
+        self._happenings.tell(kind, merchant_payment_id, "")
+        self._alarms.watch(after)
+        self._alarms.look()
+        if agrees and before.takings == after.takings:
+            told = told_of(after.flow, "reauthorize")
+            self._webhooks.announce(after, told, request_id=after.holds[-1].request_id)
         return after
 
     async def charge(self) -> None:

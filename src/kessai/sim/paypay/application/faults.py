@@ -15,15 +15,9 @@ from kessai.kernel.errors import JsonValue as Fact
 from kessai.kernel.errors import Kind, Refused
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.ports import Store
-from kessai.sim.paypay.domain.faults import (
-    QUIET,
-    ApiPlan,
-    Faults,
-    Operation,
-    WebhookPlan,
-    plan_call,
-    plan_webhook,
-)
+from kessai.sim.paypay.domain.faults import Faults
+from kessai.sim.paypay.domain.operations import Operation
+from kessai.sim.paypay.domain.plans import QUIET, ApiPlan, WebhookPlan, plan_call, plan_webhook
 
 _KEPT_AS: Final = "faults"
 MAX_COUNTED: Final = 1_000_000
@@ -31,7 +25,9 @@ MAX_COUNTED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """`place` is `webhooks`, `blackout` or an operation."""
+    """`place` is an operation or another part of the faults, `answers:` and an operation for the
+    published errors that were answered, whatever made them.
+    """
 
     place: str
     fault: str
@@ -45,6 +41,7 @@ class FaultBox:
         self._happenings = happenings
         self.faults = Faults()
         self._blackout_set_ms = 0
+        self._flapping_set_ms = 0
         self._nth: Counter[tuple[str, str]] = Counter()
         self._fired: Counter[tuple[str, str]] = Counter()
 
@@ -54,6 +51,7 @@ class FaultBox:
             content = json.loads(kept)
             self.faults = Faults.model_validate(content["faults"])
             self._blackout_set_ms = content["blackoutSetMs"]
+            self._flapping_set_ms = content.get("flappingSetMs", 0)
 
     async def change(self, patch: Mapping[str, JsonValue]) -> Faults:
         """Merges; null takes an entry back to its default. Raises `Refused` VALIDATION."""
@@ -61,10 +59,16 @@ class FaultBox:
         faults = _checked(_merged(now, {key: patch[key] for key in patch if key != "fired"}))
         if "blackout" in patch:
             self._blackout_set_ms = self._clock.now_ms()
+        if "flapping" in patch:
+            self._flapping_set_ms = self._clock.now_ms()
         if faults.seed != self.faults.seed:
             self._nth.clear()
         self.faults = faults
-        kept = {"faults": _plain(faults), "blackoutSetMs": self._blackout_set_ms}
+        kept = {
+            "faults": _plain(faults),
+            "blackoutSetMs": self._blackout_set_ms,
+            "flappingSetMs": self._flapping_set_ms,
+        }
         await self._store.keep(_KEPT_AS, json.dumps(kept))
         return faults
 
@@ -83,6 +87,14 @@ class FaultBox:
         since_ms = self._clock.now_ms() - self._blackout_set_ms - blackout.from_ms
         return 0 <= since_ms < blackout.for_ms
 
+    def is_down(self, subject: str) -> bool:
+        """Whether the flapping line is down for this payment."""
+        flapping = self.faults.flapping
+        if not flapping.down_ms or not self.faults.covers(subject):
+            return False
+        since_ms = self._clock.now_ms() - self._flapping_set_ms
+        return since_ms % (flapping.down_ms + flapping.up_ms) < flapping.down_ms
+
     def call(self, operation: Operation, subject: str) -> ApiPlan:
         """Counts the call: the same payment's next call is another throw."""
         if self.faults.of(operation) is None:
@@ -92,25 +104,22 @@ class FaultBox:
             self.note(operation, "delayMs", subject, f"{plan.delay_ms} ms")
         if plan.kind is not None:
             self.note(operation, "error", subject, plan.kind)
+        if plan.refusal is not None:
+            self.note(operation, "refuse", subject, plan.refusal.code)
         if plan.lost is not None:
             self.note(operation, "lostAnswer", subject, plan.lost)
         return plan
 
-    def webhook(self, subject: str, state: str) -> WebhookPlan:
+    def webhook(self, subject: str, told: str, request_id: str | None = None) -> WebhookPlan:
+        state = told if request_id is None else f"{told}.{request_id}"
         plan = plan_webhook(self.faults, subject, state, 0)
-        if plan.dropped:
-            self.note("webhooks", "drop", subject, state)
-            return plan
-        for fault, hit in (
-            ("duplicate", len(plan.delays_ms) > 1),
-            ("delayMs", any(plan.delays_ms)),
-            ("reorder", plan.held_back),
-            ("corrupt", plan.corrupt),
-            ("wrongAmount", plan.wrong_amount),
-        ):
-            if hit:
-                self.note("webhooks", fault, subject, state)
+        for fault in plan.fired:
+            self.note("webhooks", fault, subject, told)
         return plan
+
+    def answered(self, operation: Operation, code: str) -> None:
+        """Counts a published error that is answered, by the book's word or a fault's."""
+        self._fired[f"answers:{operation}", code] += 1
 
     def note(self, place: str, fault: str, subject: str, detail: str) -> None:
         self._fired[place, fault] += 1

@@ -7,12 +7,12 @@ from functools import partial
 from kessai.contracts.paypay import CreateCode, ProviderStatus, RefundAsked
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
+from kessai.sim.paypay.application.alarms import Alarms
 from kessai.sim.paypay.application.book import Book
-from kessai.sim.paypay.application.expiry import Expiry
+from kessai.sim.paypay.application.customer import Customer
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
-from kessai.sim.paypay.domain import book as moves
-from kessai.sim.paypay.domain import results
+from kessai.sim.paypay.domain import moves, results
 from kessai.sim.paypay.domain.book import Payment, Refund
 from kessai.sim.paypay.domain.results import TurnedDown
 
@@ -26,7 +26,8 @@ class Merchant:
         self,
         book: Book,
         faults: FaultBox,
-        expiry: Expiry,
+        alarms: Alarms,
+        customer: Customer,
         happenings: Happenings,
         *,
         clock: Clock,
@@ -34,7 +35,8 @@ class Merchant:
     ) -> None:
         self._book = book
         self._faults = faults
-        self._expiry = expiry
+        self._alarms = alarms
+        self._customer = customer
         self._happenings = happenings
         self._clock = clock
         self._chance = chance
@@ -46,11 +48,13 @@ class Merchant:
             self._new_code_id(),
             now_ms=self._clock.now_ms(),
             lifetime_s=faults.code_lifetime_s,
+            rules=faults.behaviour,
         )
         payment = await self._book.add(wanted)
         if payment is wanted:
-            self._expiry.watch(payment)
+            self._alarms.watch(payment)
             self._happenings.tell("code.created", asked.merchant_payment_id, payment.code_id)
+            await self._customer.hurry(payment)
         elif faults.behaviour.duplicate_id == "error":
             raise TurnedDown(results.DUPLICATE_CODE)
         return payment
@@ -59,7 +63,8 @@ class Merchant:
         found = self._book.by_code(code_id)
         if found is None:
             raise TurnedDown(results.NO_CODE)
-        move = partial(moves.delete, now_ms=self._clock.now_ms())
+        rules = self._faults.faults.behaviour
+        move = partial(moves.delete, now_ms=self._clock.now_ms(), rules=rules)
         await self._book.change(found.merchant_payment_id, move)
         self._happenings.tell("code.deleted", found.merchant_payment_id, code_id)
 
@@ -87,7 +92,7 @@ class Merchant:
         move = partial(
             moves.cancel,
             now_ms=self._clock.now_ms(),
-            delay_ms=self._faults.faults.behaviour.cancel_delay_ms,
+            rules=self._faults.faults.behaviour,
         )
         before, after = await self._book.change(merchant_payment_id, move)
         if after is not before:
@@ -100,13 +105,11 @@ class Merchant:
             raise TurnedDown(results.INTERNAL_ERROR)
         if found is None:
             raise TurnedDown(results.NO_PAYMENT)
-        behaviour = self._faults.faults.behaviour
         move = partial(
             moves.refund,
             asked=asked,
             now_ms=self._clock.now_ms(),
-            delay_ms=behaviour.refund_delay_ms,
-            several=behaviour.multiple_refunds,
+            rules=self._faults.faults.behaviour,
         )
         before, after = await self._book.change(found.merchant_payment_id, move)
         if after is not before:
@@ -121,6 +124,9 @@ class Merchant:
         self, merchant_refund_id: str, payment_id: str | None
     ) -> tuple[Payment, Refund]:
         """`payment_id` is required by the documents and left out by the SDKs."""
+        rules = self._faults.faults.behaviour
+        if not payment_id and rules.refund_payment_id == "required":
+            raise TurnedDown(results.MISSING_PARAMS)
         payment = (
             self._book.by_payment_id(payment_id)
             if payment_id
@@ -129,6 +135,7 @@ class Merchant:
         refund = payment.refund_of(merchant_refund_id) if payment else None
         if payment is None or refund is None:
             raise TurnedDown(results.NO_REFUND)
+        moves.require_kept(payment, now_ms=self._clock.now_ms(), rules=rules)
         return payment, refund
 
     def subject_of_code(self, code_id: str) -> str:

@@ -26,6 +26,10 @@ class Store(Protocol):
 
 
 class Courier(Protocol):
-    async def deliver(self, body: bytes) -> bool:
-        """True when the merchant answered 200 in time."""
+    async def deliver(self, body: bytes, *, cut: bool = False, source: str | None = None) -> bool:
+        """True when the merchant answered 200 in time.
+
+        With `cut` the connection ends in the middle of the body. `source` is the address that the
+        sender claims to have.
+        """
         ...

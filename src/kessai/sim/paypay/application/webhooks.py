@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
 from kessai.kernel.errors import NotFound
 from kessai.sim.paypay.application.book import Book
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
+from kessai.sim.paypay.application.letters import Letter, letter_id, told_long_ago
 from kessai.sim.paypay.application.ports import Courier
 from kessai.sim.paypay.domain.book import Payment
-from kessai.sim.paypay.domain.notice import corrupted, notice_of
+from kessai.sim.paypay.domain.notice import body_of, notice_of
+from kessai.sim.paypay.domain.plans import WebhookPlan, hits
+from kessai.sim.paypay.domain.table import Told
 
-State = Literal["COMPLETED", "FAILED"]
-Spawn = Callable[[str, Coroutine[None, None, None]], object]
+Sending = list["asyncio.Task[None]"]
+Spawn = Callable[[str, Coroutine[None, None, None]], "asyncio.Task[None]"]
 
 MAX_WAITING: Final = 20_000
 MAX_AT_ONCE: Final = 100
 # One that is held back lets the next one pass, or goes after this time when none comes.
 HELD_BACK_S: Final = 2.0
-_SEPARATOR: Final = "."
+# How far back an old capture is looked for.
+REMEMBERED: Final = 100
+# An address of the range for documents: nobody's.
+FORGED_SOURCE: Final = "203.0.113.66"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +41,6 @@ class Retries:
 
 # The stored page of the provider lost the labels of its rows, so both are on offer.
 RETRIES: Final = {"3x100": Retries(3, 0.1), "10x500": Retries(10, 0.5)}
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """`id` is `<merchantPaymentId>.<STATE>`: from the book, so it outlives this process."""
-
-    id: str
-    merchant_payment_id: str
-    state: State
-    body: bytes
 
 
 class Webhooks:
@@ -69,37 +65,60 @@ class Webhooks:
         self._held: list[asyncio.Event] = []
         self._era = 0
 
-    def announce(self, payment: Payment, state: State) -> None:
-        """Returns at once. Faults decide what becomes of it."""
-        name = payment.merchant_payment_id
-        plan = self._faults.webhook(name, state)
+    def announce(
+        self, payment: Payment, told: Told | None, *, request_id: str | None = None
+    ) -> Sending:
+        """Returns at once what is on its way. Faults decide what becomes of it."""
+        if told is None:
+            return []
+        plan = self._faults.webhook(payment.merchant_payment_id, told, request_id)
         if plan.dropped:
-            return
-        body = notice_of(
-            payment, state, self._merchant_id, more_yen=100 if plan.wrong_amount else 0
-        )
-        letter = Letter(
-            name + _SEPARATOR + state, name, state, corrupted(body) if plan.corrupt else body
-        )
+            return []
+        letter = self._letter(payment, told, request_id, plan)
+        sending: Sending = []
+        if plan.replay:
+            self._send_later(self._replayed(payment, letter), 0, sending)
         passing = self._held_pop() if self._held else None
         for copy, delay_ms in enumerate(plan.delays_ms):
             held = asyncio.Event() if plan.held_back and copy == 0 and not passing else None
             if held:
                 self._held.append(held)
-            self._send_later(letter, delay_ms, held=held, then=passing if copy == 0 else None)
+            then = passing if copy == 0 else None
+            self._send_later(letter, delay_ms, sending, held=held, then=then)
+        return sending
+
+    def _replayed(self, payment: Payment, letter: Letter) -> Letter:
+        """The oldest capture that is remembered, word for word; else this one once more."""
+        for old in reversed(self._book.newest(REMEMBERED)):
+            if old.paid_at_ms is not None and old is not payment:
+                return self._letter(old, "COMPLETED", None, WebhookPlan())
+        return letter
+
+    def forge(self, payment: Payment) -> None:
+        """A stranger says that the code was paid."""
+        name = payment.merchant_payment_id
+        faults = self._faults.faults
+        if not hits(faults, faults.webhooks.forged, "forged", name, "webhook"):
+            return
+        self._faults.note("webhooks", "forged", name, FORGED_SOURCE)
+        lie = replace(payment, payment_id="04630000000000000000", paid_at_ms=payment.created_at_ms)
+        letter = self._letter(lie, "COMPLETED", None, WebhookPlan())
+        self._send_later(replace(letter, source=FORGED_SOURCE), 0, [])
 
     def resend(self, webhook_id: str) -> Letter:
         """Once more, as it truly was, without faults. Raises `NotFound`."""
-        name, _, state = webhook_id.rpartition(_SEPARATOR)
+        name, _, rest = webhook_id.partition(".")
         payment = self._book.get(name)
-        if payment is not None and state == "COMPLETED" and payment.paid_at_ms is not None:
-            letter = self._letter(payment, "COMPLETED")
-        elif payment is not None and state == "FAILED" and payment.declined_at_ms is not None:
-            letter = self._letter(payment, "FAILED")
-        else:
+        told = told_long_ago(payment, rest) if payment else None
+        if payment is None or told is None:
             raise NotFound(f"no webhook {webhook_id!r} was ever due")
-        self._send_later(letter, 0)
+        letter = self._letter(payment, told[0], told[1], WebhookPlan())
+        self._send_later(letter, 0, [])
         return letter
+
+    def file_created(self, day: str, body: bytes) -> None:
+        """Announces a day's file; faults leave it alone."""
+        self._send_later(Letter(f"file.{day}", "", "FILE", body), 0, [])
 
     def clear(self) -> None:
         """What is on its way is forgotten."""
@@ -107,10 +126,24 @@ class Webhooks:
         while self._held:
             self._held_pop().set()
 
-    def _letter(self, payment: Payment, state: State) -> Letter:
+    def _letter(
+        self, payment: Payment, told: Told, request_id: str | None, plan: WebhookPlan
+    ) -> Letter:
         name = payment.merchant_payment_id
-        body = notice_of(payment, state, self._merchant_id)
-        return Letter(name + _SEPARATOR + state, name, state, body)
+        fields = notice_of(
+            payment,
+            told,
+            self._merchant_id,
+            request_id=request_id,
+            order_id=self._faults.faults.behaviour.authorized_order_id,
+        )
+        return Letter(
+            letter_id(name, told, request_id),
+            name,
+            fields["state"] or "",
+            body_of(fields, plan),
+            is_cut=plan.cut_mid_body,
+        )
 
     def _held_pop(self) -> asyncio.Event:
         return self._held.pop(0)
@@ -119,6 +152,7 @@ class Webhooks:
         self,
         letter: Letter,
         delay_ms: int,
+        sending: Sending,
         *,
         held: asyncio.Event | None = None,
         then: asyncio.Event | None = None,
@@ -127,7 +161,9 @@ class Webhooks:
             self._happenings.tell("webhook.overflow", letter.merchant_payment_id, letter.id)
             return
         self._waiting += 1
-        self._spawn(f"webhook:{letter.id}", self._send(letter, delay_ms, held, then, self._era))
+        sending.append(
+            self._spawn(f"webhook:{letter.id}", self._send(letter, delay_ms, held, then, self._era))
+        )
 
     async def _send(
         self,
@@ -170,7 +206,7 @@ class Webhooks:
                 await asyncio.sleep(retries.pause_s)
             if era != self._era:
                 return
-            if await self._courier.deliver(letter.body):
+            if await self._courier.deliver(letter.body, cut=letter.is_cut, source=letter.source):
                 self._happenings.tell("webhook.sent", name, letter.id)
                 return
             self._happenings.tell("webhook.failed", name, f"{letter.id} try {number + 1}")

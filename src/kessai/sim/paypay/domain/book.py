@@ -1,34 +1,19 @@
 """One payment in the book: dated facts, from which its status at any moment follows.
 
-What takes effect later (a cancel, a refund) is written at once with its future date, so time alone
-moves the status: no timer, and a look into the past is the same function of an earlier moment.
+What takes effect later (a cancel, a refund, the end of an authorisation) is written at once with
+its future date, so time alone moves the status: no timer, and a look into the past is the same
+function of an earlier moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from kessai.contracts.paypay import CreateCode, ProviderStatus, RefundAsked, RefundState
-from kessai.kernel.errors import IllegalMove
-from kessai.sim.paypay.domain import results
-from kessai.sim.paypay.domain.results import TurnedDown
+from kessai.contracts.paypay import CreateCode, ProviderStatus, RefundState
+from kessai.sim.paypay.domain.table import Flow
 
 Payer = Literal["page", "api"]
-
-# Every move there is for a payment without authorisation (paypay.md, section 1.3).
-MOVES: Final[Mapping[ProviderStatus, frozenset[ProviderStatus]]] = {
-    ProviderStatus.CREATED: frozenset({ProviderStatus.COMPLETED, ProviderStatus.FAILED}),
-    ProviderStatus.COMPLETED: frozenset({ProviderStatus.REFUNDED, ProviderStatus.FAILED}),
-    ProviderStatus.REFUNDED: frozenset(),
-    ProviderStatus.FAILED: frozenset(),
-}
-
-_JST: Final = timezone(timedelta(hours=9))
-# A payment can be cancelled until 00:14:59 of the next day in Japan.
-_CANCEL_UNTIL: Final = timedelta(days=1, minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +32,61 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """The customer is asked for more than was authorised. No answer in time is a no."""
+
+    until_ms: int
+    agreed_at_ms: int | None = None
+    refused_at_ms: int | None = None
+
+    def is_open(self, at_ms: int) -> bool:
+        return not (
+            at_ms >= self.until_ms or by(self.agreed_at_ms, at_ms) or by(self.refused_at_ms, at_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An amount in reserve from `since_ms` on, until the next one replaces it.
+
+    `since_ms` is None while the customer is still asked. The first one has no `request_id`.
+    """
+
+    amount_yen: int
+    asked_at_ms: int
+    since_ms: int | None
+    request_id: str | None = None
+    requested_at_s: int | None = None
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A capture: the money came at `taken_at_ms`, which is None while the customer is asked."""
+
+    merchant_capture_id: str
+    amount_yen: int
+    asked_at_ms: int
+    taken_at_ms: int | None
+    requested_at_s: int
+    description: str
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    merchant_revert_id: str
+    at_ms: int
+    requested_at_s: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
-    """`reversed_at_ms`: a cancel that won sends the money back then. Ids of PayPay's come late."""
+    """`paid_at_ms`: when money came, for an authorisation that of the capture.
+
+    `reversed_at_ms`: a cancel that won ends the payment then. Ids of PayPay's come late.
+    """
 
     asked: CreateCode
     code_id: str
@@ -62,31 +100,81 @@ class Payment:
     cancel_asked_at_ms: int | None = None
     reversed_at_ms: int | None = None
     refunds: tuple[Refund, ...] = ()
+    authorized_at_ms: int | None = None
+    authorized_until_ms: int | None = None
+    holds: tuple[Hold, ...] = ()
+    takings: tuple[Taking, ...] = ()
+    reverted: Reverted | None = None
 
     @property
     def merchant_payment_id(self) -> str:
         return self.asked.merchant_payment_id
 
     @property
+    def flow(self) -> Flow:
+        return "preauth" if self.asked.is_authorization else "instant"
+
+    @property
     def amount_yen(self) -> int:
+        """What the code asked for."""
         return self.asked.amount.amount
+
+    @property
+    def captured_yen(self) -> int:
+        """What came, or will as soon as `paid_at_ms` is there: less or more than authorised."""
+        if self.paid_at_ms is None:
+            return 0
+        if not self.asked.is_authorization:
+            return self.amount_yen
+        return sum(taking.amount_yen for taking in self.takings if taking.taken_at_ms is not None)
 
     @property
     def refunded_yen(self) -> int:
         return sum(refund.amount_yen for refund in self.refunds)
 
+    def held_yen(self, at_ms: int) -> int:
+        """The amount that is authorised."""
+        known = [hold.amount_yen for hold in self.holds if by(hold.since_ms, at_ms)]
+        return known[-1] if known else self.amount_yen
+
+    def open_ask(self, at_ms: int) -> Hold | Taking | None:
+        """The increase that waits for the customer; there is at most one."""
+        if self.cancel_asked_at_ms is not None:
+            return None
+        wishes: tuple[Hold | Taking, ...] = (*self.takings[-1:], *self.holds[-1:])
+        for wish in wishes:
+            if wish.ask is not None and wish.asked_at_ms <= at_ms and wish.ask.is_open(at_ms):
+                return wish
+        return None
+
     def status_at(self, at_ms: int) -> ProviderStatus:
-        if _by(self.declined_at_ms, at_ms) or _by(self.reversed_at_ms, at_ms):
+        if by(self.declined_at_ms, at_ms) or by(self.reversed_at_ms, at_ms):
             return ProviderStatus.FAILED
-        if any(_by(refund.settles_at_ms, at_ms) for refund in self.refunds):
+        if any(by(refund.settles_at_ms, at_ms) for refund in self.refunds):
             return ProviderStatus.REFUNDED
-        if _by(self.paid_at_ms, at_ms):
+        if by(self.paid_at_ms, at_ms):
             return ProviderStatus.COMPLETED
-        return ProviderStatus.CREATED
+        if not by(self.authorized_at_ms, at_ms):
+            return ProviderStatus.CREATED
+        return self._authorization_at(at_ms)
+
+    def _authorization_at(self, at_ms: int) -> ProviderStatus:
+        if self.reverted is not None and self.reverted.at_ms <= at_ms:
+            return ProviderStatus.CANCELED
+        last = self.takings[-1] if self.takings else None
+        if last is not None and last.ask is not None and by(last.ask.agreed_at_ms, at_ms):
+            return ProviderStatus.REAUTHORIZING
+        if by(self.authorized_until_ms, at_ms):
+            return ProviderStatus.EXPIRED
+        return ProviderStatus.AUTHORIZED
 
     def is_expired(self, at_ms: int) -> bool:
         """From the very second of `expires_at_s` on; a paid code does not expire."""
-        return self.paid_at_ms is None and at_ms >= self.expires_at_s * 1000
+        return (
+            self.paid_at_ms is None
+            and self.authorized_at_ms is None
+            and at_ms >= self.expires_at_s * 1000
+        )
 
     def is_payable(self, at_ms: int) -> bool:
         return (
@@ -99,100 +187,6 @@ class Payment:
         return next((r for r in self.refunds if r.merchant_refund_id == merchant_refund_id), None)
 
 
-def _by(moment_ms: int | None, at_ms: int) -> bool:
+def by(moment_ms: int | None, at_ms: int) -> bool:
+    """Whether it has happened at that time."""
     return moment_ms is not None and moment_ms <= at_ms
-
-
-def create(asked: CreateCode, code_id: str, *, now_ms: int, lifetime_s: int) -> Payment:
-    if asked.is_authorization:
-        raise TurnedDown(results.PRE_AUTH_UNSUPPORTED)
-    return Payment(asked, code_id, now_ms, now_ms // 1000 + lifetime_s)
-
-
-def pay(
-    payment: Payment, payment_id: str, *, by: Payer, now_ms: int, cancel_delay_ms: int
-) -> Payment:
-    """Raises `IllegalMove`. After a cancel the money comes, and soon goes back (paypay.md, 4.4)."""
-    _require_payable(payment, now_ms)
-    cancelled = payment.cancel_asked_at_ms is not None
-    return replace(
-        payment,
-        payment_id=payment_id,
-        paid_at_ms=now_ms,
-        paid_by=by,
-        reversed_at_ms=now_ms + cancel_delay_ms if cancelled else None,
-    )
-
-
-def decline(payment: Payment, payment_id: str, *, now_ms: int) -> Payment:
-    _require_payable(payment, now_ms)
-    return replace(payment, payment_id=payment_id, declined_at_ms=now_ms)
-
-
-def expire(payment: Payment, *, now_ms: int) -> Payment:
-    """The code's time is up now. Changes nothing where it is up already; raises `IllegalMove`."""
-    if payment.status_at(now_ms) is not ProviderStatus.CREATED:
-        raise IllegalMove(f"the payment is {payment.status_at(now_ms)}")
-    return payment if payment.is_expired(now_ms) else replace(payment, expires_at_s=now_ms // 1000)
-
-
-def _require_payable(payment: Payment, now_ms: int) -> None:
-    if payment.is_payable(now_ms):
-        return
-    status = payment.status_at(now_ms)
-    if status is not ProviderStatus.CREATED:
-        raise IllegalMove(f"the payment is {status}")
-    raise IllegalMove("the code was deleted" if payment.deleted_at_ms else "the code has expired")
-
-
-def delete(payment: Payment, *, now_ms: int) -> Payment:
-    if payment.paid_at_ms is not None:
-        raise TurnedDown(results.ALREADY_PAID)
-    if not payment.is_payable(now_ms):
-        raise TurnedDown(results.NO_CODE)
-    return replace(payment, deleted_at_ms=now_ms)
-
-
-def cancel(payment: Payment, *, now_ms: int, delay_ms: int) -> Payment:
-    """Accepted, also before payment: it takes effect later. A repeat changes nothing."""
-    if payment.cancel_asked_at_ms is not None:
-        return payment
-    if payment.refunds or not _is_cancellable(payment.paid_at_ms, now_ms):
-        raise TurnedDown(results.NOT_REVERSIBLE)
-    takes_effect = payment.paid_at_ms is not None
-    return replace(
-        payment,
-        cancel_asked_at_ms=now_ms,
-        reversed_at_ms=now_ms + delay_ms if takes_effect else None,
-    )
-
-
-def _is_cancellable(paid_at_ms: int | None, now_ms: int) -> bool:
-    if paid_at_ms is None:
-        return True
-    midnight = datetime.fromtimestamp(paid_at_ms / 1000, UTC).astimezone(_JST)
-    midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
-    return now_ms < (midnight + _CANCEL_UNTIL).timestamp() * 1000
-
-
-def refund(
-    payment: Payment, asked: RefundAsked, *, now_ms: int, delay_ms: int, several: bool
-) -> Payment:
-    """The same refund id is the same refund, whatever else it says."""
-    if payment.refund_of(asked.merchant_refund_id) is not None:
-        return payment
-    if payment.paid_at_ms is None or payment.reversed_at_ms is not None:
-        raise TurnedDown(results.NOT_REFUNDABLE)
-    if payment.refunds and not several:
-        raise TurnedDown(results.NO_SECOND_REFUND)
-    if payment.refunded_yen + asked.amount.amount > payment.amount_yen:
-        raise TurnedDown(results.WRONG_REFUND_AMOUNT)
-    more = Refund(
-        merchant_refund_id=asked.merchant_refund_id,
-        amount_yen=asked.amount.amount,
-        asked_at_ms=now_ms,
-        settles_at_ms=now_ms + delay_ms,
-        requested_at_s=asked.requested_at,
-        reason=asked.reason,
-    )
-    return replace(payment, refunds=(*payment.refunds, more))

@@ -1,100 +1,106 @@
-"""Faults on demand: what may be set, and the pure decisions that a seed replays.
-
-A decision is a function of (seed, fault, merchantPaymentId, n-th time), so the order in which
-different payments arrive does not matter.
-"""
+"""Faults on demand: what may be set. All is off at first; how it falls is in `plans`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, model_validator
 
-from kessai.kernel.chance import SeededChance
+from kessai.sim.paypay.domain.behaviour import Behaviour
+from kessai.sim.paypay.domain.knobs import Part, Percent, Span, TwoDaySpan, Wait, WeekSpan
+from kessai.sim.paypay.domain.operations import EVERY, Operation
+from kessai.sim.paypay.domain.results import EVERYWHERE, PUBLISHED
 
-MAX_WAIT_MS: Final = 600_000
-
-
-Operation = Literal[
-    "createCode",
-    "deleteCode",
-    "getCodePayment",
-    "getPayment",
-    "cancel",
-    "refund",
-    "getRefund",
-    "capture",
-    "revert",
-]
-EVERY: Final = "*"
-Kind = Literal["500", "502", "503", "429", "401", "badJson", "reset"]
+Kind = Literal["500", "502", "503", "504", "429", "401", "badJson", "reset"]
+# A caller sees a broken connection, or one that hangs until it gives up.
+LostBy = Literal["drop", "hang"]
 
 
-def _ordered(span: tuple[int, int]) -> tuple[int, int]:
-    if span[0] > span[1]:
-        raise ValueError("the first number may not be larger than the second")
-    return span
+class WebhookFaults(Part):
+    """`duplicates` are the copies sent beside the first one when `duplicate` fires.
 
-
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Wait = Annotated[int, Field(ge=0, le=MAX_WAIT_MS)]
-Span = Annotated[tuple[Wait, Wait], AfterValidator(_ordered)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
-
-
-class WebhookFaults(_Part):
-    """`duplicates` are the copies sent beside the first one when `duplicate` fires."""
+    They go at the same time, or `copyDelayMs` later; the span `delayMs` is for each of them too.
+    """
 
     drop: Percent = 0
     duplicate: Percent = 0
-    duplicates: Annotated[int, Field(ge=1, le=20)] = 2
+    duplicates: Annotated[int, Field(ge=1, le=49)] = 2
+    copy_delay_ms: WeekSpan = (0, 0)
     reorder: Percent = 0
-    delay_ms: Span = (0, 0)
+    delay_ms: TwoDaySpan = (0, 0)
     corrupt: Percent = 0
     wrong_amount: Percent = 0
+    early: Percent = 0
+    silent_failed: Percent = 0
+    oversized: Percent = 0
+    not_utf8: Percent = Field(0, alias="notUtf8")
+    unknown_state: Percent = 0
+    extra_fields: Percent = 0
+    wrong_merchant: Percent = 0
+    cut_mid_body: Percent = 0
+    replay: Percent = 0
+    forged: Percent = 0
+    burst: Percent = 0
+    burst_size: Annotated[int, Field(ge=2, le=5000)] = 1000
+    burst_ms: Wait = 1000
 
 
-class ApiFaults(_Part):
+def _published(codes: tuple[str, ...]) -> tuple[str, ...]:
+    known = {code for results in PUBLISHED.values() for code in results}
+    if wrong := [code for code in codes if code not in known]:
+        raise ValueError(f"not published: {', '.join(wrong)}")
+    return codes
+
+
+class ApiFaults(Part):
     """`effect` is the share of errors that take effect all the same, as PayPay's own 500 may.
 
-    A lost answer is a dropped connection, or one that hangs until the caller gives up.
+    `refuse` answers one of `refusals`, published errors of the operation, and has no effect.
+    `stale` is the share of look-ups that tell what was true `staleMs` ago.
     """
 
     error: Percent = 0
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("500",)
     effect: Percent = 0
+    retry_after_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    refuse: Percent = 0
+    refusals: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_published)] = (
+        "SERVICE_ERROR",
+    )
     delay_ms: Span = (0, 0)
     lost_answer: Percent = 0
-    lost_by: Literal["drop", "hang"] = "drop"
+    lost_by: LostBy = "drop"
+    stale: Percent = 100
     stale_ms: Wait = 0
 
 
-class Blackout(_Part):
+class Blackout(Part):
     """No answers and no webhooks, from `from_ms` after it was set, for `for_ms`."""
 
     from_ms: Wait = 0
     for_ms: Wait = 0
+    by: LostBy = "drop"
 
 
-class Behaviour(_Part):
-    """Where PayPay's documents leave a choice or contradict each other."""
+class Flapping(Part):
+    """No answers for `down_ms`, then answers for `up_ms`, and again, since it was set."""
 
-    expired_code: Literal["created", "notFound"] = "created"
-    duplicate_id: Literal["error", "previous"] = "error"
-    webhook_retries: Literal["3x100", "10x500"] = "3x100"
-    multiple_refunds: bool = True
-    refund_delay_ms: Wait = 1000
-    cancel_delay_ms: Wait = 500
+    down_ms: Wait = 0
+    up_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+    by: LostBy = "drop"
 
 
-class Faults(_Part):
+class SettlementFaults(Part):
+    """Of the rows of a day's file; `unknown` adds one after as many rows of the book."""
+
+    omit: Percent = 0
+    wrong_amount: Percent = 0
+    unknown: Percent = 0
+    broken: Percent = 0
+    refund_id: Literal["payment", "refund"] = "payment"
+
+
+class Faults(Part):
     """All that `/sim/faults` holds. Times in milliseconds, chances in per cent."""
 
     seed: Annotated[int, Field(ge=0, le=2**53)] = 7
@@ -102,8 +108,19 @@ class Faults(_Part):
     webhooks: WebhookFaults = WebhookFaults()
     api: dict[Operation | Literal["*"], ApiFaults] = Field(default_factory=dict)
     blackout: Blackout = Blackout()
+    flapping: Flapping = Flapping()
+    settlement: SettlementFaults = SettlementFaults()
     behaviour: Behaviour = Behaviour()
     code_lifetime_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+
+    @model_validator(mode="after")
+    def refusals_belong_to_their_operation(self) -> Self:
+        everywhere = {result.code for result in EVERYWHERE}
+        for operation, part in self.api.items():
+            known = everywhere if operation == EVERY else PUBLISHED[operation].keys()
+            if wrong := [code for code in part.refusals if code not in known]:
+                raise ValueError(f"{operation} never answers {', '.join(wrong)}")
+        return self
 
     def covers(self, subject: str) -> bool:
         return self.scope == EVERY or subject.startswith(self.scope)
@@ -111,85 +128,3 @@ class Faults(_Part):
     def of(self, operation: Operation) -> ApiFaults | None:
         """The entry of the operation, else the one of all; the two are not mixed."""
         return self.api.get(operation) or self.api.get(EVERY)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiPlan:
-    """What will go wrong with one call. `kind` is set for an error, `lost` for no answer."""
-
-    delay_ms: int = 0
-    kind: Kind | None = None
-    takes_effect: bool = True
-    lost: Literal["drop", "hang"] | None = None
-    stale_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookPlan:
-    """`delays_ms` has one entry for each copy."""
-
-    dropped: bool = False
-    delays_ms: tuple[int, ...] = (0,)
-    held_back: bool = False
-    corrupt: bool = False
-    wrong_amount: bool = False
-
-
-QUIET: Final = ApiPlan()
-
-
-def plan_call(faults: Faults, operation: Operation, subject: str, nth: int) -> ApiPlan:
-    part = faults.of(operation)
-    if part is None or not faults.covers(subject):
-        return QUIET
-    dice = _Dice(faults.seed, operation, subject, nth)
-    kind: Kind | None = (
-        part.kinds[dice.below(len(part.kinds), "kind")] if dice.hits(part.error, "error") else None
-    )
-    lost = kind is None and dice.hits(part.lost_answer, "lostAnswer")
-    return ApiPlan(
-        delay_ms=dice.between(part.delay_ms, "delayMs"),
-        kind=kind,
-        takes_effect=kind is None or dice.hits(part.effect, "effect"),
-        lost=part.lost_by if lost else None,
-        stale_ms=part.stale_ms,
-    )
-
-
-def plan_webhook(faults: Faults, subject: str, state: str, nth: int) -> WebhookPlan:
-    part = faults.webhooks
-    if not faults.covers(subject):
-        return WebhookPlan()
-    dice = _Dice(faults.seed, f"webhook.{state}", subject, nth)
-    copies = 1 + (part.duplicates if dice.hits(part.duplicate, "duplicate") else 0)
-    return WebhookPlan(
-        dropped=dice.hits(part.drop, "drop"),
-        delays_ms=tuple(dice.between(part.delay_ms, f"delayMs.{copy}") for copy in range(copies)),
-        held_back=dice.hits(part.reorder, "reorder"),
-        corrupt=dice.hits(part.corrupt, "corrupt"),
-        wrong_amount=dice.hits(part.wrong_amount, "wrongAmount"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Dice:
-    """One throw for each question, so that changing one fault leaves the others as they fell."""
-
-    seed: int
-    place: str
-    subject: str
-    nth: int
-
-    def hits(self, percent: float, question: str) -> bool:
-        return percent > 0 and self._throw(question) * 100 < percent
-
-    def between(self, span: tuple[int, int], question: str) -> int:
-        low, high = span
-        return low if low == high else low + int(self._throw(question) * (high - low + 1))
-
-    def below(self, count: int, question: str) -> int:
-        return 0 if count == 1 else int(self._throw(question) * count)
-
-    def _throw(self, question: str) -> float:
-        key = f"{self.seed}/{self.place}/{question}/{self.subject}/{self.nth}"
-        return SeededChance(key).random()

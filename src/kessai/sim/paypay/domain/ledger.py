@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kessai.contracts.paypay import RefundState
+from kessai.contracts.paypay import ProviderStatus, RefundState
 from kessai.sim.paypay.domain.book import Payment
 
 
@@ -51,14 +51,12 @@ def ledger_of(payments: Iterable[Payment], *, now_ms: int) -> Ledger:
     reversals: list[Entry] = []
     refunds: list[Entry] = []
     for payment in payments:
-        if payment.paid_at_ms is None:
+        if payment.paid_at_ms is None or payment.paid_at_ms > now_ms:
             continue
-        own_id = payment.merchant_payment_id
-        captures.append(_entry(payment, own_id, payment.amount_yen, payment.paid_at_ms, "DONE"))
+        own_id, came_yen = payment.merchant_payment_id, payment.captured_yen
+        captures.append(_entry(payment, own_id, came_yen, payment.paid_at_ms, "DONE"))
         if payment.reversed_at_ms is not None and payment.reversed_at_ms <= now_ms:
-            reversals.append(
-                _entry(payment, own_id, payment.amount_yen, payment.reversed_at_ms, "DONE")
-            )
+            reversals.append(_entry(payment, own_id, came_yen, payment.reversed_at_ms, "DONE"))
         for refund in payment.refunds:
             state: RefundState = refund.state_at(now_ms)
             refunds.append(
@@ -80,17 +78,18 @@ CHARGE_YEN = 20_000
 
 
 def wallet_balance_yen(page_payments: Iterable[Payment], charged_yen: int, *, now_ms: int) -> int:
-    """Of the wallet behind the payment page: what it paid left it, what came back is there."""
+    """Of the wallet behind the payment page: what it paid or has in reserve left it."""
     spent = sum(
-        payment.amount_yen - _returned_yen(payment, now_ms)
-        for payment in page_payments
-        if payment.paid_by == "page"
+        _spent_yen(payment, now_ms) for payment in page_payments if payment.paid_by == "page"
     )
     return OPENING_BALANCE_YEN + charged_yen - spent
 
 
-def _returned_yen(payment: Payment, now_ms: int) -> int:
-    if payment.reversed_at_ms is not None and payment.reversed_at_ms <= now_ms:
-        return payment.amount_yen
+def _spent_yen(payment: Payment, now_ms: int) -> int:
+    status = payment.status_at(now_ms)
+    if status in (ProviderStatus.AUTHORIZED, ProviderStatus.REAUTHORIZING):
+        return payment.held_yen(now_ms)
+    if status not in (ProviderStatus.COMPLETED, ProviderStatus.REFUNDED):
+        return 0
     settled = (r for r in payment.refunds if r.state_at(now_ms) is RefundState.REFUNDED)
-    return sum(refund.amount_yen for refund in settled)
+    return payment.captured_yen - sum(refund.amount_yen for refund in settled)

@@ -12,27 +12,40 @@ from kessai.contracts.paypay import (
     CODE_PAYMENTS_PATH,
     CODES_PATH,
     PAYMENTS_PATH,
+    REAUTHORIZE_PATH,
     REFUNDS_PATH,
     REVERT_PATH,
+    CaptureAsked,
     CodeDeleted,
     CreateCode,
+    ReauthorizeAsked,
     RefundAsked,
+    RevertAsked,
 )
 from kessai.contracts.wire import Wire
+from kessai.sim.paypay.application.authorisations import Authorisations
 from kessai.sim.paypay.application.merchant import Merchant
 from kessai.sim.paypay.domain import results
-from kessai.sim.paypay.domain.faults import Operation
+from kessai.sim.paypay.domain.operations import Operation
 from kessai.sim.paypay.domain.results import Result, TurnedDown
 from kessai.sim.paypay.web.gate import Act, Call, Gate, Subject, asked_id, query_of
-from kessai.sim.paypay.web.present import code_of, details_of, refund_of
+from kessai.sim.paypay.web.present import (
+    code_of,
+    details_of,
+    reauthorized_of,
+    refund_of,
+    reverted_of,
+)
 
 Answer = tuple[Result, Wire | None]
 
 
-def api_routes(gate: Gate, merchant: Merchant, *, base_url: str) -> APIRouter:
+def api_routes(
+    gate: Gate, merchant: Merchant, authorisations: Authorisations, *, base_url: str
+) -> APIRouter:
     """Plain routes: the purchase waits for `POST /v2/codes`, and these cost half as much."""
     router = APIRouter()
-    api = _Api(merchant, base_url)
+    api = _Api(merchant, authorisations, base_url)
     one_payment = f"{PAYMENTS_PATH}/{{merchant_payment_id}}"
     payment_id = asked_id("merchant_payment_id")
 
@@ -55,8 +68,9 @@ def api_routes(gate: Gate, merchant: Merchant, *, base_url: str) -> APIRouter:
         ("POST", CODES_PATH, "createCode", body_subject, api.create_code),
         ("GET", code_payment, "getCodePayment", payment_id, api.get_code_payment),
         ("DELETE", one_code, "deleteCode", code_subject, api.delete_code),
-        ("POST", CAPTURE_PATH, "capture", body_subject, api.out_of_scope),
-        ("POST", REVERT_PATH, "revert", refunded_subject, api.out_of_scope),
+        ("POST", CAPTURE_PATH, "capture", body_subject, api.capture),
+        ("POST", REVERT_PATH, "revert", refunded_subject, api.revert),
+        ("POST", REAUTHORIZE_PATH, "reauthorize", refunded_subject, api.reauthorize),
         ("GET", one_payment, "getPayment", payment_id, api.get_payment),
         ("DELETE", one_payment, "cancel", payment_id, api.cancel),
         ("POST", REFUNDS_PATH, "refund", refunded_subject, api.refund),
@@ -70,8 +84,9 @@ def api_routes(gate: Gate, merchant: Merchant, *, base_url: str) -> APIRouter:
 
 
 class _Api:
-    def __init__(self, merchant: Merchant, base_url: str) -> None:
+    def __init__(self, merchant: Merchant, authorisations: Authorisations, base_url: str) -> None:
         self._merchant = merchant
+        self._authorisations = authorisations
         self._base_url = base_url
 
     async def create_code(self, call: Call) -> Answer:
@@ -110,9 +125,22 @@ class _Api:
         )
         return results.SUCCESS, refund_of(payment, refund, call.seen_at_ms)
 
-    async def out_of_scope(self, _: Call) -> Answer:
-        """Authorisations are not in this merchant's contract."""
-        raise TurnedDown(results.OUT_OF_SCOPE)
+    async def capture(self, call: Call) -> Answer:
+        payment = await self._authorisations.capture(CaptureAsked.model_validate_json(call.body))
+        if payment.paid_at_ms is None:
+            return results.CONFIRMATION_ASKED, None
+        return results.SUCCESS, details_of(payment, call.seen_at_ms)
+
+    async def revert(self, call: Call) -> Answer:
+        payment = await self._authorisations.revert(RevertAsked.model_validate_json(call.body))
+        return results.SUCCESS, reverted_of(payment)
+
+    async def reauthorize(self, call: Call) -> Answer:
+        asked = ReauthorizeAsked.model_validate_json(call.body)
+        payment = await self._authorisations.reauthorize(asked)
+        waits = payment.holds[-1].since_ms is None
+        content = reauthorized_of(payment, self._base_url)
+        return results.REAUTHORIZATION_ASKED if waits else results.SUCCESS, content
 
 
 def _field(body: bytes, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import JsonValue
@@ -13,7 +13,7 @@ from kessai.kernel.clock import Clock, wire
 from kessai.kernel.errors import Kind, NotFound, Refused
 from kessai.sim.paypay.application.control import Control
 from kessai.sim.paypay.application.faults import FaultBox
-from kessai.sim.paypay.domain.book import Payment, Refund
+from kessai.sim.paypay.domain.book import Payment, Refund, by
 from kessai.sim.paypay.domain.ledger import Entry, ledger_of
 from kessai.sim.paypay.web.present import page_url
 
@@ -29,7 +29,7 @@ class RefundRow(Wire):
 
 
 class PaymentRow(Wire):
-    """`url` is null once the code was deleted."""
+    """`url` is null once the code was deleted. `asked`: what the customer is to agree to."""
 
     merchant_payment_id: str
     payment_id: str | None
@@ -39,6 +39,9 @@ class PaymentRow(Wire):
     url: str | None
     expires_at: str
     paid_at: str | None
+    authorized_until: str | None
+    captured: int
+    asked: int | None
     refunds: tuple[RefundRow, ...]
 
 
@@ -114,6 +117,20 @@ def _payment_routes(router: APIRouter, control: Control, clock: Clock, base_url:
     @router.post("/payments/{merchant_payment_id}/expire")
     async def expire(merchant_payment_id: str) -> PaymentRow:
         return row(await customer.expire(merchant_payment_id))
+
+    @router.post("/payments/{merchant_payment_id}/agree")
+    async def agree(merchant_payment_id: str) -> PaymentRow:
+        return row(await customer.answer(merchant_payment_id, agrees=True))
+
+    @router.post("/payments/{merchant_payment_id}/refuse")
+    async def refuse(merchant_payment_id: str) -> PaymentRow:
+        return row(await customer.answer(merchant_payment_id, agrees=False))
+
+    @router.post("/payments/{merchant_payment_id}/shorten")
+    async def shorten(
+        merchant_payment_id: str, left_ms: Annotated[int, Query(ge=0, alias="leftMs")]
+    ) -> PaymentRow:
+        return row(await customer.shorten(merchant_payment_id, left_ms))
 
     @router.get("/payments")
     async def payments(status: ProviderStatus | None = None) -> list[PaymentRow]:
@@ -193,23 +210,27 @@ def _other_routes(router: APIRouter, control: Control) -> None:
 
 def _faults_page(faults: FaultBox) -> dict[str, JsonValue]:
     page: dict[str, JsonValue] = faults.faults.model_dump(mode="json", by_alias=True)
-    webhooks: dict[str, JsonValue] = {}
-    api: dict[str, JsonValue] = {}
-    blackout = 0
+    parts: dict[str, dict[str, int]] = {"webhooks": {}, "settlement": {}}
+    api: dict[str, dict[str, int]] = {}
+    answers: dict[str, dict[str, int]] = {}
+    silences = {"blackout": 0, "flapping": 0}
     for fired in faults.fired():
-        if fired.place == "webhooks":
-            webhooks[fired.fault] = fired.times
-        elif fired.place == "blackout":
-            blackout += fired.times
+        of_answers, _, operation = fired.place.partition(":")
+        if fired.place in parts:
+            parts[fired.place][fired.fault] = fired.times
+        elif fired.place in silences:
+            silences[fired.place] += fired.times
+        elif operation:
+            answers.setdefault(operation, {})[fired.fault] = fired.times
         else:
-            of_operation = api.setdefault(fired.place, {})
-            assert isinstance(of_operation, dict)
-            of_operation[fired.fault] = fired.times
-    page["fired"] = {"webhooks": webhooks, "api": api, "blackout": blackout}
+            api.setdefault(of_answers, {})[fired.fault] = fired.times
+    told: dict[str, Any] = {**parts, "api": api, "answers": answers, **silences}
+    page["fired"] = told
     return page
 
 
 def _row(payment: Payment, now_ms: int, base_url: str) -> PaymentRow:
+    wish = payment.open_ask(now_ms)
     return PaymentRow(
         merchant_payment_id=payment.merchant_payment_id,
         payment_id=payment.payment_id,
@@ -218,9 +239,16 @@ def _row(payment: Payment, now_ms: int, base_url: str) -> PaymentRow:
         code_id=payment.code_id,
         url=None if payment.deleted_at_ms else page_url(payment, base_url),
         expires_at=wire(payment.expires_at_s * 1000),
-        paid_at=None if payment.paid_at_ms is None else wire(payment.paid_at_ms),
+        paid_at=_wire(payment.paid_at_ms),
+        authorized_until=_wire(payment.authorized_until_ms),
+        captured=payment.captured_yen if by(payment.paid_at_ms, now_ms) else 0,
+        asked=wish.amount_yen if wish else None,
         refunds=tuple(_refund_row(refund, now_ms) for refund in payment.refunds),
     )
+
+
+def _wire(at_ms: int | None) -> str | None:
+    return None if at_ms is None else wire(at_ms)
 
 
 def _refund_row(refund: Refund, now_ms: int) -> RefundRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -21,6 +22,7 @@ from kessai.contracts.paypay import (
     ResultInfo,
     Signed,
     WrongSignature,
+    WrongTime,
     verify,
 )
 from kessai.contracts.wire import Wire
@@ -29,15 +31,17 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.telemetry import get_log
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.domain import results
-from kessai.sim.paypay.domain.faults import Kind, Operation
+from kessai.sim.paypay.domain.faults import Kind
+from kessai.sim.paypay.domain.operations import Operation
+from kessai.sim.paypay.domain.plans import ApiPlan
 from kessai.sim.paypay.domain.results import Result, TurnedDown
 
 HANG_S: Final = 60.0
 _JSON: Final = "application/json;charset=UTF-8"
-_BAD_GATEWAY: Final = (
-    b"<html><head><title>502 Bad Gateway</title></head>"
-    b"<body><center><h1>502 Bad Gateway</h1></center></body></html>"
-)
+_GATEWAY: Final[dict[Kind, tuple[int, str]]] = {
+    "502": (502, "502 Bad Gateway"),
+    "504": (504, "504 Gateway Time-out"),
+}
 _REFUSING: Final[dict[Kind, Result]] = {
     "500": results.INTERNAL_ERROR,
     "503": results.MAINTENANCE,
@@ -87,17 +91,33 @@ class Gate:
             request.scope["route"] = template
             request_id = "OPA" + self._chance.token_bytes(16).hex().upper()
             body = await request.body()
-            if self._faults.has_blackout():
-                self._faults.note("blackout", operation, subject(request, body), "")
-                return NoAnswer()
-            if problem := self._stranger(request, body):
+            if silence := self._silence(operation, partial(subject, request, body)):
+                return silence
+            if problem := self._stranger(request, body, operation):
                 _log.info("paypay.unauthorized", reason=problem, operation=operation)
-                return _reply(results.UNAUTHORIZED, None, request_id)
+                return self._refusal(results.UNAUTHORIZED, operation, request_id)
+            if self._faults.faults.behaviour.is_closed(operation):
+                return self._refusal(results.OUT_OF_SCOPE, operation, request_id)
             return await self._with_faults(request, body, request_id, operation, subject, act)
 
         return serve
 
-    def _stranger(self, request: Request, body: bytes) -> str | None:
+    def _silence(self, operation: Operation, subject: Callable[[], str]) -> Response | None:
+        """No answer for anybody, when there is a blackout or the line flaps."""
+        faults = self._faults.faults
+        if self._faults.has_blackout():
+            self._faults.note("blackout", operation, subject(), "")
+            return NoAnswer(HANG_S if faults.blackout.by == "hang" else 0)
+        if faults.flapping.down_ms and self._faults.is_down(name := subject()):
+            self._faults.note("flapping", operation, name, "")
+            return NoAnswer(HANG_S if faults.flapping.by == "hang" else 0)
+        return None
+
+    def _refusal(self, result: Result, operation: Operation, request_id: str) -> Response:
+        self._faults.answered(operation, result.code)
+        return _reply(result, None, request_id)
+
+    def _stranger(self, request: Request, body: bytes, operation: Operation) -> str | None:
         """What is wrong with the request's proof, None when nothing is."""
         path = request.scope.get("raw_path") or request.scope["path"].encode()
         signed = Signed(
@@ -106,10 +126,13 @@ class Gate:
             request.headers.get("content-type", ""),
             body,
         )
-        now_s = self._clock.now_ms() / 1000
+        skew_s = self._faults.faults.behaviour.clock_skew_s
+        now_s = self._clock.now_ms() / 1000 + skew_s
         try:
             verify(request.headers.get("authorization", ""), self._credentials, signed, now_s=now_s)
         except WrongSignature as wrong:
+            if skew_s and isinstance(wrong, WrongTime):
+                self._faults.note(operation, "clockSkew", "", f"{skew_s} s")
             return str(wrong)
         merchant = request.query_params.get(MERCHANT_QUERY) or request.headers.get(MERCHANT_HEADER)
         # An SDK without a merchant sends the header empty; the key tells who it is.
@@ -135,54 +158,63 @@ class Gate:
             now_ms = self._clock.now_ms()
             if plan.stale_ms:
                 self._faults.note(operation, "staleMs", name, f"{plan.stale_ms} ms")
-            answer = await _answer(act, Call(request, body, now_ms - plan.stale_ms), request_id)
+            call = Call(request, body, now_ms - plan.stale_ms)
+            answer = await self._answer(act, call, operation, request_id)
         # The effect first, then the wait: whoever gives up meanwhile does not know of it.
         if plan.delay_ms:
             await asyncio.sleep(plan.delay_ms / 1000)
         if plan.kind is not None:
-            return _broken(plan.kind, request_id)
+            return _broken(plan.kind, plan, request_id)
         if plan.lost is not None:
             return NoAnswer(HANG_S if plan.lost == "hang" else 0)
+        if plan.refusal is not None:
+            return self._refusal(plan.refusal, operation, request_id)
         assert answer is not None
         return answer
 
+    async def _answer(
+        self, act: Act, call: Call, operation: Operation, request_id: str
+    ) -> Response:
+        try:
+            result, content = await act(call)
+        except TurnedDown as no:
+            return self._refusal(no.result, operation, request_id)
+        except ValidationError as error:
+            missing = any(problem["type"] == "missing" for problem in error.errors())
+            result = results.MISSING_PARAMS if missing else results.INVALID_REQUEST
+            return self._refusal(result, operation, request_id)
+        return _reply(result, content, request_id)
 
-async def _answer(act: Act, call: Call, request_id: str) -> Response:
-    try:
-        result, content = await act(call)
-    except TurnedDown as no:
-        return _reply(no.result, None, request_id)
-    except ValidationError as error:
-        missing = any(problem["type"] == "missing" for problem in error.errors())
-        result = results.MISSING_PARAMS if missing else results.INVALID_REQUEST
-        return _reply(result, None, request_id)
-    return _reply(result, content, request_id)
 
-
-def _reply(result: Result, content: Wire | None, request_id: str) -> Response:
-    is_error = result.status >= 400
-    message = f"{result.message} | [{request_id}]" if is_error else result.message
+def _reply(
+    result: Result, content: Wire | None, request_id: str, *, retry_after_s: int = 0
+) -> Response:
+    message = result.message
+    if result.names_its_request:
+        message = f"{message} | [{request_id}]"
     info = ResultInfo(code=result.code, message=message, code_id=result.code_id)
     # By hand: the envelope's own model would walk through data that is checked already.
     told = info.model_dump_json(by_alias=True)
     shown = content.model_dump_json(by_alias=True, exclude_none=True) if content else "null"
     body = f'{{"resultInfo":{told},"data":{shown}}}'
-    return Response(
-        body,
-        status_code=result.status,
-        headers={REQUEST_ID_HEADER: request_id, "Content-Type": _JSON},
-    )
+    headers = {REQUEST_ID_HEADER: request_id, "Content-Type": _JSON}
+    if retry_after_s:
+        headers["Retry-After"] = str(retry_after_s)
+    return Response(body, status_code=result.status, headers=headers)
 
 
-def _broken(kind: Kind, request_id: str) -> Response:
-    if kind == "502":
-        return Response(_BAD_GATEWAY, status_code=502, media_type="text/html")
+def _broken(kind: Kind, plan: ApiPlan, request_id: str) -> Response:
+    if page := _GATEWAY.get(kind):
+        status, title = page
+        html = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+        return Response(html, status_code=status, media_type="text/html")
     if kind == "badJson":
         headers = {REQUEST_ID_HEADER: request_id, "Content-Type": _JSON}
         return Response(b'{"resultInfo":{"code":"SUC', headers=headers)
     if kind == "reset":
         return NoAnswer()
-    return _reply(_REFUSING[kind], None, request_id)
+    retry_after_s = plan.retry_after_s if kind in ("429", "503") else 0
+    return _reply(_REFUSING[kind], None, request_id, retry_after_s=retry_after_s)
 
 
 class NoAnswer(Response):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from importlib import resources
 from typing import Final
 from urllib.parse import urlsplit
@@ -62,6 +64,14 @@ def page_routes(customer: Customer, book: Book, clock: Clock) -> APIRouter:
     async def decline(tail: str) -> Response:
         return await pressed(tail, customer.decline)
 
+    @router.post(CODE_PATH + "{tail}/agree", dependencies=[Depends(same_site)])
+    async def agree(tail: str) -> Response:
+        return await pressed(tail, partial(customer.answer, agrees=True))
+
+    @router.post(CODE_PATH + "{tail}/refuse", dependencies=[Depends(same_site)])
+    async def refuse(tail: str) -> Response:
+        return await pressed(tail, partial(customer.answer, agrees=False))
+
     @router.post(CODE_PATH + "{tail}/charge", dependencies=[Depends(same_site)])
     async def charge(tail: str) -> Response:
         async def act(_: str) -> None:
@@ -89,33 +99,53 @@ def _screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool, stay: b
         reference=payment.payment_id or "",
         back_url=_back_url(payment),
     )
+    if status in (ProviderStatus.AUTHORIZED, ProviderStatus.REAUTHORIZING):
+        return _reserved_screen(payment, ended, now_ms, balance_yen)
+    if status in (ProviderStatus.CANCELED, ProviderStatus.EXPIRED):
+        return screens.released_screen(ended, balance_yen=balance_yen)
     if status is ProviderStatus.COMPLETED:
+        ended = replace(ended, amount_yen=payment.captured_yen)
         return screens.paid_screen(ended, balance_yen=balance_yen, stays=stay)
     if status is ProviderStatus.CREATED:
         show = screens.deleted_screen if payment.deleted_at_ms else screens.expired_screen
         return show(ended, balance_yen=balance_yen)
-    if payment.paid_at_ms is None:
+    if payment.declined_at_ms is not None:
         return screens.declined_screen(ended, balance_yen=balance_yen)
     whole = status is ProviderStatus.FAILED
     back = ended if whole else Ended(payment.refunded_yen, ended.reference, ended.back_url)
     return screens.returned_screen(back, balance_yen=balance_yen, whole=whole)
 
 
+def _reserved_screen(payment: Payment, ended: Ended, now_ms: int, balance_yen: int) -> str:
+    """Where the shop wants more than is in reserve, this is where the customer is asked."""
+    wish = payment.open_ask(now_ms)
+    if wish is None:
+        held = replace(ended, amount_yen=payment.held_yen(now_ms))
+        return screens.reserved_screen(held, balance_yen=balance_yen)
+    assert wish.ask is not None
+    asked = _asked(payment, wish.amount_yen, wish.ask.until_ms, now_ms)
+    held_yen = payment.held_yen(now_ms)
+    return screens.more_screen(asked, held_yen=held_yen, balance_yen=balance_yen)
+
+
 def _open_screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool) -> str:
-    expires_ms = payment.expires_at_s * 1000
-    asked = Asked(
-        path=CODE_PATH + payment.code_id.replace("-", ""),
-        payee=payment.asked.store_info or _PAYEE,
-        amount_yen=payment.amount_yen,
-        name=payment.merchant_payment_id,
-        expires_at=from_ms(expires_ms).astimezone(JST).strftime("%H:%M:%S"),
-        left_ms=expires_ms - now_ms,
-    )
+    asked = _asked(payment, payment.amount_yen, payment.expires_at_s * 1000, now_ms)
     if wait:
         return screens.wait_screen(asked, balance_yen=balance_yen)
     if payment.amount_yen > balance_yen:
         return screens.short_screen(asked, balance_yen=balance_yen, charge_yen=CHARGE_YEN)
     return screens.ask_screen(asked, balance_yen=balance_yen)
+
+
+def _asked(payment: Payment, amount_yen: int, until_ms: int, now_ms: int) -> Asked:
+    return Asked(
+        path=CODE_PATH + payment.code_id.replace("-", ""),
+        payee=payment.asked.store_info or _PAYEE,
+        amount_yen=amount_yen,
+        name=payment.merchant_payment_id,
+        expires_at=from_ms(until_ms).astimezone(JST).strftime("%H:%M:%S"),
+        left_ms=until_ms - now_ms,
+    )
 
 
 def _back_url(payment: Payment) -> str | None:

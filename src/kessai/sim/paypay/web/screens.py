@@ -119,6 +119,32 @@ def paid_screen(ended: Ended, *, balance_yen: int, stays: bool) -> str:
     return _page("支払い済み", balance_yen, body + _acts(*acts), head=head)
 
 
+def reserved_screen(ended: Ended, *, balance_yen: int) -> str:
+    """Authorised: the money is set aside, and the shop may take it."""
+    body = _result(
+        _CHECK, "支払いを受け付けました", money_yen=ended.amount_yen, line=_number(ended.reference)
+    )
+    return _page("受け付け済み", balance_yen, body + _back(ended))
+
+
+def more_screen(asked: Asked, *, held_yen: int, balance_yen: int) -> str:
+    rows = (
+        f'<dl class="card"><div><dt>受け付け済みの金額</dt><dd>{_money(held_yen)}</dd></div>'
+        f"<div><dt>返事の期限</dt><dd>{_expiry(asked)}</dd></div></dl>"
+    )
+    acts = (
+        _press(asked.path, "agree", "この金額で支払う"),
+        _press(asked.path, "refuse", "断る", kind="plain"),
+    )
+    return _page("金額の変更", balance_yen, _head(asked) + rows + _acts(*acts))
+
+
+def released_screen(ended: Ended, *, balance_yen: int) -> str:
+    line = "お金は動いていません。"
+    body = _result(_CROSS, "支払いの受け付けが取り消されました", line=line, hollow=True)
+    return _page("取り消し済み", balance_yen, body + _back(ended))
+
+
 def declined_screen(ended: Ended, *, balance_yen: int) -> str:
     body = _result(_CROSS, "断りました", line="お金は動いていません。", hollow=True)
     return _page("断りました", balance_yen, body + _back(ended))

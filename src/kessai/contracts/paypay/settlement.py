@@ -70,8 +70,9 @@ class Movement(StrEnum):
 class Layout:
     """`header` in the file's order. With `is_signed` a refund's amount is negative, else absolute.
 
-    REFERENCE is the merchantPaymentId, but for rows of a pre-authorisation the id of what happened:
-    merchantCaptureId, merchantRevertId, merchantRefundId.
+    REFERENCE is the merchantPaymentId; in PREAUTH the id of what happened, where it has its own:
+    merchantCaptureId, merchantRevertId, merchantRefundId. A reader should take a refund's own id in
+    every layout.
     """
 
     name: str

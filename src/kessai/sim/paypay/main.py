@@ -24,6 +24,7 @@ from kessai.sim.paypay.application.customer import Customer
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.merchant import Merchant
+from kessai.sim.paypay.application.settlement import Settlement
 from kessai.sim.paypay.application.webhooks import Webhooks
 from kessai.sim.paypay.gateway import HttpCourier, SqlStore
 from kessai.sim.paypay.web.api import api_routes
@@ -31,6 +32,7 @@ from kessai.sim.paypay.web.control import control_routes
 from kessai.sim.paypay.web.gate import Gate
 from kessai.sim.paypay.web.home import home_routes
 from kessai.sim.paypay.web.page import page_routes
+from kessai.sim.paypay.web.settlement import settlement_routes
 from kessai.topology import PAYPAY_SIMULATOR
 
 
@@ -83,7 +85,18 @@ def _control(runtime: Runtime, db: Db, supervisor: Supervisor) -> Control:
     )
     merchant = Merchant(book, faults, alarms, customer, happenings, clock=clock, chance=chance)
     authorisations = Authorisations(book, faults, alarms, webhooks, happenings, clock=clock)
-    return Control(book, merchant, authorisations, customer, webhooks, faults, happenings, alarms)
+    settlement = Settlement(
+        book,
+        faults,
+        webhooks,
+        happenings,
+        clock=clock,
+        chance=chance,
+        merchant_id=runtime.settings.paypay_merchant_id,
+    )
+    return Control(
+        book, merchant, authorisations, customer, webhooks, faults, happenings, alarms, settlement
+    )
 
 
 def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> FastAPI:
@@ -97,6 +110,7 @@ def _app(runtime: Runtime, db: Db, supervisor: Supervisor, control: Control) -> 
             home_routes(control.book, runtime.clock, base_url=base_url),
             api_routes(gate, control.merchant, control.authorisations, base_url=base_url),
             control_routes(control, runtime.clock, base_url=base_url),
+            settlement_routes(control.settlement, base_url=base_url),
             page_routes(control.customer, control.book, runtime.clock),
         ],
         health={"book": db.ping},

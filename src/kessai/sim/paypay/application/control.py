@@ -11,6 +11,7 @@ from kessai.sim.paypay.application.customer import Customer
 from kessai.sim.paypay.application.faults import FaultBox
 from kessai.sim.paypay.application.happenings import Happenings
 from kessai.sim.paypay.application.merchant import Merchant
+from kessai.sim.paypay.application.settlement import Settlement
 from kessai.sim.paypay.application.webhooks import Webhooks
 
 
@@ -24,6 +25,7 @@ class Control:
     faults: FaultBox
     happenings: Happenings
     alarms: Alarms
+    settlement: Settlement
 
     async def open(self) -> None:
         """What an earlier process left."""
@@ -38,5 +40,6 @@ class Control:
         self.webhooks.clear()
         self.alarms.clear()
         self.customer.clear()
+        self.settlement.clear()
         self.faults.clear()
         self.happenings.clear()

@@ -165,6 +165,47 @@ class AuditTrailOfOrder(Wire):
     broken_at: int | None = None
 
 
+class PromiseFigures(Wire):
+    """Payments of one channel, or of all of them: `channel` is `all` then.
+
+    `share` = within / (within + late + openLate), None without any. `open` payments have an order
+    that is neither PAID nor FAILED, `openLate` of them for longer than the limit, whenever they
+    were made. `otherwise` counts the payments that did not make their order PAID, by the reason.
+    """
+
+    channel: str
+    within: int
+    late: int
+    open: int
+    open_late: int
+    oldest_open_ms: int | None = None
+    share: float | None = None
+    p50_ms: int | None = None
+    p95_ms: int | None = None
+    p99_ms: int | None = None
+    max_ms: int | None = None
+    otherwise: dict[str, int] = Field(default_factory=dict)
+
+
+class PromiseWindow(Wire):
+    """What ended within the window. `met` is None without any payment: nothing to promise."""
+
+    window: str
+    met: bool | None
+    burn_rate: float | None
+    total: PromiseFigures
+    channels: tuple[PromiseFigures, ...]
+
+
+class PromiseReport(Wire):
+    """The share of payments whose order was PAID within `limitS` of the payment; docs/slo.md."""
+
+    at: str
+    limit_s: int
+    target: float
+    windows: tuple[PromiseWindow, ...]
+
+
 class OrderService(Protocol):
     async def purchase(self, command: Purchase) -> Order:
         """Answers within `KESSAI_PURCHASE_ANSWER_S`, PENDING when the provider is slow.
@@ -191,5 +232,9 @@ class OrderService(Protocol):
     async def refund_order(self, command: RefundOrder) -> Order: ...
 
     async def audit_order(self, command: OrderById) -> AuditTrailOfOrder: ...
+
+    async def report_promise(self, command: Nothing) -> PromiseReport:
+        """Over 1 h and 24 h, from the tables: every process has the same answer."""
+        ...
 
     async def ping(self, command: Nothing) -> Nothing: ...

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     poll_max_s: Seconds = Field(10, description="longest pause between look-ups of a live code")
     fallback_after_s: Seconds = Field(20, description="order-service asks when no event came")
     fallback_every_s: Seconds = Field(5, description="pause between such rounds")
+    slo_keep_days: Annotated[int, Field(ge=2)] = Field(
+        14, description="the counts behind `kessai slo` are forgotten after"
+    )
     stop_timeout_s: Count = Field(8, description="graceful stop")
 
     # Saga engine.

@@ -26,13 +26,16 @@ from kessai.order.application.journal import Journal
 from kessai.order.application.moves import OrderMoves
 from kessai.order.application.news import CONSUMER, PaymentNews
 from kessai.order.application.ports import Limits, Topics
+from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
 from kessai.order.application.refunding import Refunding
 from kessai.order.application.requests import CustomerRequests
 from kessai.order.application.steps import AccountSteps, PaymentSteps, StorageSteps
 from kessai.order.application.watch import Watch
 from kessai.order.domain.order import Policy
+from kessai.order.gateway.board import MetricsBoard
 from kessai.order.gateway.orders import SqlOrders
+from kessai.order.gateway.promise import SqlSamples
 from kessai.order.gateway.sides import SqlAuditTrail, SqlCarts, SqlRefunds
 from kessai.order.web import payment_records, routes
 from kessai.saga.engine import Engine
@@ -71,6 +74,7 @@ async def build(
         supervisor.start("deadlines", house.watch.deadlines)
         supervisor.start("fallback", house.watch.fallback)
         supervisor.start("forgetting", house.watch.forgetting)
+        supervisor.start("promise", house.promise.watching)
 
     token = runtime.settings.service_token.get_secret_value()
     records = Records(SqlLog(db), machines(), runtime.clock)
@@ -99,6 +103,7 @@ class House:
     desk: OrderDesk
     news: PaymentNews
     watch: Watch
+    promise: Promise
     engine: Engine
     outbox: Outbox
     consumer: Consumer
@@ -114,9 +119,10 @@ def assemble(
     metrics: Metrics | None = None,
 ) -> House:
     clock, limits, url = runtime.clock, limits_of(runtime.settings), runtime.settings.public_url
-    orders, refunds, audit = SqlOrders(), SqlRefunds(), SqlAuditTrail()
+    orders, refunds, audit, samples = SqlOrders(), SqlRefunds(), SqlAuditTrail(), SqlSamples()
     outbox = Outbox(db, runtime.bus, clock, service=ORDER.name, owner=runtime.instance)
-    journal = Journal(orders, audit, outbox, Topics(ORDERS_TOPIC, SIGNALS_TOPIC), clock)
+    topics = Topics(ORDERS_TOPIC, SIGNALS_TOPIC)
+    journal = Journal(orders, audit, outbox, samples, topics, clock)
     late = _LateSagas()
     refunding = Refunding(refunds, journal, late, clock)
     steps = {
@@ -126,7 +132,9 @@ def assemble(
         "orders": Local(OrderMoves(orders, refunds, journal, refunding, clock)),
     }
     engine = late.engine = _engine(runtime, db, steps, metrics)
-    news = PaymentNews(db, orders, refunds, journal, refunding, engine, payment, clock, limits)
+    news = PaymentNews(
+        db, orders, refunds, journal, refunding, engine, payment, samples, clock, limits
+    )
     requests = CustomerRequests(
         db, orders, journal, news, refunding, engine, payment, clock, limits, public_url=url
     )
@@ -134,11 +142,14 @@ def assemble(
     purchases = Purchases(
         db, orders, carts, journal, engine, storage, clock, ids, limits, public_url=url
     )
+    board = MetricsBoard(metrics) if metrics else None
+    promise = Promise(db, samples, board, clock, limits)
     on_record = payment_records(news.apply_payment_event)
     return House(
-        desk=OrderDesk(db, orders, audit, purchases, requests, clock, limits),
+        desk=OrderDesk(db, orders, audit, purchases, requests, promise, clock, limits),
         news=news,
         watch=Watch(db, orders, refunds, requests, news, payment, clock, limits),
+        promise=promise,
         engine=engine,
         outbox=outbox,
         consumer=runtime.bus.consumer(CONSUMER, [PAYMENTS_TOPIC], on_record),
@@ -155,6 +166,7 @@ def limits_of(settings: Settings) -> Limits:
         purchase_answer_s=settings.purchase_answer_s,
         fallback_after_ms=round(settings.fallback_after_s * 1000),
         fallback_every_s=settings.fallback_every_s,
+        promise_keep_ms=settings.slo_keep_days * 24 * 3600 * 1000,
     )
 
 

@@ -9,6 +9,7 @@ from kessai.contracts.order import (
     OrderById,
     OrderOfUser,
     OrderPage,
+    PromiseReport,
     Purchase,
     RefundOrder,
 )
@@ -18,6 +19,7 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.errors import NotFound
 from kessai.order.application.ports import AuditTrail, Limits, Orders
+from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
 from kessai.order.application.requests import CustomerRequests
 from kessai.order.application.view import order_summary, order_view
@@ -36,6 +38,7 @@ class OrderDesk:
         audit: AuditTrail,
         purchases: Purchases,
         requests: CustomerRequests,
+        promise: Promise,
         clock: Clock,
         limits: Limits,
     ) -> None:
@@ -44,6 +47,7 @@ class OrderDesk:
         self._audit = audit
         self._purchases = purchases
         self._requests = requests
+        self._promise = promise
         self._clock = clock
         self._limits = limits
 
@@ -95,6 +99,10 @@ class OrderDesk:
         return AuditTrailOfOrder(
             entries=tuple(entries), intact=broken_at is None, broken_at=broken_at
         )
+
+    async def report_promise(self, command: Nothing) -> PromiseReport:
+        del command
+        return await self._promise.report()
 
     async def ping(self, command: Nothing) -> Nothing:
         await self._db.ping()

@@ -22,10 +22,11 @@ from kessai.kernel.db import Tx
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.ids import content_id
 from kessai.kernel.telemetry import get_log, outgoing_headers
-from kessai.order.application.ports import AuditTrail, Events, Orders, Topics
+from kessai.order.application.ports import AuditTrail, Events, Orders, Samples, Topics
 from kessai.order.domain.audit import chained
 from kessai.order.domain.news import SignalWanted
 from kessai.order.domain.order import Change, Fact, Moved, Order
+from kessai.order.domain.promise import sample_of
 
 _log = get_log("kessai.order")
 # Customers press "check" as often as they like; a timeline stays readable and a row small.
@@ -35,11 +36,18 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 class Journal:
     def __init__(
-        self, orders: Orders, audit: AuditTrail, events: Events, topics: Topics, clock: Clock
+        self,
+        orders: Orders,
+        audit: AuditTrail,
+        events: Events,
+        samples: Samples,
+        topics: Topics,
+        clock: Clock,
     ) -> None:
         self._orders = orders
         self._audit = audit
         self._events = events
+        self._samples = samples
         self._topics = topics
         self._clock = clock
 
@@ -75,6 +83,8 @@ class Journal:
             await self._orders.add(tx, after)
         else:
             await self._orders.save(tx, before, after)
+        if (ended := sample_of(before, after, now_ms)) is not None:
+            await self._samples.add(tx, ended)
         if entries:
             await self._audit.append(tx, entries)
         await self._tell(tx, after, change.moves, at, seen=not is_new)

@@ -21,13 +21,14 @@ from kessai.kernel.errors import JsonValue, Refused, Unknown
 from kessai.kernel.inbox import first_time
 from kessai.kernel.telemetry import get_log
 from kessai.order.application.journal import Journal
-from kessai.order.application.ports import Limits, Orders, Refunds, Sagas
+from kessai.order.application.ports import Limits, Orders, Refunds, Sagas, Samples
 from kessai.order.application.refunding import Refunding
 from kessai.order.application.retry import in_transaction
 from kessai.order.application.view import ms, payment_view
 from kessai.order.domain.derived import events_of
 from kessai.order.domain.news import Success, attempt_number, on_refund, on_success, on_view
 from kessai.order.domain.order import Order, PaymentView
+from kessai.order.domain.promise import Channel, sample
 
 CONSUMER = "order-service.payments"
 SETTLE_SAGA = "order_settle_saga"
@@ -52,6 +53,7 @@ class PaymentNews:
         refunding: Refunding,
         sagas: Sagas,
         payment: PaymentService,
+        samples: Samples,
         clock: Clock,
         limits: Limits,
     ) -> None:
@@ -62,6 +64,7 @@ class PaymentNews:
         self._refunding = refunding
         self._sagas = sagas
         self._payment = payment
+        self._samples = samples
         self._clock = clock
         self._limits = limits
 
@@ -135,22 +138,34 @@ class PaymentNews:
         await in_transaction(self._db, self._limits.write_tries, body)
 
     async def _on_success(self, tx: Tx, order: Order, event: PaymentSucceeded) -> None:
-        news = Success(
-            event.merchant_payment_id,
-            event.event_id,
-            event.payment_id,
-            event.amount,
-            ms(event.occurred_at) or 0,
-        )
+        news = _success(event)
         verdict = on_success(order, news)
         cause = event.event_id
         order = await self._journal.write(tx, verdict.change, actor=_ACTOR, cause=cause)
         if verdict.signal is not None:
             await self._journal.signal(tx, order.order_id, cause, verdict.signal)
+            await self._ended_otherwise(tx, news, "AMOUNT_DIFFERS")
         if verdict.refund is not None:
-            await self._refunding.start(tx, order, verdict.refund, actor="system", cause=cause)
+            refunding = await self._refunding.start(
+                tx, order, verdict.refund, actor="system", cause=cause
+            )
+            if refunding is not order:
+                await self._ended_otherwise(tx, news, verdict.refund.reason)
         if verdict.settle:
             await self._sagas.start_once(tx, SETTLE_SAGA, order.order_id, settle_params(order))
+
+    async def _ended_otherwise(self, tx: Tx, news: Success, outcome: str) -> None:
+        """The money will not make an order PAID: no part of the promise, but counted."""
+        if news.captured_at_ms is None:
+            return
+        ended = sample(
+            news.merchant_payment_id,
+            Channel.of(news.channel),
+            outcome,
+            news.captured_at_ms,
+            self._clock.now_ms(),
+        )
+        await self._samples.add(tx, ended)
 
     async def _on_refund(self, tx: Tx, order: Order, event: RefundCompleted, now_ms: int) -> None:
         at_ms = ms(event.occurred_at) or now_ms
@@ -158,6 +173,21 @@ class PaymentNews:
         change = change.put(payment_last_event_id=event.event_id)
         await self._journal.write(tx, change, actor=_ACTOR, cause=event.event_id)
         await self._refunds.end(tx, event.refund_id, RefundStatus.COMPLETED, now_ms)
+
+
+def _success(event: PaymentSucceeded) -> Success:
+    at_ms = ms(event.occurred_at) or 0
+    # The wallet's money never left the house: nothing to find out, so no part of the promise.
+    is_external = event.provider != "Balance"
+    return Success(
+        event.merchant_payment_id,
+        event.event_id,
+        event.payment_id,
+        event.amount,
+        at_ms,
+        captured_at_ms=(ms(event.captured_at) or at_ms) if is_external else None,
+        channel=Channel.of(event.channel) if is_external else None,
+    )
 
 
 def _view_of(event: PaymentEvent) -> PaymentView:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kessai.contracts.moves import OrderStatus
-from kessai.contracts.order import AuditEntry
+from kessai.contracts.order import AuditEntry, PromiseReport
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import JsonValue
 from kessai.order.domain.order import Order, Policy
+from kessai.order.domain.promise import Count, Open, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Limits:
     write_tries: int = 5
     keep_keys_ms: int = 24 * 3600 * 1000
     purge_every_s: float = 600.0
+    promise_every_s: float = 5.0
+    promise_fresh_s: float = 2.0
+    promise_samples_per_round: int = 500
+    promise_keep_ms: int = 14 * 24 * 3600 * 1000
 
 
 class Orders(Protocol):
@@ -100,6 +105,38 @@ class AuditTrail(Protocol):
     async def append(self, tx: Tx, entries: Sequence[AuditEntry]) -> None: ...
 
     async def read(self, tx: Tx, order_id: str) -> Sequence[AuditEntry]: ...
+
+
+class Samples(Protocol):
+    """Payments that came to their end, and the counts that they become."""
+
+    async def add(self, tx: Tx, sample: Sample) -> None: ...
+
+    async def waiting(self, tx: Tx, limit: int) -> Sequence[Sample]:
+        """Samples that nobody has counted."""
+        ...
+
+    async def count(self, tx: Tx, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Those of the samples that this transaction counts, and no other one."""
+        ...
+
+    async def ended(self, tx: Tx, from_minute: int) -> Sequence[Count]:
+        """Sums of what ended in that minute and later."""
+        ...
+
+    async def open(self, tx: Tx, now_ms: int, late_before_ms: int) -> Sequence[Open]: ...
+
+    async def purge(self, tx: Tx, before_minute: int) -> int:
+        """Forgets some of the oldest counts; returns how many rows."""
+        ...
+
+
+class Board(Protocol):
+    """Where the figures are shown to machines."""
+
+    def ended(self, samples: Sequence[Sample]) -> None: ...
+
+    def show(self, report: PromiseReport) -> None: ...
 
 
 class Sagas(Protocol):

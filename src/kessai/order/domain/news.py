@@ -41,11 +41,15 @@ class RefundReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Success:
+    """`captured_at_ms` is the provider's time, None where the money never left the house."""
+
     merchant_payment_id: str
     event_id: str
     payment_id: str | None
     amount: int
     at_ms: int
+    captured_at_ms: int | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,11 @@ def _settle(change: Change, news: Success) -> Verdict:
     decided = decide(order, Decision.SETTLE)
     change = replace(change, after=decided.after, facts=(*change.facts, *decided.facts))
     change = _shown(change, _succeeded(order.payment, news), always=True)
-    change = change.put(paid_attempt=news.merchant_payment_id)
+    change = change.put(
+        paid_attempt=news.merchant_payment_id,
+        settling_since_ms=news.captured_at_ms,
+        settling_channel=news.channel,
+    )
     # The wallet's saga confirms the stock itself; it only has to learn nothing new here.
     return Verdict(change, settle=order.method is Method.PAYPAY)
 

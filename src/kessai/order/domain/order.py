@@ -78,7 +78,8 @@ class Order:
     """One row. `items`, `shipping`, `refusal` and `timeline` are JSON texts that rules pass on.
 
     `version` counts status moves, `view_version` every change that somebody may see.
-    `paid_attempt` is the merchantPaymentId that settles the order.
+    `paid_attempt` is the merchantPaymentId that settles the order. `settling_since_ms` is the
+    provider's time of its capture, from the news of it until the order is PAID or FAILED.
     """
 
     order_id: str
@@ -109,6 +110,8 @@ class Order:
     timeline: str = "[]"
     audit_sequence: int = 0
     audit_hash: str = ""
+    settling_since_ms: int | None = None
+    settling_channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,8 @@ def mark_paid(order: Order, reservation_id: str, now_ms: int) -> Change:
         change = change.to(OrderStatus.WAITING_PAYMENT)
     change = change.note(FactKind.STOCK, "STOCK_CONFIRMED")
     change = change.to(OrderStatus.PAID, {"amount": order.amount})
-    return change.put(paid_at_ms=now_ms, reservation_id=reservation_id)
+    change = change.put(paid_at_ms=now_ms, reservation_id=reservation_id)
+    return change.put(settling_since_ms=None, settling_channel=None)
 
 
 def mark_failed(
@@ -233,7 +237,7 @@ def mark_failed(
     if released:
         change = change.note(FactKind.STOCK, "STOCK_RELEASED")
     change = change.to(OrderStatus.FAILED, {"reason": reason}, reason=reason)
-    return change.put(refusal=items)
+    return change.put(refusal=items, settling_since_ms=None, settling_channel=None)
 
 
 def order_number(order_id: str) -> str:

@@ -141,6 +141,8 @@ def _changing(order: Order) -> dict[str, object]:
         "timeline": order.timeline,
         "audit_sequence": order.audit_sequence,
         "audit_hash": order.audit_hash,
+        "settling_since_ms": order.settling_since_ms,
+        "settling_channel": order.settling_channel,
     }
 
 
@@ -177,6 +179,8 @@ def _order(mapping: RowMapping) -> Order:
         timeline=row["timeline"],
         audit_sequence=row["audit_sequence"],
         audit_hash=row["audit_hash"],
+        settling_since_ms=row["settling_since_ms"],
+        settling_channel=row["settling_channel"],
     )
 
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from kessai.kernel.kernel_tables import exact
 
@@ -11,6 +22,7 @@ METADATA = MetaData()
 # Literals: SQLite uses a partial index only for the very condition that it was made with.
 UNDECIDED = text("decision = ''")
 UNDER_WAY = text("status = 'REQUESTED'")
+SETTLING = text("settling_since_ms IS NOT NULL")
 
 ORDERS = Table(
     "orders",
@@ -58,10 +70,41 @@ ORDERS = Table(
     Column("timeline", Text, nullable=False),
     Column("audit_sequence", Integer, nullable=False),
     Column("audit_hash", String(64), nullable=False),
+    Column("settling_since_ms", BigInteger),
+    Column("settling_channel", String(20)),
 )
 Index("ix_orders_user", ORDERS.c.user_id, ORDERS.c.order_id)
 Index("ix_orders_deadline", ORDERS.c.decision, ORDERS.c.hold_until_ms, sqlite_where=UNDECIDED)
 Index("ix_orders_news", ORDERS.c.decision, ORDERS.c.news_at_ms, sqlite_where=UNDECIDED)
+Index(
+    "ix_orders_settling",
+    ORDERS.c.settling_since_ms,
+    ORDERS.c.settling_channel,
+    sqlite_where=SETTLING,
+)
+
+SAMPLES = Table(
+    "promise_sample",
+    METADATA,
+    Column("merchant_payment_id", exact(64), primary_key=True),
+    Column("channel", String(20), nullable=False),
+    Column("outcome", String(40), nullable=False),
+    Column("ended_at_ms", BigInteger, nullable=False),
+    Column("took_ms", BigInteger, nullable=False),
+)
+
+# Minutes (span 1) and the hours that they make (span 60), so that a day is few rows.
+COUNTS = Table(
+    "promise_count",
+    METADATA,
+    Column("span", SmallInteger, primary_key=True, autoincrement=False),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", exact(20), primary_key=True),
+    Column("outcome", exact(40), primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("payments", BigInteger, nullable=False),
+    Column("max_ms", BigInteger, nullable=False),
+)
 
 CARTS = Table(
     "order_cart",

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from tests.support.order_shop import OrderShop, a_shop, of, on_virtual_time
 
 from kessai.contracts.events import PaymentSucceeded
+from kessai.contracts.moves import Method
 from kessai.contracts.order import PromiseFigures
 from kessai.contracts.wire import Nothing
 from kessai.kernel.clock import wire
@@ -77,11 +78,8 @@ async def test_the_same_event_many_times_is_one_payment() -> None:
 @on_virtual_time
 async def test_what_is_stuck_counts_against_the_promise_until_it_ends() -> None:
     shop = await a_shop(run=False)
-    buying = asyncio.ensure_future(shop.buy())
-    shop.run("sagas")
-    order = await buying
-    for loop in shop.loops:
-        loop.cancel()
+    order = await shop.buy()
+    shop.storage.delays_s["confirm_stock"] = 1e9
     await shop.news(proven(shop, order.order_id, 0))
     await asyncio.sleep(59)
     young = await total(another(shop))
@@ -94,9 +92,10 @@ async def test_what_is_stuck_counts_against_the_promise_until_it_ends() -> None:
     for window in ("1h", "24h"):
         stuck = await total(another(shop), window)
         assert (stuck.open_late, stuck.share) == (1, 0), window
+    shop.storage.delays_s.clear()
     again = await shop.restarted()
     again.run("sagas")
-    await again.settled(order.order_id)
+    assert (await again.settled(order.order_id)).status == "PAID"
     ended = await total(another(shop))
     assert (ended.open, ended.late, ended.share) == (0, 1, 0)
 
@@ -116,6 +115,16 @@ async def test_late_and_double_money_is_counted_by_its_reason_and_once() -> None
     await shop.news(event)
     found = await total(another(shop))
     assert (found.share, found.within, found.otherwise) == (None, 0, {"LATE_SUCCESS": 1})
+
+
+@on_virtual_time
+async def test_the_wallets_own_payments_are_no_part_of_it() -> None:
+    shop = await a_shop()
+    order = await shop.buy(method=Method.BALANCE)
+    await shop.news(shop.payment.pay(order.order_id))
+    assert (await shop.settled(order.order_id)).status == "PAID"
+    found = await another(shop).report()
+    assert (found.windows[0].channels, found.windows[0].total.within) == ((), 0)
 
 
 @on_virtual_time

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from tests.support.shop import Customer, Shop, story
 
@@ -133,30 +132,3 @@ async def test_a_blackout_of_the_provider_makes_payments_late(shop: Shop) -> Non
     assert found.total.max_ms > 90_000
     assert metric(shop, 'kessai_convergence_seconds_bucket{channel="poll",le="60.0"}') == 1
     assert metric(shop, 'kessai_slo_payments{channel="poll",outcome="late",window="1h"}') == 1
-
-
-@story(1)
-async def test_money_that_comes_after_the_end_is_counted_as_given_back(shop: Shop) -> None:
-    await shop.faults(webhooks={"drop": 100}, api={"getCodePayment": {"staleMs": 20_000}})
-    customer = await shop.customer()
-    order_id = await customer.buy()
-    await shop.wallet(order_id)
-    await customer.act(order_id, "cancel")
-    await customer.until(order_id, "FAILED", "PAID", "REFUNDED", within_s=900)
-    await asyncio.sleep(900)
-    order: dict[str, Any] = await customer.order(order_id)
-    found = await the_promise(shop)
-    ended = dict(found.total.otherwise)
-    ended["PAID"] = found.total.within + found.total.late
-    assert sum(ended.values()) == 1, (order["status"], order["reason"], ended)
-    assert (ended["PAID"] == 1) == (order["status"] == "PAID")
-
-
-@story(1)
-async def test_the_wallets_own_payments_are_no_part_of_it(shop: Shop) -> None:
-    customer = await shop.customer()
-    answer = await customer.purchase(key="wallet", method="BALANCE")
-    if answer.status < 300:
-        await customer.until(answer.body["orderId"], "PAID")
-    found = await the_promise(shop)
-    assert (found.total.within, found.total.otherwise, found.channels) == (0, {}, ())

@@ -169,6 +169,72 @@ class LedgerChecked(Wire):
     next: str | None = None
 
 
+class SettlementDifference(Wire):
+    """One difference between the provider's file and our books; see `docs/reconciliation.md`.
+
+    `kind`: MISSING_HERE, MISSING_THERE, DIFFERING, DUPLICATE, BROKEN. `remedy`: ASK_PROVIDER,
+    REFUND, WAIT, NEW_FILE, OPERATOR.
+    """
+
+    kind: str
+    what: str
+    remedy: str
+    row: int | None = None
+    merchant_payment_id: str | None = None
+    payment_id: str | None = None
+    refund_id: str | None = None
+    order_id: str | None = None
+    theirs: str | None = None
+    ours: str | None = None
+    amount_yen: int | None = None
+
+
+class SettlementRun(Wire):
+    """The report on one file. The counts are exact, however many differences are kept."""
+
+    run_id: str
+    day: str
+    digest: str
+    file_name: str
+    layout: str
+    rows: int
+    matched: int
+    missing_here: int
+    missing_there: int
+    differing: int
+    duplicates: int
+    broken: int
+    without_money: int
+    theirs_yen: int
+    ours_yen: int
+    began_at: str
+    ended_at: str
+
+
+class ListSettlements(Wire):
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class SettlementRuns(Wire):
+    """The newest day first."""
+
+    runs: tuple[SettlementRun, ...]
+
+
+class SettlementById(Wire):
+    """A page of the differences, beyond the first `after` of them."""
+
+    run_id: str = Field(max_length=40)
+    after: int = Field(default=0, ge=0)
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class Settlement(Wire):
+    run: SettlementRun
+    differences: tuple[SettlementDifference, ...]
+    next: int | None = None
+
+
 class PaymentService(Protocol):
     async def create_payment(self, command: CreatePayment) -> Attempt:
         """A payable attempt (AWAITING, or SUCCEEDED when it was paid meanwhile).
@@ -200,6 +266,12 @@ class PaymentService(Protocol):
 
     async def check_ledger(self, command: CheckLedger) -> LedgerChecked:
         """Whether each order's account is captured less paid back, to the yen. Changes nothing."""
+        ...
+
+    async def list_settlements(self, command: ListSettlements) -> SettlementRuns: ...
+
+    async def get_settlement(self, command: SettlementById) -> Settlement:
+        """Refused NOT_FOUND."""
         ...
 
     async def ping(self, command: Nothing) -> Nothing: ...

@@ -26,7 +26,9 @@ from kessai.payment.application.due import DueRows
 from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups, Visits
 from kessai.payment.application.ports import Books, Provider, Work
+from kessai.payment.application.reconcile import Reconciliation
 from kessai.payment.application.refund import RefundDesk, RefundWorker
+from kessai.payment.application.reports import Reports
 from kessai.payment.application.service import PaymentDesk
 from kessai.payment.application.settle import News, Settlement
 from kessai.payment.application.webhook import WebhookDoor, WebhookWorker
@@ -38,6 +40,9 @@ from kessai.payment.gateway.ledger_books import SqlLedgerBooks
 from kessai.payment.gateway.money import SqlLedger, SqlRefunds
 from kessai.payment.gateway.paypay import Meters, PayPay, PayPayLimits
 from kessai.payment.gateway.recovery import free_own_leases
+from kessai.payment.gateway.settlement_books import SqlDayBooks
+from kessai.payment.gateway.settlement_runs import SqlRuns
+from kessai.payment.gateway.settlement_scratch import Scratch
 from kessai.payment.gateway.work import REFUND_WORK, VISITS, WEBHOOK_WORK
 from kessai.payment.web import DueLoop, call_routes
 from kessai.topology import PAYMENT, PAYMENTS_TOPIC, SIGNALS_TOPIC
@@ -98,6 +103,27 @@ def _database_answers(db: Db) -> HealthCheck:
         return None
 
     return check
+
+
+async def open_reconciliation(runtime: Runtime) -> tuple[Reconciliation, Db]:
+    """Beside the service or without it: a big file shall not take the service's time."""
+    db = await runtime.open_db(PAYMENT.package)
+    migrate(db, PAYMENT.package)
+    outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
+    return _reconciliation(runtime, db, outbox), db
+
+
+def _reconciliation(runtime: Runtime, db: Db, outbox: Outbox) -> Reconciliation:
+    settings = runtime.settings
+    return Reconciliation(
+        db,
+        runtime.clock,
+        books=SqlDayBooks(db),
+        runs=SqlRuns(),
+        events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
+        open_scratch=lambda: Scratch(settings.data_dir),
+        merchant_id=settings.paypay_merchant_id,
+    )
 
 
 def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
@@ -184,6 +210,7 @@ def _use_cases(
         refunds=RefundDesk(books, news, wake.refunds.set),
         webhooks=_webhook_door(runtime, books, wake, metrics),
         ledger=LedgerCheck(books.db, SqlLedgerBooks()),
+        reports=Reports(books.db, SqlRuns()),
     )
     visits = Visits(books, provider, lookups, settlement)
     webhooks = WebhookWorker(books, lookups, settlement)

@@ -18,10 +18,22 @@ from kessai.contracts.moves import AttemptStatus
 from kessai.contracts.payment import Attempt, ProviderError, Refund
 from kessai.kernel.clock import wire
 from kessai.kernel.ids import content_id
+from kessai.payment.application.reconcile_ports import Run, Stored
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.refund import RefundOrder
 
 SERVICE = "payment-service"
+_RUN_FACTS = ("missing_here", "missing_there", "differing", "duplicates", "broken", "matched")
+_DIFFERENCE_FACTS = (
+    "row",
+    "merchant_payment_id",
+    "payment_id",
+    "refund_id",
+    "order_id",
+    "theirs",
+    "ours",
+    "amount_yen",
+)
 
 
 def attempt_view(attempt: PaymentAttempt, channel: str | None = None) -> Attempt:
@@ -122,6 +134,31 @@ def signal(name: str, order_id: str, subject: str, now_ms: int, **facts: str | i
         source=SERVICE,
         order_id=order_id,
         facts={"subject": subject, **facts},
+    )
+
+
+def settlement_signal(run: Run, stored: Stored | None, now_ms: int) -> Signal:
+    """A difference between the provider's file and our books; without one, how many there are.
+
+    Its id comes from the day and what differs, so that another file of the day repeats it.
+    """
+    facts: dict[str, str | int]
+    if stored is None:
+        subject = run.id
+        facts = {name: getattr(run, name) for name in _RUN_FACTS}
+    else:
+        subject, one = stored.key, stored.difference
+        facts = {"kind": one.kind, "what": one.what, "remedy": one.remedy}
+        facts |= {
+            name: value for name in _DIFFERENCE_FACTS if (value := getattr(one, name)) is not None
+        }
+    name = "SettlementDifference"
+    return Signal(
+        event_id=content_id("signal", name, subject),
+        occurred_at=wire(now_ms),
+        signal=name,
+        source=SERVICE,
+        facts={"subject": subject, "day": run.day, "run": run.id, **facts},
     )
 
 

@@ -9,14 +9,18 @@ from kessai.contracts.payment import (
     ClosePayments,
     CreatePayment,
     LedgerChecked,
+    ListSettlements,
     Payments,
     PaymentsOfOrder,
     ReceiveWebhook,
     RecordBalancePayment,
     Refund,
     RequestRefund,
+    SettlementById,
+    SettlementRuns,
     WebhookReceived,
 )
+from kessai.contracts.payment import Settlement as SettlementReport
 from kessai.contracts.wire import Nothing
 from kessai.payment.application.balance import BalancePayments
 from kessai.payment.application.close import Closing
@@ -26,6 +30,7 @@ from kessai.payment.application.look import Lookups
 from kessai.payment.application.ports import Books
 from kessai.payment.application.present import attempt_view, refund_view
 from kessai.payment.application.refund import RefundDesk
+from kessai.payment.application.reports import Reports
 from kessai.payment.application.settle import Settlement
 from kessai.payment.application.webhook import WebhookDoor
 from kessai.payment.domain.attempt import CAPTURED_PHASES, proved_by
@@ -47,6 +52,7 @@ class PaymentDesk:
         refunds: RefundDesk,
         webhooks: WebhookDoor,
         ledger: LedgerCheck,
+        reports: Reports,
     ) -> None:
         self._books = books
         self._creation = creation
@@ -57,6 +63,7 @@ class PaymentDesk:
         self._refunds = refunds
         self._webhooks = webhooks
         self._ledger = ledger
+        self._reports = reports
 
     async def create_payment(self, command: CreatePayment) -> Attempt:
         return attempt_view(await self._creation.create(command))
@@ -104,6 +111,12 @@ class PaymentDesk:
 
     async def check_ledger(self, command: CheckLedger) -> LedgerChecked:
         return await self._ledger.check(command)
+
+    async def list_settlements(self, command: ListSettlements) -> SettlementRuns:
+        return await self._reports.list(command)
+
+    async def get_settlement(self, command: SettlementById) -> SettlementReport:
+        return await self._reports.get(command)
 
     async def ping(self, command: Nothing) -> Nothing:
         await self._books.db.ping()

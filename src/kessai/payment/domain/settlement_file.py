@@ -1,0 +1,232 @@
+"""What the rows of a settlement file mean, and what is wrong with those that mean nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kessai.contracts.paypay.settlement import (
+    LAYOUTS,
+    NEEDED,
+    Column,
+    Layout,
+    Movement,
+    layout_of,
+    read_at,
+)
+from kessai.kernel.money import MAX_YEN
+from kessai.payment.domain.settlement_lines import Cells, Lines, Unreadable, no_file
+
+MAX_ID = 64
+YEN = "JPY"
+# Not among PayPay's columns; another provider of such files may have one of them.
+CURRENCY_COLUMNS = ("通貨", "currency")
+# How a person or a program writes "nothing".
+_NOTHING = frozenset({"", "-", "–", "—", "null"})
+_AMOUNT = re.compile(r"(-?)[¥\\]?(-?)([0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3})+)円?")
+_MINUS = str.maketrans("−‐－▲△", "-----")
+_MOMENT = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
+_ROUNDED = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
+_REFUNDS = frozenset({Movement.REFUNDED, Movement.REFUND_FAILED, Movement.REFUND_PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One good row. `amount_yen` is absolute: the movement tells which way the money went.
+
+    `reference` is the merchantPaymentId or the id of the capture or refund; the file decides.
+    """
+
+    number: int
+    movement: Movement
+    payment_id: str
+    reference: str
+    amount_yen: int
+    at_ms: int
+    currency: str = YEN
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """`column` as the file calls it, empty where the row as a whole is wrong."""
+
+    number: int
+    column: str
+    why: str
+
+
+class _Bad(Exception):
+    def __init__(self, column: Column, why: str) -> None:
+        super().__init__(why)
+        self.column = column
+        self.why = why
+
+
+class SettlementFile:
+    """Rows of one file, one at a time. Raises `Refused` BAD_FILE for what is no such file."""
+
+    def __init__(self, chunks: Iterable[bytes], merchant_id: str | None = None) -> None:
+        self._lines = Lines(chunks)
+        self._rows = iter(self._lines)
+        self._merchant_id = merchant_id
+        names = self._header()
+        layout = layout_of(names)
+        if layout is None:
+            raise no_file(f"no header of a settlement file: it lacks {_lacking(names)}")
+        self.layout: Layout = layout
+        self.encoding = self._lines.encoding
+        self._lines.width = self._width = len(names)
+        self._at = {
+            column: names.index(name) for column, name in layout.header.items() if name in names
+        }
+        self._currency_at = next((names.index(n) for n in CURRENCY_COLUMNS if n in names), None)
+        self._words: Mapping[str, Movement] = {
+            word: movement for known in (*LAYOUTS, layout) for movement, word in known.words.items()
+        }
+        self._times = _Times()
+
+    def rows(self) -> Iterator[FileRow | BrokenRow]:
+        """A broken row disturbs no other."""
+        for row in self._rows:
+            if isinstance(row, Unreadable):
+                yield BrokenRow(row.number, "", row.why)
+                continue
+            try:
+                yield self._row(row)
+            except _Bad as bad:
+                yield BrokenRow(row.number, self.layout.header[bad.column], bad.why)
+
+    def _header(self) -> list[str]:
+        first = next(self._rows, None)
+        if not isinstance(first, Cells):
+            raise no_file(f"no header: line 1 {first.why if first else 'is missing'}")
+        names = [_folded(name).strip() for name in first.cells]
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise no_file(f"the header has {twice[0][:40]} twice")
+        return names
+
+    def _row(self, row: Cells) -> FileRow | BrokenRow:
+        cells, at = row.cells, self._at
+        if len(cells) != self._width:
+            why = f"has {len(cells)} cells, the header has {self._width}"
+            return BrokenRow(row.number, "", why)
+        if (
+            self._merchant_id is not None
+            and Column.MERCHANT_ID in at
+            and cells[at[Column.MERCHANT_ID]].strip() != self._merchant_id
+        ):
+            raise _Bad(Column.MERCHANT_ID, "is another merchant's")
+        movement = self._words.get(cells[at[Column.STATUS]])
+        if movement is None:
+            movement = self._movement(cells[at[Column.STATUS]])
+        amount_yen = _amount(cells[at[Column.AMOUNT]], movement)
+        return FileRow(
+            number=row.number,
+            movement=movement,
+            payment_id=_id(cells[at[Column.PAYMENT_ID]], Column.PAYMENT_ID),
+            reference=_id(cells[at[Column.REFERENCE]], Column.REFERENCE, may_lack=True),
+            amount_yen=amount_yen,
+            at_ms=self._times.read(cells[at[Column.AT]]),
+            currency=YEN if self._currency_at is None else cells[self._currency_at].strip()[:10],
+        )
+
+    def _movement(self, text: str) -> Movement:
+        word = _folded(text).strip()
+        movement = self._words.get(word) or self._words.get(word.upper())
+        if movement is None:
+            raise _Bad(Column.STATUS, f"unknown word {word[:20]!r}" if word else "is empty")
+        return movement
+
+
+class _Times:
+    """Reads the same day a million times; without a zone a time is Japan's."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, int] = {}
+
+    def read(self, text: str) -> int:
+        day, clock = text[:10], text[11:]
+        start_ms = self._days.get(day)
+        if (
+            start_ms is not None
+            and len(clock) == 8
+            and clock[2] == clock[5] == ":"
+            and (digits := clock[:2] + clock[3:5] + clock[6:]).isdigit()
+            and digits.isascii()
+            and digits < "240000"
+            and digits[2:4] < "60"
+            and digits[4:] < "60"
+        ):
+            return start_ms + 1000 * (
+                int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:])
+            )
+        at_ms = _moment(text)
+        if len(self._days) < 1000 and len(day) == 10 and day[4] == day[7] == "/":
+            self._days[day] = _moment(f"{day} 00:00:00")
+        return at_ms
+
+
+def _moment(text: str) -> int:
+    folded = _folded(text).strip()
+    if not folded:
+        raise _Bad(Column.AT, "is empty")
+    found = _MOMENT.match(folded)
+    if found is None:
+        raise _Bad(Column.AT, "is not a date and time")
+    year, month, day, hour, minute, second = found.groups("00")
+    zone = folded[found.end() :].strip()
+    try:
+        at_ms = read_at(f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute}:{second}{zone}")
+    except (ValueError, OverflowError) as error:
+        raise _Bad(Column.AT, "is not a date and time") from error
+    if not 2000 <= int(year) <= 2999:
+        raise _Bad(Column.AT, "is not of this millennium")
+    return at_ms
+
+
+def _amount(text: str, movement: Movement) -> int:
+    """Whole yen, also as a person writes them: `1,200`, `¥1,200`, full-width digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        folded = _folded(text).strip().replace(" ", "").translate(_MINUS)
+        found = _AMOUNT.fullmatch(folded)
+        if found is None:
+            raise _Bad(Column.AMOUNT, "is not a whole number of yen" if folded else "is empty")
+        if (found[1] or found[2]) and movement not in _REFUNDS:
+            raise _Bad(Column.AMOUNT, "is negative, and the row is no refund")
+        if found[1] and found[2]:
+            raise _Bad(Column.AMOUNT, "is not a whole number of yen")
+        text = found[3].replace(",", "")
+    amount_yen = int(text)
+    if not 1 <= amount_yen <= MAX_YEN:
+        raise _Bad(Column.AMOUNT, f"is not between 1 and {MAX_YEN} yen")
+    return amount_yen
+
+
+def _id(text: str, column: Column, *, may_lack: bool = False) -> str:
+    text = text.strip()
+    if text.isascii() and text.isalnum() and len(text) <= MAX_ID and text != "null":
+        return text
+    if text in _NOTHING:
+        if may_lack:
+            return ""
+        raise _Bad(column, "is empty")
+    if len(text) > MAX_ID:
+        raise _Bad(column, f"is longer than {MAX_ID} characters")
+    if _ROUNDED.fullmatch(text):
+        raise _Bad(column, "was rounded by a spreadsheet")
+    if not text.isprintable():
+        raise _Bad(column, "has a control character")
+    return text
+
+
+def _folded(text: str) -> str:
+    """Full-width letters, digits and signs as the usual ones."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _lacking(names: list[str]) -> str:
+    """Of the layout that it is nearest to."""
+    lacks = [[known.header[c] for c in NEEDED if known.header[c] not in names] for known in LAYOUTS]
+    return ", ".join(sorted(lacks, key=len)[0])

@@ -145,6 +145,14 @@ async def test_a_capture_takes_the_money_once(paypay: PayPay) -> None:
 
 
 @paypay_test
+async def test_a_capture_shows_itself_however_long_it_took(paypay: PayPay) -> None:
+    await authorized(paypay)
+    await paypay.faults(api={"capture": {"staleMs": 5}})
+    data = (await capture(paypay, 800)).json()["data"]
+    assert (data["status"], data["captures"]["data"][0]["status"]) == ("COMPLETED", "COMPLETED")
+
+
+@paypay_test
 async def test_a_captured_payment_is_refunded_but_not_cancelled(paypay: PayPay) -> None:
     payment_id = await authorized(paypay)
     assert code_of(await paypay.refund(payment_id, 1)) == (400, "UNACCEPTABLE_OP")

@@ -129,7 +129,8 @@ class _Api:
         payment = await self._authorisations.capture(CaptureAsked.model_validate_json(call.body))
         if payment.paid_at_ms is None:
             return results.CONFIRMATION_ASKED, None
-        return results.SUCCESS, details_of(payment, call.seen_at_ms)
+        # As of the capture: the call came in a moment before, when nothing was taken yet.
+        return results.SUCCESS, details_of(payment, payment.paid_at_ms)
 
     async def revert(self, call: Call) -> Answer:
         payment = await self._authorisations.revert(RevertAsked.model_validate_json(call.body))

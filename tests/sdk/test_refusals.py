@@ -168,3 +168,13 @@ def test_a_lost_answer_took_effect(sdk: Sdk, simulator: Simulator) -> None:
     simulator.faults(api={"createCode": None})
     assert sdk.call("createCode", an_order()).told == (400, "DUPLICATE_DYNAMIC_QR_REQUEST")
     assert status(sdk) == "CREATED"
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "told"), [(110, (201, "SUCCESS")), (130, (401, "UNAUTHORIZED"))]
+)
+def test_a_clock_that_is_off_by_two_minutes_is_a_strangers(
+    sdk: Sdk, simulator: Simulator, skew_s: int, told: tuple[int, str]
+) -> None:
+    simulator.faults(behaviour={"clockSkewS": skew_s})
+    assert sdk.call("createCode", an_order()).told == told

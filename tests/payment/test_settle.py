@@ -251,10 +251,13 @@ async def test_an_unknown_word_is_shown_to_an_operator_and_proves_nothing(till: 
     till.provider.codes[FIRST].status = "PONDERING"
     await asyncio.sleep(20)
     (attempt,) = (await till.payments()).attempts
-    assert (attempt.status, attempt.provider_status) == (AttemptStatus.AWAITING, "PONDERING")
+    assert (attempt.status, attempt.provider_status) == (AttemptStatus.UNKNOWN, "PONDERING")
     (signal,) = await till.signals()
     assert signal.signal == "UnknownProviderWord"
     assert signal.facts["word"] == "PONDERING"
+    till.provider.pay(FIRST)
+    await asyncio.sleep(10)
+    assert await till.statuses() == [AttemptStatus.SUCCEEDED]
 
 
 @on_the_till()

@@ -106,6 +106,9 @@ class RefundWorker:
         except Refused as refused:
             if refused.code == THROTTLED:
                 await self._put_off(due, refund, THROTTLED_MS, refused.code)
+            elif refund.status is RefundStatus.ACCEPTED:
+                # They said yes before, so this no is not the last word: it is stuck, and told so.
+                await self._put_off(due, refund, refund_pause_ms(refund.tries), refused.code)
             else:
                 await self._reject(due, refund, refused)
         except Unknown as unknown:

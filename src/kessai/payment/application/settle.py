@@ -14,12 +14,20 @@ from kessai.kernel.errors import VersionConflict
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.ports import Books
 from kessai.payment.application.present import change_event, signal
-from kessai.payment.domain.attempt import REFUND_PHASES, PaymentAttempt, apply, decide, proved_by
-from kessai.payment.domain.evidence import Evidence, Word
+from kessai.payment.domain.attempt import (
+    REFUND_PHASES,
+    PaymentAttempt,
+    apply,
+    decide,
+    proved_by,
+    unknown_words,
+)
+from kessai.payment.domain.evidence import Evidence
 from kessai.payment.domain.refund import MISMATCH_REASON, RefundOrder
 from kessai.payment.domain.schedule import next_visit_ms
 
 TRIES = 5
+MAX_ODD_WORDS = 10
 
 Finish = Callable[[Tx, PaymentAttempt, int | None], Awaitable[None]]
 _log = get_log("kessai.payment")
@@ -87,6 +95,7 @@ class Settlement:
             before = await books.attempts.get(tx, attempt_id)
             if before is None:
                 return None
+            await self._signal_odd_words(tx, before, evidence, now_ms)
             for one in evidence:
                 await books.evidence.add(tx, attempt_id, one)
             known = await books.evidence.of(tx, attempt_id)
@@ -117,8 +126,6 @@ class Settlement:
         books = self._books
         if event := change_event(before, after, now_ms, channel):
             await books.events.tell(tx, event)
-        if after.provider_status != before.provider_status:
-            await self._signal_unknown_word(tx, after, now_ms)
         more_yen = after.captured_yen - before.captured_yen
         if more_yen > 0:
             await books.ledger.capture(tx, after, more_yen, now_ms)
@@ -165,13 +172,19 @@ class Settlement:
         )
         await self._books.events.signal(tx, returned)
 
-    async def _signal_unknown_word(self, tx: Tx, attempt: PaymentAttempt, now_ms: int) -> None:
-        word = attempt.provider_status
-        if word is None or word in Word.__members__:
+    async def _signal_odd_words(
+        self, tx: Tx, attempt: PaymentAttempt, evidence: Sequence[Evidence], now_ms: int
+    ) -> None:
+        """Each one once, from a look-up or a webhook; a flood of them says no more than a few."""
+        odd = unknown_words(evidence)
+        if not odd:
             return
-        about = f"{attempt.id}:{word}"
-        unknown = signal("UnknownProviderWord", attempt.order_id, about, now_ms, word=word)
-        await self._books.events.signal(tx, unknown)
+        heard = unknown_words(await self._books.evidence.of(tx, attempt.id))
+        new = [word for word in odd if word not in heard]
+        for word in new[: max(0, MAX_ODD_WORDS - len(heard))]:
+            about = f"{attempt.id}:{word}"
+            unknown = signal("UnknownProviderWord", attempt.order_id, about, now_ms, word=word)
+            await self._books.events.signal(tx, unknown)
 
     def _tell(
         self, before: PaymentAttempt, after: PaymentAttempt, evidence: Sequence[Evidence]

@@ -16,6 +16,7 @@ REFUND_PHASES = frozenset({AttemptStatus.REFUNDING, AttemptStatus.REFUNDED})
 CAPTURED_PHASES = REFUND_PHASES | {AttemptStatus.SUCCEEDED}
 
 _CAPTURED = frozenset({Word.COMPLETED, Word.REFUNDED})
+_AUTHORIZED = frozenset({Word.AUTHORIZED, Word.REAUTHORIZING})
 _CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
 # PayPay's final words for an authorisation that was never captured.
 _ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
@@ -104,18 +105,21 @@ def decide(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
     """A function of the *set* of evidence: order and repetition cannot change it."""
     proofs = [one for one in evidence if one.is_proof]
     said = Verdict(provider_status=_strongest_word(proofs), payment_id=_payment_id(proofs))
+    # A status that we do not know may mean anything: only asking resolves it.
+    is_odd = attempt.is_live and bool(unknown_words(proofs))
+    undecided = replace(said, status=AttemptStatus.UNKNOWN) if is_odd else said
     words = frozenset(one.word for one in proofs)
     captures = [one for one in proofs if one.word in _CAPTURED and one.amount_yen is not None]
     if captures:
         went_back = Word.FAILED in words
         if not went_back and _may_go_back(captures, proofs, rules):
-            return said
+            return undecided
         return _captured(attempt, captures, said, went_back=went_back)
     if Word.FAILED in words:
         return _failed(said, "PAYMENT_DECLINED", "the payment failed at the provider")
     if _is_over(attempt, proofs, rules):
         return replace(said, status=_end_without_money(attempt, rules))
-    return said
+    return undecided
 
 
 def apply(attempt: PaymentAttempt, verdict: Verdict, now_ms: int) -> PaymentAttempt:
@@ -156,6 +160,13 @@ def code_is_gone(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> boo
 
 def cancel_was_tried(evidence: Collection[Evidence]) -> bool:
     return any(one.word in _CANCEL_TRIED and one.is_proof for one in evidence)
+
+
+def is_authorized(evidence: Collection[Evidence]) -> bool:
+    """The customer's money is reserved, and nobody has taken or released it yet."""
+    words = frozenset(one.word for one in evidence if one.is_proof)
+    ended = _CAPTURED | _ENDED_UNPAID | {Word.FAILED}
+    return not words.isdisjoint(_AUTHORIZED) and words.isdisjoint(ended)
 
 
 def says_paid(evidence: Collection[Evidence]) -> bool:

@@ -13,6 +13,7 @@ from kessai.payment.domain.attempt import (
     believed_over_from_ms,
     cancel_was_tried,
     code_is_gone,
+    is_authorized,
     says_paid,
 )
 from kessai.payment.domain.evidence import Evidence
@@ -21,6 +22,7 @@ FIRST_MINUTE_MS = 60_000
 FIRST_INTERVAL_MS = 3_000
 # Where haste pays: a close that waits for its proof, or money that was announced.
 HASTE_MS = 1_000
+HASTE_FOR_MS = 60_000
 # After an end without money PayPay may still tell that the customer had paid.
 FOLLOW_UPS_MS = (30_000, 120_000, 600_000, 3_600_000)
 # A webhook announces what a look-up does not show yet (eventual consistency).
@@ -75,7 +77,9 @@ def next_visit_ms(
         return min(regular_ms, now_ms + HASTE_MS)
     mark_ms = _mark_ms(attempt, evidence, rules)
     if mark_ms <= now_ms:
-        return min(regular_ms, now_ms + HASTE_MS)
+        # A word that decides nothing may stay for ever: haste ends, asking does not.
+        is_hasty = now_ms < mark_ms + HASTE_FOR_MS
+        return min(regular_ms, now_ms + HASTE_MS) if is_hasty else regular_ms
     return min(regular_ms, mark_ms)
 
 
@@ -93,9 +97,16 @@ def _proofs(evidence: Collection[Evidence]) -> list[Evidence]:
 
 
 def _must_cancel(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> bool:
-    """A code that we never got to see cannot be deleted; its payment can be cancelled."""
-    wanted = attempt.lost or attempt.closing_at_ms is not None
-    return attempt.is_live and attempt.code_id is None and wanted and not cancel_was_tried(evidence)
+    """A code that we never got to see cannot be deleted; its payment can be cancelled.
+
+    So can one that was only authorised, which a code of ours does not ask for: nobody captures it.
+    """
+    if not attempt.is_live or cancel_was_tried(evidence):
+        return False
+    is_closing = attempt.closing_at_ms is not None
+    if attempt.code_id is None:
+        return attempt.lost or is_closing
+    return is_closing and is_authorized(evidence)
 
 
 def _expiry_ms(attempt: PaymentAttempt, rules: Rules) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kessai.kernel.errors import Kind, Refused
+from kessai.payment.domain.evidence import provider_word
 
 NO_TRANSACTION = "NO_TRANSACTION"
 FOREIGN_MERCHANT = "FOREIGN_MERCHANT"
@@ -15,7 +16,6 @@ UNKNOWN_ORDER = "UNKNOWN_ORDER"
 UNREADABLE_FIELDS = "UNREADABLE_FIELDS"
 
 MAX_ID = 64
-MAX_WORD = 40
 # What tells two notifications apart; PayPay's Transaction has no id (paypay.md, 3.2).
 _FIELDS = (
     "notification_type",
@@ -46,15 +46,15 @@ def read_webhook(body: bytes, merchant_id: str, limit_bytes: int) -> Delivery:
     if len(body) > limit_bytes:
         raise Refused("TOO_LARGE", "the body is too large", kind=Kind.TOO_LARGE)
     fields = _object(body)
-    state = _text(fields.get("state"), MAX_WORD)
+    word = provider_word(fields.get("state"))
     order_id = _text(fields.get("merchant_order_id"), MAX_ID)
     return Delivery(
         digest=_digest(fields),
         merchant_payment_id=order_id or "",
         payment_id=_text(fields.get("order_id"), MAX_ID),
-        word=state or "",
+        word=word,
         amount_yen=_amount(fields.get("order_amount")),
-        parked=_why_parked(fields, merchant_id, state, order_id),
+        parked=_why_parked(fields, merchant_id, order_id),
     )
 
 
@@ -68,14 +68,13 @@ def _object(body: bytes) -> Mapping[str, object]:
     return fields
 
 
-def _why_parked(
-    fields: Mapping[str, object], merchant_id: str, state: str | None, order_id: str | None
-) -> str | None:
+def _why_parked(fields: Mapping[str, object], merchant_id: str, order_id: str | None) -> str | None:
     if fields.get("notification_type") != "Transaction":
         return NO_TRANSACTION
     if fields.get("merchant_id") != merchant_id:
         return FOREIGN_MERCHANT
-    if state is None or order_id is None:
+    # An odd state is no reason: something has happened to this payment, and we can ask.
+    if order_id is None:
         return UNREADABLE_FIELDS
     return None
 

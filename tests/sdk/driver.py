@@ -24,6 +24,9 @@ METHODS = {
     "getRefund": ("Payment", "refund_details"),
     "capture": ("Payment", "capture_payment"),
     "revert": ("Payment", "revert_payment"),
+    "createPayment": ("Payment", "create"),
+    "createSession": ("Account", "create_qr_session"),
+    "getPending": ("Pending", "get_payment_details"),
 }
 
 

@@ -178,3 +178,19 @@ def test_a_clock_that_is_off_by_two_minutes_is_a_strangers(
 ) -> None:
     simulator.faults(behaviour={"clockSkewS": skew_s})
     assert sdk.call("createCode", an_order()).told == told
+
+
+def test_what_the_merchant_has_no_contract_for_is_refused_in_paypays_words(
+    sdk: Sdk, simulator: Simulator
+) -> None:
+    """The SDKs open the envelope of every error without looking."""
+    session = {"scopes": [], "nonce": "n", "redirectUrl": "x", "referenceId": "r"}
+    asked = [
+        sdk.call("createPayment", an_order(userAuthorizationId="u-1")),
+        sdk.call("createSession", session),
+        sdk.call("getPending", "m-1"),
+    ]
+    assert [answer.told for answer in asked] == [(401, "OP_OUT_OF_SCOPE")] * 3
+    assert [answer.error for answer in asked] == [None] * 3
+    stranger = replace(sdk, secret="another")
+    assert stranger.call("createSession", session).told == (401, "UNAUTHORIZED")

@@ -14,6 +14,9 @@ const METHODS = {
   getRefund: 'GetRefundDetails',
   capture: 'PaymentAuthCapture',
   revert: 'PaymentAuthRevert',
+  createPayment: 'CreatePayment',
+  createSession: 'AccountLinkQRCodeCreate',
+  getPending: 'GetPendingPaymentDetails',
 }
 
 // It prints its hints to stdout, where our answers go.

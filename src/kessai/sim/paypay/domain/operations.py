@@ -15,6 +15,8 @@ Operation = Literal[
     "capture",
     "revert",
     "reauthorize",
+    # All that PayPay offers beside codes: wallets, cashback, subscriptions.
+    "other",
 ]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 EVERY: Final = "*"

@@ -229,6 +229,7 @@ PUBLISHED: Final[Mapping[Operation, Mapping[str, Result]]] = MappingProxyType(
                 NO_PAYMENT,
             )
         ),
+        "other": _by_code(()),
         "revert": _by_code((NOT_CANCELABLE, NO_LONGER_THERE, NO_PAYMENT)),
         "reauthorize": _by_code(
             (

@@ -80,6 +80,9 @@ def api_routes(
     )
     for method, path, operation, subject, act in routes:
         router.add_route(path, gate.endpoint(path, operation, subject, act), methods=[method])
+    for path in ("/v1/{rest:path}", "/v2/{rest:path}"):
+        other = gate.endpoint(path, "other", body_subject, api.out_of_scope)
+        router.add_route(path, other, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     return router
 
 
@@ -124,6 +127,10 @@ class _Api:
             call.request.path_params["merchant_refund_id"], query_of(call.request, "paymentId")
         )
         return results.SUCCESS, refund_of(payment, refund, call.seen_at_ms)
+
+    async def out_of_scope(self, _: Call) -> Answer:
+        """In PayPay's envelope, which its SDKs open without looking."""
+        raise TurnedDown(results.OUT_OF_SCOPE)
 
     async def capture(self, call: Call) -> Answer:
         payment = await self._authorisations.capture(CaptureAsked.model_validate_json(call.body))

@@ -79,11 +79,18 @@ class Door:
     answers: list[int] = field(default_factory=list)
     waits_s: float = 0.0
     received: list[tuple[int, bytes]] = field(default_factory=list)
+    headers: list[dict[bytes, bytes]] = field(default_factory=list)
+    most_at_once: int = 0
+    _inside: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = (await receive())["body"]
         self.received.append((self.clock.now_ms(), body))
+        self.headers.append(dict(scope["headers"]))
+        self._inside += 1
+        self.most_at_once = max(self.most_at_once, self._inside)
         await asyncio.sleep(self.waits_s)
+        self._inside -= 1
         status = self.answers.pop(0) if self.answers else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"OK", "more_body": False})

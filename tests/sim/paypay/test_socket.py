@@ -50,12 +50,14 @@ class Served:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Served]:
+async def served(**settings: Any) -> AsyncIterator[Served]:
     async def open_db(_: str) -> Db:
         return await open_database("sqlite:")
 
     http = AiohttpHttp()
-    unit = await build(replace(a_runtime(), clock=SystemClock(), http=http, open_db=open_db))
+    unit = await build(
+        replace(a_runtime(**settings), clock=SystemClock(), http=http, open_db=open_db)
+    )
     await unit.start()
     stop, ports = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
@@ -80,3 +82,24 @@ async def test_a_lost_answer_is_a_broken_connection_and_the_next_call_is_fine() 
         assert again.status == 400
         assert json.loads(again.body)["resultInfo"]["code"] == "DUPLICATE_DYNAMIC_QR_REQUEST"
         assert (await paypay.api("GET", "/v2/codes/payments/m-1")).status == 200
+
+
+async def test_a_webhook_that_breaks_in_its_body_is_less_than_it_promised() -> None:
+    got: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+
+    async def door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        promised = int(head.split("content-length:")[1].split("\r\n")[0])
+        got.put_nowait((promised, await reader.read()))
+        writer.close()
+
+    server = await asyncio.start_server(door, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, served(sim_webhook_url=f"http://127.0.0.1:{port}/hook") as paypay:
+        await paypay.faults(webhooks={"cutMidBody": 100})
+        await paypay.api("POST", "/v2/codes", an_order())
+        await paypay.send("POST", "/sim/payments/m-1/pay", {}, b"")
+        for _ in range(4):
+            promised, body = await asyncio.wait_for(got.get(), 10)
+            assert 0 < len(body) < promised
+            assert body.startswith(b'{"notification_type"')

@@ -81,7 +81,9 @@ def _app(
     runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor, metrics: Metrics
 ) -> FastAPI:
     metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
+    # Routes are tried in this order, and no other has to answer five hundred times a second.
     routers = [
+        webhook_routes(door),
         home_routes(door),
         session_routes(door),
         account_routes(door),
@@ -90,7 +92,6 @@ def _app(
         purchase_routes(door),
         order_routes(door),
         qr_routes(door),
-        webhook_routes(door),
         live_routes(door, hub),
     ]
     return create_app(

@@ -103,12 +103,16 @@ class Customer:
     ) -> None:
         await self._http.close()
 
+    async def sign_up(self, email: str, password: str) -> str:
+        """Makes the account at Firebase and signs in."""
+        return await self._begin_session("signUp", email, password)
+
     async def sign_in(self, email: str, password: str) -> str:
         """Signs in at Firebase and opens a session; returns the user id."""
-        url = (
-            f"{self._urls.firebase}/identitytoolkit.googleapis.com/v1"
-            "/accounts:signInWithPassword?key=local"
-        )
+        return await self._begin_session("signInWithPassword", email, password)
+
+    async def _begin_session(self, how: str, email: str, password: str) -> str:
+        url = f"{self._urls.firebase}/identitytoolkit.googleapis.com/v1/accounts:{how}?key=local"
         wish: dict[str, JsonValue] = {
             "email": email,
             "password": password,

@@ -29,13 +29,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.purchase import EMAIL, PASSWORD, cpu_s, import_product, percentile
+from pydantic import JsonValue
 from tests.support.process import Processes, processes
 
 from kessai.proof.customer import Customer, SeenOrder, ShopUrls, Watch
 
 PRODUCT = 900001
-LOST = {"webhooks": {"drop": 100}}
-QUIET = {"webhooks": {"drop": 0}}
+LOST: dict[str, JsonValue] = {"webhooks": {"drop": 100}}
+QUIET: dict[str, JsonValue] = {"webhooks": {"drop": 0}}
 PAID_WITHIN_S = 60.0
 LIMIT_S = 120.0
 BUYERS = 8

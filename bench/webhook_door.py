@@ -2,10 +2,10 @@
 
     .venv/bin/python bench/webhook_door.py [--rate 500] [--seconds 10]
 
-Deliveries leave at their times, whether earlier ones were answered or not. Each is an event
-for an order of its own that waits for its payment, none of them is true: the inbox stores every one
-before it answers, and no order may change. Then copies of one delivery arrive at once, which may change
-counters only. The simulator, the shop and this client are processes of their own.
+Deliveries leave at their times, whether earlier ones were answered or not. Each is an event for an
+order of its own that waits for its payment, and none of them is true: the inbox stores every one
+before it answers, and no order may change. Then copies of one delivery arrive at once, which may
+change counters only. The simulator, the shop and this client are processes of their own.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import aiohttp
+from bench.purchase import EMAIL, PASSWORD, cpu_s, import_product, percentile
 from tests.support.process import Processes, processes
 
-from bench.purchase import EMAIL, PASSWORD, cpu_s, import_product, percentile
 from kessai.proof.customer import Customer
 
 PRODUCT = 900001

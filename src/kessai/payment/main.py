@@ -43,7 +43,8 @@ from kessai.payment.gateway.recovery import free_own_leases
 from kessai.payment.gateway.settlement_books import SqlDayBooks
 from kessai.payment.gateway.settlement_runs import SqlRuns
 from kessai.payment.gateway.settlement_scratch import Scratch
-from kessai.payment.gateway.work import REFUND_WORK, VISITS, WEBHOOK_WORK
+from kessai.payment.gateway.work import REFUND_WORK, WEBHOOK_WORK
+from kessai.payment.gateway.work import Visits as VisitWork
 from kessai.payment.web import DueLoop, call_routes
 from kessai.topology import PAYMENT, PAYMENTS_TOPIC, SIGNALS_TOPIC
 
@@ -146,7 +147,7 @@ def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
         refunds=SqlRefunds(),
         ledger=SqlLedger(),
         events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
-        visits=VISITS,
+        visits=VisitWork(),
         webhook_work=WEBHOOK_WORK,
         refund_work=REFUND_WORK,
     )

@@ -12,7 +12,7 @@ from kessai.payment.application.ports import Background, Books, Provider
 from kessai.payment.application.settle import Settlement
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.evidence import Evidence, Source, seen
-from kessai.payment.domain.schedule import Step, steps
+from kessai.payment.domain.schedule import Lane, Step, lane_of, steps
 
 _log = get_log("kessai.payment")
 
@@ -67,8 +67,12 @@ class Visits:
         self._settlement = settlement
 
     async def work(self, due: Due) -> None:
-        async def finish(tx: Tx, _attempt: PaymentAttempt, next_ms: int | None) -> None:
-            await self._books.visits.finish(tx, due, next_ms=next_ms)
+        async def finish(tx: Tx, attempt: PaymentAttempt, next_ms: int | None) -> None:
+            books = self._books
+            await books.visits.finish(tx, due, next_ms=next_ms)
+            lane = lane_of(attempt, books.clock.now_ms())
+            if lane is Lane.SLOW and due.row["lane"] != lane:
+                await books.attempts.slow_down(tx, attempt.id)
 
         attempt_id = str(due.id)
         evidence = await self.ask(attempt_id, Source.POLL)

@@ -200,6 +200,14 @@ class Attempts(Protocol):
         """`save` and `give_back` at once, of what a create answer changes."""
         ...
 
+    async def hurry(self, tx: Tx, attempt_id: str, *, now_ms: int, due_ms: int) -> None:
+        """Somebody asked: looked at again by `due_ms`, ahead of what is only watched."""
+        ...
+
+    async def slow_down(self, tx: Tx, attempt_id: str) -> None:
+        """Only watched from now on. Every `save` is news and ends that."""
+        ...
+
 
 class EvidenceBook(Protocol):
     async def add(self, tx: Tx, attempt_id: str, evidence: Evidence) -> None:

@@ -37,7 +37,8 @@ class PaymentAttempt:
 
     `lost`: the answer that held the code is lost for good, so this attempt is brought to its end
     and replaced. `closing_at_ms`: since then we want no payment any more. `captured_yen`: what the
-    provider holds for us, 0 when nothing or when it went back by itself.
+    provider holds for us, 0 when nothing or when it went back by itself. `asked_at_ms`: when a
+    person last asked what became of it.
     """
 
     id: str
@@ -63,6 +64,7 @@ class PaymentAttempt:
     error_code: str | None = None
     error_message: str | None = None
     version: int = 1
+    asked_at_ms: int | None = None
 
     @property
     def is_live(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.base import Executable
 
@@ -11,12 +11,22 @@ from kessai.kernel.db import Tx, insert_ignore
 from kessai.kernel.errors import VersionConflict
 from kessai.payment.application.ports import PaymentOrder
 from kessai.payment.domain.attempt import PaymentAttempt
+from kessai.payment.domain.schedule import Lane
 from kessai.payment.gateway.tables import ATTEMPT, PAYMENT_ORDER
 
 # In the order of the fields of `PaymentAttempt`.
 _FIELDS = tuple(PaymentAttempt.__slots__)
 _COLUMNS = [ATTEMPT.c[name] for name in _FIELDS]
-_FIXED = ("id", "order_id", "number", "provider", "request_id", "amount_yen", "hold_until_ms")
+_FIXED = (
+    "id",
+    "order_id",
+    "number",
+    "provider",
+    "request_id",
+    "amount_yen",
+    "hold_until_ms",
+    "asked_at_ms",
+)
 _CHANGING = tuple(name for name in _FIELDS if name not in _FIXED)
 _CODE = ("status", "provider_status", "code_id", "url", "deeplink", "expires_at_ms", "version")
 
@@ -40,7 +50,10 @@ _OF_ORDER = (
 _SAVE = (
     update(ATTEMPT)
     .where(ATTEMPT.c.id == bindparam("of_id"), ATTEMPT.c.version == bindparam("expected"))
-    .values({name: bindparam(f"to_{name}") for name in _CHANGING} | {"due_at_ms": bindparam("due")})
+    .values(
+        {name: bindparam(f"to_{name}") for name in _CHANGING}
+        | {"due_at_ms": bindparam("due"), "lane": int(Lane.FAST)}
+    )
 )
 _RECORD_CODE = (
     update(ATTEMPT)
@@ -48,8 +61,20 @@ _RECORD_CODE = (
     .values(
         {name: bindparam(f"to_{name}") for name in _CODE}
         | {"due_at_ms": bindparam("due"), "lease_owner": None, "lease_until_ms": 0}
+        | {"lane": int(Lane.FAST)}
     )
 )
+_BY: BindParameter[int] = bindparam("due")
+_HURRY = (
+    update(ATTEMPT)
+    .where(ATTEMPT.c.id == bindparam("of_id"), ATTEMPT.c.due_at_ms.is_not(None))
+    .values(
+        asked_at_ms=bindparam("now_ms"),
+        lane=int(Lane.FAST),
+        due_at_ms=case((ATTEMPT.c.due_at_ms > _BY, _BY), else_=ATTEMPT.c.due_at_ms),
+    )
+)
+_SLOW_DOWN = update(ATTEMPT).where(ATTEMPT.c.id == bindparam("of_id")).values(lane=int(Lane.SLOW))
 _TAKE = (
     update(ATTEMPT)
     .where(
@@ -112,6 +137,7 @@ class SqlAttempts:
         row = {name: getattr(attempt, name) for name in _FIELDS}
         row["lost"] = int(attempt.lost)
         row["due_at_ms"] = due_ms
+        row["lane"] = int(Lane.FAST)
         row["lease_owner"] = self._owner if lease_until_ms else None
         row["lease_until_ms"] = lease_until_ms
         row["lease_fence"] = 0
@@ -140,6 +166,12 @@ class SqlAttempts:
 
     async def give_back(self, tx: Tx, attempt_id: str, *, due_ms: int | None) -> None:
         await tx.run(_GIVE_BACK, {"of_id": attempt_id, "by": self._owner, "due": due_ms})
+
+    async def hurry(self, tx: Tx, attempt_id: str, *, now_ms: int, due_ms: int) -> None:
+        await tx.run(_HURRY, {"of_id": attempt_id, "now_ms": now_ms, "due": due_ms})
+
+    async def slow_down(self, tx: Tx, attempt_id: str) -> None:
+        await tx.run(_SLOW_DOWN, {"of_id": attempt_id})
 
     async def _change(
         self, tx: Tx, statement: Executable, attempt: PaymentAttempt, values: dict[str, object]

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from kessai.kernel.kernel_tables import blob, exact
@@ -57,6 +58,8 @@ ATTEMPT = Table(
     Column("error_code", String(60)),
     Column("error_message", Text),
     Column("version", Integer, nullable=False),
+    Column("asked_at_ms", BigInteger),
+    Column("lane", SmallInteger, nullable=False, server_default=text("0")),
     *due_columns(),
     UniqueConstraint("order_id", "number", name="uq_attempt_order"),
     CheckConstraint("amount_yen >= 1", name="ck_attempt_amount"),
@@ -64,6 +67,7 @@ ATTEMPT = Table(
 )
 Index("ix_attempt_due", ATTEMPT.c.due_at_ms, ATTEMPT.c.id)
 Index("ix_attempt_payment", ATTEMPT.c.payment_id)
+Index("ix_attempt_lane", ATTEMPT.c.lane, ATTEMPT.c.due_at_ms, ATTEMPT.c.id)
 
 EVIDENCE = Table(
     "evidence",

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kessai.contracts.paypay.settlement import (
     LAYOUTS,
@@ -20,6 +21,8 @@ from kessai.kernel.money import MAX_YEN
 from kessai.payment.domain.settlement_lines import Cells, Lines, Unreadable, no_file
 
 MAX_ID = 64
+MAX_MINUTES = 10_000
+_JAPANS = ("", "+09:00")
 YEN = "JPY"
 # Not among PayPay's columns; another provider of such files may have one of them.
 CURRENCY_COLUMNS = ("通貨", "currency")
@@ -28,12 +31,12 @@ _NOTHING = frozenset({"", "-", "–", "—", "null"})
 _AMOUNT = re.compile(r"(-?)[¥\\]?(-?)([0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3})+)円?")
 _MINUS = str.maketrans("−‐－▲△", "-----")
 _MOMENT = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ROUNDED = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
 _REFUNDS = frozenset({Movement.REFUNDED, Movement.REFUND_FAILED, Movement.REFUND_PENDING})
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(NamedTuple):
     """One good row. `amount_yen` is absolute: the movement tells which way the money went.
 
     `reference` is the merchantPaymentId or the id of the capture or refund; the file decides.
@@ -69,7 +72,6 @@ class SettlementFile:
 
     def __init__(self, chunks: Iterable[bytes], merchant_id: str | None = None) -> None:
         self._lines = Lines(chunks)
-        self._rows = iter(self._lines)
         self._merchant_id = merchant_id
         names = self._header()
         layout = layout_of(names)
@@ -77,7 +79,7 @@ class SettlementFile:
             raise no_file(f"no header of a settlement file: it lacks {_lacking(names)}")
         self.layout: Layout = layout
         self.encoding = self._lines.encoding
-        self._lines.width = self._width = len(names)
+        self._width = len(names)
         self._at = {
             column: names.index(name) for column, name in layout.header.items() if name in names
         }
@@ -89,7 +91,7 @@ class SettlementFile:
 
     def rows(self) -> Iterator[FileRow | BrokenRow]:
         """A broken row disturbs no other."""
-        for row in self._rows:
+        for row in self._lines.rows():
             if isinstance(row, Unreadable):
                 yield BrokenRow(row.number, "", row.why)
                 continue
@@ -99,7 +101,7 @@ class SettlementFile:
                 yield BrokenRow(row.number, self.layout.header[bad.column], bad.why)
 
     def _header(self) -> list[str]:
-        first = next(self._rows, None)
+        first = self._lines.first()
         if not isinstance(first, Cells):
             raise no_file(f"no header: line 1 {first.why if first else 'is missing'}")
         names = [_folded(name).strip() for name in first.cells]
@@ -141,30 +143,20 @@ class SettlementFile:
 
 
 class _Times:
-    """Reads the same day a million times; without a zone a time is Japan's."""
+    """Reads the same minutes a million times; without a zone a time is Japan's."""
 
     def __init__(self) -> None:
-        self._days: dict[str, int] = {}
+        self._minutes: dict[str, int] = {}
+        self._seconds = {f"{second:02d}": second * 1000 for second in range(60)}
 
     def read(self, text: str) -> int:
-        day, clock = text[:10], text[11:]
-        start_ms = self._days.get(day)
-        if (
-            start_ms is not None
-            and len(clock) == 8
-            and clock[2] == clock[5] == ":"
-            and (digits := clock[:2] + clock[3:5] + clock[6:]).isdigit()
-            and digits.isascii()
-            and digits < "240000"
-            and digits[2:4] < "60"
-            and digits[4:] < "60"
-        ):
-            return start_ms + 1000 * (
-                int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:])
-            )
+        start_ms = self._minutes.get(text[:17])
+        second_ms = self._seconds.get(text[17:19]) if text[19:] in _JAPANS else None
+        if start_ms is not None and second_ms is not None:
+            return start_ms + second_ms
         at_ms = _moment(text)
-        if len(self._days) < 1000 and len(day) == 10 and day[4] == day[7] == "/":
-            self._days[day] = _moment(f"{day} 00:00:00")
+        if second_ms is not None and len(self._minutes) < MAX_MINUTES:
+            self._minutes[text[:17]] = at_ms - second_ms
         return at_ms
 
 
@@ -205,9 +197,9 @@ def _amount(text: str, movement: Movement) -> int:
 
 
 def _id(text: str, column: Column, *, may_lack: bool = False) -> str:
-    text = text.strip()
-    if text.isascii() and text.isalnum() and len(text) <= MAX_ID and text != "null":
+    if _PLAIN_ID.fullmatch(text) and text not in _NOTHING:
         return text
+    text = text.strip()
     if text in _NOTHING:
         if may_lack:
             return ""

@@ -7,6 +7,8 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from kessai.contracts.paypay.settlement import ENCODING
 from kessai.kernel.errors import Kind, Refused
@@ -16,11 +18,11 @@ MAX_LINE_BYTES = 64 * 1024
 # A cell in quotes may have line breaks; a quote that is never closed may not eat the file.
 MAX_ROW_LINES = 8
 SAMPLE_BYTES = 64 * 1024
+BLOCK_LINES = 500
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(NamedTuple):
     """`number` is the line of the file where the row begins; the header is line 1."""
 
     number: int
@@ -54,8 +56,50 @@ class Lines:
         self.encoding = self._detect()
         self.width: int | None = None
 
-    def __iter__(self) -> Iterator[Cells | Unreadable]:
-        while self._ahead or self._fill():
+    def first(self) -> Cells | Unreadable | None:
+        """The header, which says how wide the rows are."""
+        for row in self._one_by_one():
+            if isinstance(row, Cells):
+                self.width = len(row.cells)
+            return row
+        return None
+
+    def rows(self) -> Iterator[Cells | Unreadable]:
+        """Many lines at once where nothing is wrong with them, else one by one."""
+        while True:
+            yield from self._one_by_one()
+            block = list(islice(self._lines, BLOCK_LINES))
+            if not block:
+                return
+            rows = self._together(block)
+            if rows is None:
+                self._ahead.extend(block)
+            else:
+                yield from rows
+
+    def _together(self, block: list[tuple[int, bytes | None]]) -> list[Cells] | None:
+        """None when a line of them is broken, or when a row has more lines than one."""
+        lines = [line for _, line in block if line is not None]
+        if len(lines) < len(block):
+            return None
+        try:
+            text = b"\n".join(lines).decode(self.encoding)
+            if "\0" in text:
+                return None
+            found = list(csv.reader(text.split("\n"), strict=True))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        if len(found) != len(block):
+            return None
+        first = block[0][0]
+        return [
+            Cells(number, cells)
+            for number, cells in enumerate(found, first)
+            if len(cells) > 1 or (cells and cells[0].strip())
+        ]
+
+    def _one_by_one(self) -> Iterator[Cells | Unreadable]:
+        while self._ahead:
             number, line = self._ahead.popleft()
             if line is None:
                 yield Unreadable(number, f"is longer than {MAX_LINE_BYTES} bytes")

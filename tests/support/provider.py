@@ -52,7 +52,6 @@ class FakeCode:
     canceled: bool = False
     reversed_at_ms: int | None = None
     visible_from_ms: int = 0
-    needs_confirmation: bool = False
     capture_waits: bool = False
     refunded_yen: int = 0
 
@@ -194,7 +193,7 @@ class FakeProvider:
             raise Refused("ALREADY_CAPTURED")
         if word != Word.AUTHORIZED:
             raise Refused("ORDER_NOT_CAPTURABLE")
-        if code.needs_confirmation:
+        if request.amount_yen > code.amount_yen:
             code.capture_waits = True
             _end(after)
             raise Unknown(USER_CONFIRMATION_REQUIRED)

@@ -22,6 +22,7 @@ CALLS: dict[Operation, tuple[str, str]] = {
     "capture": ("POST", "/v2/payments/capture"),
     "revert": ("POST", "/v2/payments/preauthorize/revert"),
     "reauthorize": ("POST", "/v2/payments/reauthorize"),
+    "other": ("POST", "/v2/cashback"),
 }
 
 

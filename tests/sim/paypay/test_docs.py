@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tests.support.paypay import Json
 
 from kessai.sim.paypay.domain.faults import ApiFaults, Faults
+from kessai.sim.paypay.domain.operations import OPERATIONS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator.md"
 ROW = re.compile(r"^\| `([\w.<>]+)` \| [^|]+ \| `([^`]+)` \| [^|]+ \|$", re.MULTILINE)
@@ -43,3 +44,8 @@ def test_every_knob_that_the_text_names_is_one() -> None:
     known = {re.sub("<operation>", "*", name) for name in knobs_of(Faults())}
     operation = re.compile(r"^api\.(<operation>|\w+)\.")
     assert {operation.sub("api.*.", name) for name in named} <= known
+
+
+def test_every_operation_is_named() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert [operation for operation in OPERATIONS if f"`{operation}`" not in text] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -74,9 +75,11 @@ class Customer:
         self._webhooks.forge(payment)
         if hits(faults, faults.webhooks.early, "early", name, "webhook"):
             self._faults.note("webhooks", "early", name, "")
-            _, sending = await self._pay(name, "api")
-            if sending:
-                await asyncio.wait(sending[:1], timeout=HURRY_S)
+            # Whoever was quicker still has paid, or declined.
+            with suppress(Refused):
+                _, sending = await self._pay(name, "api")
+                if sending:
+                    await asyncio.wait(sending[:1], timeout=HURRY_S)
 
     async def _pay(self, name: str, by: Payer) -> tuple[Payment, Sending]:
         move = partial(

@@ -253,6 +253,11 @@ async def test_the_wallet_is_none_of_the_providers_business(desk: Desk) -> None:
     assert (seen(report), report.run.ours_yen) == ([], 0)
 
 
+async def test_an_entry_without_its_attempt_is_not_passed_by(desk: Desk) -> None:
+    await desk.entry(1, "CAPTURE", 1000, at())
+    assert seen(await desk.run(a_file([]))) == [("MISSING_THERE", "attempt", "OPERATOR")]
+
+
 async def test_the_day_is_told_by_the_name_by_the_rows_or_by_the_asker(desk: Desk) -> None:
     await desk.paid(1)
     name = "transaction_x_20261125000000_20261125235959_v2.csv"

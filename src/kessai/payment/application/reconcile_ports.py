@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kessai.kernel.db import Tx
 from kessai.payment.domain.settlement import Difference, PaymentBook
 from kessai.payment.domain.settlement_file import FileRow
 
 
-@dataclass(frozen=True, slots=True)
-class DayEntry:
+class DayEntry(NamedTuple):
     """An entry of the ledger by the day on which the provider moved the money."""
 
     id: str

@@ -19,6 +19,7 @@ from kessai.payment.domain.settlement import (
     compare,
     missing_here,
     missing_there,
+    without_attempt,
 )
 from kessai.payment.domain.settlement_file import BrokenRow, FileRow, SettlementFile
 from kessai.payment.domain.settlement_lines import no_file
@@ -182,7 +183,10 @@ class Work:
             books = {one.attempt_id: one for one in await self.books.books(attempts, ())}
             for entry_id, attempt_id in entries.items():
                 book = books.get(attempt_id)
-                if book is None or entry_id in elsewhere:
+                if entry_id in elsewhere:
+                    continue
+                if book is None:
+                    self.note(without_attempt(attempt_id))
                     continue
                 entry = next((one for one in book.entries if one.id == entry_id), None)
                 missing = entry and missing_there(book, entry, self.span[1])

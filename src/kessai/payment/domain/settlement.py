@@ -120,6 +120,16 @@ def missing_there(book: PaymentBook, entry: BookEntry, day_ends_ms: int) -> Diff
     )
 
 
+def without_attempt(attempt_id: str) -> Difference:
+    """An entry about nothing, which the ledger's check finds as well."""
+    return Difference(
+        DifferenceKind.MISSING_THERE,
+        "attempt",
+        Remedy.OPERATOR,
+        merchant_payment_id=attempt_id,
+    )
+
+
 def compare(rows: Sequence[FileRow], book: PaymentBook, day_ends_ms: int) -> Compared:
     """The file's rows of one payment, in the order of the file, against its book."""
     comparison = _Comparison(rows, book, day_ends_ms)

@@ -31,7 +31,9 @@ _NOTHING = frozenset({"", "-", "–", "—", "null"})
 _AMOUNT = re.compile(r"(-?)[¥\\]?(-?)([0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3})+)円?")
 _MINUS = str.maketrans("−‐－▲△", "-----")
 _MOMENT = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What nearly all cells look like; everything else is read with care.
+_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,63}(?<!null)")
+_PLAIN_AMOUNT = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 _ROUNDED = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
 _REFUNDS = frozenset({Movement.REFUNDED, Movement.REFUND_FAILED, Movement.REFUND_PENDING})
 
@@ -83,6 +85,9 @@ class SettlementFile:
         self._at = {
             column: names.index(name) for column, name in layout.header.items() if name in names
         }
+        # The cells that are read, in the order of `_row`; looking them up costs as much as a row.
+        self._needed = tuple(self._at[column] for column in NEEDED)
+        self._merchant_at = self._at.get(Column.MERCHANT_ID) if merchant_id else None
         self._currency_at = next((names.index(n) for n in CURRENCY_COLUMNS if n in names), None)
         self._words: Mapping[str, Movement] = {
             word: movement for known in (*LAYOUTS, layout) for movement, word in known.words.items()
@@ -110,28 +115,26 @@ class SettlementFile:
         return names
 
     def _row(self, row: Cells) -> FileRow | BrokenRow:
-        cells, at = row.cells, self._at
+        number, cells = row
         if len(cells) != self._width:
-            why = f"has {len(cells)} cells, the header has {self._width}"
-            return BrokenRow(row.number, "", why)
-        if (
-            self._merchant_id is not None
-            and Column.MERCHANT_ID in at
-            and cells[at[Column.MERCHANT_ID]].strip() != self._merchant_id
-        ):
+            return BrokenRow(number, "", f"has {len(cells)} cells, the header has {self._width}")
+        payment_at, status_at, moment_at, amount_at, reference_at = self._needed
+        merchant_at = self._merchant_at
+        if merchant_at is not None and cells[merchant_at].strip() != self._merchant_id:
             raise _Bad(Column.MERCHANT_ID, "is another merchant's")
-        movement = self._words.get(cells[at[Column.STATUS]])
+        movement = self._words.get(cells[status_at])
         if movement is None:
-            movement = self._movement(cells[at[Column.STATUS]])
-        amount_yen = _amount(cells[at[Column.AMOUNT]], movement)
+            movement = self._movement(cells[status_at])
+        amount, payment, reference = cells[amount_at], cells[payment_at], cells[reference_at]
+        is_plain = _PLAIN_AMOUNT.fullmatch(amount)
         return FileRow(
-            number=row.number,
-            movement=movement,
-            payment_id=_id(cells[at[Column.PAYMENT_ID]], Column.PAYMENT_ID),
-            reference=_id(cells[at[Column.REFERENCE]], Column.REFERENCE, may_lack=True),
-            amount_yen=amount_yen,
-            at_ms=self._times.read(cells[at[Column.AT]]),
-            currency=YEN if self._currency_at is None else cells[self._currency_at].strip()[:10],
+            number,
+            movement,
+            payment if _PLAIN_ID.fullmatch(payment) else _id(payment, Column.PAYMENT_ID),
+            reference if _PLAIN_ID.fullmatch(reference) else _reference(reference),
+            int(amount) if is_plain else _amount(amount, movement),
+            self._times.read(cells[moment_at]),
+            YEN if self._currency_at is None else cells[self._currency_at].strip()[:10],
         )
 
     def _movement(self, text: str) -> Movement:
@@ -180,29 +183,27 @@ def _moment(text: str) -> int:
 
 def _amount(text: str, movement: Movement) -> int:
     """Whole yen, also as a person writes them: `1,200`, `¥1,200`, full-width digits."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 11):
-        folded = _folded(text).strip().replace(" ", "").translate(_MINUS)
-        found = _AMOUNT.fullmatch(folded)
-        if found is None:
-            raise _Bad(Column.AMOUNT, "is not a whole number of yen" if folded else "is empty")
-        if (found[1] or found[2]) and movement not in _REFUNDS:
-            raise _Bad(Column.AMOUNT, "is negative, and the row is no refund")
-        if found[1] and found[2]:
-            raise _Bad(Column.AMOUNT, "is not a whole number of yen")
-        text = found[3].replace(",", "")
-    amount_yen = int(text)
+    folded = _folded(text).strip().replace(" ", "").translate(_MINUS)
+    found = _AMOUNT.fullmatch(folded)
+    if found is None:
+        raise _Bad(Column.AMOUNT, "is not a whole number of yen" if folded else "is empty")
+    if (found[1] or found[2]) and movement not in _REFUNDS:
+        raise _Bad(Column.AMOUNT, "is negative, and the row is no refund")
+    if found[1] and found[2]:
+        raise _Bad(Column.AMOUNT, "is not a whole number of yen")
+    amount_yen = int(found[3].replace(",", ""))
     if not 1 <= amount_yen <= MAX_YEN:
         raise _Bad(Column.AMOUNT, f"is not between 1 and {MAX_YEN} yen")
     return amount_yen
 
 
-def _id(text: str, column: Column, *, may_lack: bool = False) -> str:
-    if _PLAIN_ID.fullmatch(text) and text not in _NOTHING:
-        return text
+def _reference(text: str) -> str:
+    return "" if text.strip() in _NOTHING else _id(text, Column.REFERENCE)
+
+
+def _id(text: str, column: Column) -> str:
     text = text.strip()
     if text in _NOTHING:
-        if may_lack:
-            return ""
         raise _Bad(column, "is empty")
     if len(text) > MAX_ID:
         raise _Bad(column, f"is longer than {MAX_ID} characters")

@@ -95,7 +95,7 @@ class SqlDayBooks:
                 async with self._db.read() as tx:
                     rows = (await tx.run(statement, span)).all()
                 if rows:
-                    yield [DayEntry(*row.values()) for row in rows]
+                    yield [DayEntry._make(row.values()) for row in rows]
                 if len(rows) < PAGE:
                     break
                 after = rows[-1]["id"]

@@ -216,6 +216,34 @@ def test_the_book_outlives_the_process(tmp_path: Path) -> None:
     run_virtual(live())
 
 
+def test_an_authorisation_outlives_the_process_and_ends_in_the_next(tmp_path: Path) -> None:
+    async def live() -> None:
+        path = tmp_path / "book.db"
+        async with a_paypay(path) as paypay:
+            expiry_s = paypay.clock.now_ms() // 1000 + 600
+            for name in ("m-1", "m-2"):
+                await paypay.create(name, 1000, isAuthorization=True, authorizationExpiry=expiry_s)
+                await paypay.act(name)
+            wish = {
+                "merchantPaymentId": "m-2",
+                "amount": {"amount": 700, "currency": "JPY"},
+                "merchantCaptureId": "c-1",
+                "requestedAt": 1,
+                "orderDescription": "x",
+            }
+            await paypay.api("POST", "/v2/payments/capture", wish)
+            await asyncio.sleep(1)
+            before = [await paypay.details(name) for name in ("m-1", "m-2")]
+        async with a_paypay(path) as paypay:
+            assert [await paypay.details(name) for name in ("m-1", "m-2")] == before
+            await asyncio.sleep(601)
+            assert [row["status"] for row in await paypay.payments()] == ["EXPIRED", "COMPLETED"]
+            told = [(n["merchant_order_id"], n["state"]) for n in paypay.door.notices()]
+            assert told == [("m-1", "EXPIRED")]
+
+    run_virtual(live())
+
+
 async def test_it_does_not_run_in_production() -> None:
     runtime = a_runtime(
         env="production",

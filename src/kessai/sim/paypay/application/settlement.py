@@ -31,7 +31,7 @@ from kessai.sim.paypay.application.webhooks import Webhooks
 from kessai.sim.paypay.domain.settlement import Sheet
 
 # So many payments are written at a time, and others get their turn between.
-_AT_A_TIME: Final = 500
+_AT_A_TIME: Final = 200
 MAX_LINKS: Final = 1000
 
 

@@ -80,6 +80,12 @@ class TokenBucket:
         now = self._clock.monotonic()
         return math.ceil((now + wait_s) / self._step_s) * self._step_s - now
 
+    def set_rate(self, rate_per_s: float, burst: float) -> None:
+        """From now on; what was saved or promised before stays, up to the new burst."""
+        self._refill()
+        self._rate_per_s, self._burst = rate_per_s, burst
+        self._tokens = min(self._tokens, burst)
+
     def pause(self, seconds: float) -> None:
         """No token before `seconds` have passed: the other side said that it is too much."""
         self._refill()

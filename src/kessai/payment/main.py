@@ -25,6 +25,7 @@ from kessai.payment.application.create import Creation
 from kessai.payment.application.due import DueRows
 from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups, Visits
+from kessai.payment.application.peers import Peers
 from kessai.payment.application.ports import Books, Provider, Work
 from kessai.payment.application.reconcile import Reconciliation
 from kessai.payment.application.refund import RefundDesk, RefundWorker
@@ -39,7 +40,8 @@ from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
 from kessai.payment.gateway.ledger_books import SqlLedgerBooks
 from kessai.payment.gateway.money import SqlLedger, SqlRefunds
 from kessai.payment.gateway.paypay import Meters, PayPay, PayPayLimits
-from kessai.payment.gateway.recovery import free_own_leases
+from kessai.payment.gateway.presence import SqlPresence
+from kessai.payment.gateway.recovery import free_leases
 from kessai.payment.gateway.settlement_books import SqlDayBooks
 from kessai.payment.gateway.settlement_runs import SqlRuns
 from kessai.payment.gateway.settlement_scratch import Scratch
@@ -76,13 +78,17 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     books = _books(runtime, db, outbox)
     wake = _Wake()
     health: dict[str, HealthCheck] = {"db": _database_answers(db)}
+    share_among: Callable[[int], None] = _alone
     if provider is None:
         provider = paypay = _paypay(runtime, metrics)
         health["paypay-clock"] = paypay.clock_agrees
+        share_among = paypay.share_among
     desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics)
 
     async def start() -> None:
-        await free_own_leases(db, runtime.instance)
+        async with db.transaction() as tx:
+            await free_leases(tx, runtime.instance)
+        supervisor.start("peers", _peers(runtime, db, wake, share_among).run)
         supervisor.start("outbox-relay", outbox.relay)
         for loop in loops:
             supervisor.start(loop.name, loop.run)
@@ -124,6 +130,26 @@ def _reconciliation(runtime: Runtime, db: Db, outbox: Outbox) -> Reconciliation:
         events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
         open_scratch=lambda: Scratch(settings.data_dir),
         merchant_id=settings.paypay_merchant_id,
+    )
+
+
+def _alone(processes: int) -> None:
+    """A provider without a quota has nothing to share."""
+
+
+def _peers(runtime: Runtime, db: Db, wake: _Wake, share_among: Callable[[int], None]) -> Peers:
+    def wake_all() -> None:
+        for loop in (wake.visits, wake.webhooks, wake.refunds):
+            loop.set()
+
+    return Peers(
+        db,
+        runtime.clock,
+        SqlPresence(),
+        runtime.instance,
+        free=free_leases,
+        share_among=share_among,
+        wake=wake_all,
     )
 
 

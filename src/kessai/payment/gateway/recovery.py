@@ -1,10 +1,10 @@
-"""After a restart: what this instance had taken before it died is free again at once."""
+"""What an instance had taken before it died is free again at once."""
 
 from __future__ import annotations
 
 from sqlalchemy import bindparam, update
 
-from kessai.kernel.db import Db
+from kessai.kernel.db import Tx
 from kessai.payment.gateway.tables import ATTEMPT, REFUND, WEBHOOK_INBOX
 
 _FREE = [
@@ -15,7 +15,6 @@ _FREE = [
 ]
 
 
-async def free_own_leases(db: Db, owner: str) -> int:
-    """How many rows. The fence moves on, so a zombie of the same name writes nothing."""
-    async with db.transaction() as tx:
-        return sum([(await tx.run(free, {"by": owner})).rowcount for free in _FREE])
+async def free_leases(tx: Tx, owner: str) -> int:
+    """How many rows. The fence moves on, so a zombie of that name writes nothing."""
+    return sum([(await tx.run(free, {"by": owner})).rowcount for free in _FREE])

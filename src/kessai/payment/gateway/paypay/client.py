@@ -66,6 +66,10 @@ class PayPay:
             meters=meters,
         )
 
+    def share_among(self, processes: int) -> None:
+        """So many processes ask under the merchant's one rate."""
+        self._line.share_among(processes)
+
     async def clock_agrees(self) -> Mapping[str, JsonValue]:
         """A health check of our clock: PayPay refuses what is signed two minutes off."""
         return await self._line.skew.check()

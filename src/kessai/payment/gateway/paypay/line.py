@@ -57,6 +57,7 @@ class Line:
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._limits = limits
+        self._rate_per_s = limits.rate_per_s
         self._meters = meters
         self._rate = TokenBucket(
             clock,
@@ -73,6 +74,11 @@ class Line:
         self._paused_until_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
         meters.watch(self._breakers, self._bulkheads, self.skew)
+
+    def share_among(self, processes: int) -> None:
+        """The rate is the merchant's, and so many processes ask under it."""
+        self._rate_per_s = self._limits.rate_per_s / max(1, processes)
+        self._rate.set_rate(self._rate_per_s, max(1.0, self._rate_per_s))
 
     async def send(
         self,
@@ -162,7 +168,7 @@ class Line:
         # What was announced goes before what is only watched, but a flood of webhooks, which
         # anybody on the allow list can send, must not become a flood of look-ups.
         is_paused = self._clock.monotonic() < self._paused_until_s
-        debt = _AHEAD_S * self._limits.rate_per_s
+        debt = _AHEAD_S * self._rate_per_s
         if not (urgent and not is_paused and self._rate.take_ahead(debt=debt)):
             await self._rate.take()
 

@@ -20,6 +20,7 @@ from kessai.kernel.errors import (
     DatabaseUnavailable,
     Duplicate,
     Fenced,
+    JsonValue,
     Refused,
 )
 from kessai.kernel.ids import RandomIds
@@ -33,6 +34,7 @@ from kessai.saga import (
     Local,
     Machine,
     Outcome,
+    StepContext,
 )
 from kessai.saga.library import living
 from kessai.saga.log import log_of
@@ -200,13 +202,26 @@ async def test_a_log_that_was_closed_opens_again_for_whoever_still_writes(one: W
     assert await one.history("i-1") == [(1, 1, "start"), (2, 1, "end")]
 
 
+class Patient(Shop):
+    """Releases nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_release = asyncio.Event()
+
+    async def release(self, step: StepContext, *input: JsonValue) -> JsonValue:
+        await self.may_release.wait()
+        return await super().release(step, *input)
+
+
 async def test_of_two_orders_at_once_one_is_refused(db: MySqlDb) -> None:
-    shop = Shop()
+    shop = Patient()
     shop.plan["pay"] = [Refused("NO_MONEY")] * 20
     saga = order_saga(Pay={"Catch": []})
     one, two = an_engine(db, shop, saga), an_engine(db, shop, saga, owner="two")
     async with living(one), living(two):
         for _ in range(10):
+            shop.may_release.clear()
             instance_id = await one.begin("order", {"orderId": "o-1"})
             await eventually(lambda: at_rest(one, instance_id))  # noqa: B023
             answers = await asyncio.gather(
@@ -214,6 +229,7 @@ async def test_of_two_orders_at_once_one_is_refused(db: MySqlDb) -> None:
             )
             refused = [answer for answer in answers if isinstance(answer, Refused)]
             assert [answer.code for answer in refused] == ["SAGA_RUNNING"]
+            shop.may_release.set()
             outcome = await two.wait(instance_id, 10)
             assert outcome is not None
             assert outcome.compensation == "SU"

@@ -103,6 +103,7 @@ async def test_a_day_is_japans_and_each_row_is_in_one_file(paypay: PayPay) -> No
         ("m-3", "取引完了", "300"),
     ]
     assert await rows(paypay, "2026-01-14") == []
+    assert (await paypay.kinds()).count("file.created") == 3
     assert (await paypay.client.post("/sim/settlement/2026-13-01")).status_code == 422
 
 

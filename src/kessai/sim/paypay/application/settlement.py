@@ -70,9 +70,13 @@ class Settlement:
     async def make(self, day: date, layout: Layout | None = None) -> list[Made]:
         """Without a layout: the day's file, and that of authorisations if there were any."""
         if layout is not None:
-            return [await self._make(day, layout)]
-        first, other = await self._make(day, RECON), await self._make(day, PREAUTH)
-        return [first, other] if other.rows else [first]
+            made = [await self._make(day, layout)]
+        else:
+            first, other = await self._make(day, RECON), await self._make(day, PREAUTH)
+            made = [first, other] if other.rows else [first]
+        for each in made:
+            self._happenings.tell("file.created", "", f"{each.name}, {each.rows} rows")
+        return made
 
     async def _make(self, day: date, layout: Layout) -> Made:
         now_ms = self._clock.now_ms()
@@ -89,7 +93,6 @@ class Settlement:
         while len(self._made) >= MAX_LINKS:
             del self._made[next(iter(self._made))]
         self._made[made.token] = made
-        self._happenings.tell("file.created", "", f"{made.name}, {made.rows} rows")
         return made
 
     async def _count(self, sheet: Sheet) -> int:

@@ -15,7 +15,7 @@ from tests.support.order_shop import (
     on_virtual_time,
 )
 
-from kessai.contracts.order import Order, RefundOrder
+from kessai.contracts.order import Order, OrderById, RefundByOperator, RefundOrder
 from kessai.contracts.payment import RequestRefund
 from kessai.kernel.errors import Refused
 
@@ -117,3 +117,125 @@ async def test_partial_refunds_keep_paid_until_they_reach_the_whole() -> None:
     assert statuses == ["PAID", "REFUNDED"]
     assert await shop.versions(order.order_id) == [1, 2, 3, 4, 5]
     assert shop.storage.restocks == {}
+
+
+def by_operator(
+    order: Order, request_id: str, amount: int | None = None, **more: int
+) -> RefundByOperator:
+    return RefundByOperator(
+        order_id=order.order_id,
+        request_id=request_id,
+        amount=amount,
+        actor="hanako",
+        reason="one cup was broken",
+        **more,
+    )
+
+
+@on_virtual_time
+async def test_an_operator_gives_back_a_part_and_then_the_rest() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    desk = shop.house.desk
+
+    part = await desk.refund_by_operator(by_operator(order, "broken", 1000))
+    await asyncio.sleep(1)
+    await shop.news(shop.payment.complete_refund(order.order_id))
+    between = await shop.order(order.order_id)
+    rest = await desk.refund_by_operator(by_operator(order, "rest"))
+    await asyncio.sleep(1)
+    await shop.news(shop.payment.complete_refund(order.order_id))
+    ended = await shop.order(order.order_id)
+
+    assert (part.status, between.status, rest.status) == ("PAID", "PAID", "REFUNDING")
+    assert between.refund is not None
+    assert (between.refund.amount, between.refund.reason) == (1000, "OPERATOR")
+    assert ended.status == "REFUNDED"
+    assert ended.refund is not None
+    assert ended.refund.amount == 1400
+    # Only the whole brings the goods back, and it does so once.
+    assert len(shop.storage.restocks) == 1
+    assert shop.storage.stock == STOCK
+    trail = await desk.audit_order(OrderById(order_id=order.order_id))
+    told = [(one.actor, one.cause) for one in trail.entries if one.actor.startswith("operator")]
+    assert ("operator:hanako", "one cup was broken") in told
+
+
+@on_virtual_time
+async def test_two_parts_under_way_count_before_they_are_done() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    desk = shop.house.desk
+
+    await desk.refund_by_operator(by_operator(order, "one", 1000))
+    with pytest.raises(Refused) as refused:
+        await desk.refund_by_operator(by_operator(order, "too much", 1401))
+    whole = await desk.refund_by_operator(by_operator(order, "two", 1400))
+    with pytest.raises(Refused) as nothing_left:
+        await desk.refund_by_operator(by_operator(order, "three"))
+
+    assert (refused.value.code, refused.value.facts) == (
+        "REFUND_EXCEEDS_CAPTURE",
+        {"amount": 1401, "free": 1400},
+    )
+    assert whole.status == "REFUNDING"
+    assert nothing_left.value.code == "REFUND_EXCEEDS_CAPTURE"
+    assert await shop.count("order_refund") == 2
+
+
+@on_virtual_time
+async def test_the_same_request_is_the_same_refund() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    desk = shop.house.desk
+
+    first = await desk.refund_by_operator(
+        by_operator(order, "once", 1000, version=order.view_version)
+    )
+    again = await desk.refund_by_operator(
+        by_operator(order, "once", 1000, version=order.view_version)
+    )
+    with pytest.raises(Refused) as refused:
+        await desk.refund_by_operator(by_operator(order, "once", 900))
+
+    assert again.view_version == first.view_version
+    assert refused.value.code == "IDEMPOTENCY_CONFLICT"
+    assert await shop.count("order_refund") == 1
+
+
+@on_virtual_time
+async def test_an_operator_who_saw_another_version_is_told_so() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+
+    with pytest.raises(Refused) as refused:
+        await shop.house.desk.refund_by_operator(
+            by_operator(order, "late", 1000, version=order.view_version - 1)
+        )
+
+    assert refused.value.code == "VERSION_CONFLICT"
+    assert await shop.count("order_refund") == 0
+
+
+@on_virtual_time
+async def test_an_operator_gives_back_long_after_the_customer_may_ask() -> None:
+    shop = await a_shop(customer_refund_s=100)
+    order = await a_paid_order(shop)
+    await asyncio.sleep(1000)
+    assert (
+        await shop.house.desk.refund_by_operator(by_operator(order, "goodwill"))
+    ).status == "REFUNDING"
+
+
+@on_virtual_time
+async def test_nothing_is_given_back_of_what_was_never_paid() -> None:
+    shop = await a_shop()
+    order = await shop.buy()
+
+    with pytest.raises(Refused) as refused:
+        await shop.house.desk.refund_by_operator(by_operator(order, "no"))
+
+    assert (refused.value.code, refused.value.facts) == (
+        "ILLEGAL_STATE",
+        {"status": "WAITING_PAYMENT"},
+    )

@@ -128,11 +128,25 @@ class NewPayment(Wire):
 
 
 class RefundOrder(Wire):
-    """`amount` None is the whole amount; customers always get the whole."""
+    """By the customer, who always gets the whole amount."""
 
     user_id: UserId
     order_id: OrderId
     reason: str = Field(min_length=1, max_length=200)
+
+
+class RefundByOperator(Wire):
+    """`amount` None: all that is left. The same `request_id` is the same refund.
+
+    `version` is the `view_version` that the operator saw, None where nobody looked.
+    """
+
+    order_id: OrderId
+    request_id: str = Field(min_length=1, max_length=60)
+    amount: int | None = Field(default=None, ge=1)
+    actor: str = Field(min_length=1, max_length=60)
+    reason: str = Field(min_length=1, max_length=200)
+    version: int | None = None
 
 
 class OrderById(Wire):
@@ -230,6 +244,14 @@ class OrderService(Protocol):
     async def cancel_order(self, command: OrderOfUser) -> Order: ...
 
     async def refund_order(self, command: RefundOrder) -> Order: ...
+
+    async def refund_by_operator(self, command: RefundByOperator) -> Order:
+        """In part or whole, whenever the order is paid; only the whole brings the goods back.
+
+        Raises `Refused` ILLEGAL_STATE, REFUND_EXCEEDS_CAPTURE, IDEMPOTENCY_CONFLICT,
+        VERSION_CONFLICT.
+        """
+        ...
 
     async def audit_order(self, command: OrderById) -> AuditTrailOfOrder: ...
 

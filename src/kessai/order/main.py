@@ -25,6 +25,7 @@ from kessai.order.application.desk import OrderDesk
 from kessai.order.application.journal import Journal
 from kessai.order.application.moves import OrderMoves
 from kessai.order.application.news import CONSUMER, PaymentNews
+from kessai.order.application.operators import OperatorRequests
 from kessai.order.application.ports import Limits, Topics
 from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
@@ -138,6 +139,7 @@ def assemble(
     requests = CustomerRequests(
         db, orders, journal, news, refunding, engine, payment, clock, limits, public_url=url
     )
+    operators = OperatorRequests(db, orders, refunds, refunding, limits)
     carts, ids = SqlCarts(), runtime.ids
     purchases = Purchases(
         db, orders, carts, journal, engine, storage, clock, ids, limits, public_url=url
@@ -146,7 +148,7 @@ def assemble(
     promise = Promise(db, samples, board, clock, limits)
     on_record = payment_records(news.apply_payment_event)
     return House(
-        desk=OrderDesk(db, orders, audit, purchases, requests, promise, clock, limits),
+        desk=OrderDesk(db, orders, audit, purchases, requests, operators, promise, clock, limits),
         news=news,
         watch=Watch(db, orders, refunds, requests, news, payment, clock, limits),
         promise=promise,

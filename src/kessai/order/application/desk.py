@@ -11,6 +11,7 @@ from kessai.contracts.order import (
     OrderPage,
     PromiseReport,
     Purchase,
+    RefundByOperator,
     RefundOrder,
 )
 from kessai.contracts.order import Order as OrderView
@@ -18,6 +19,7 @@ from kessai.contracts.wire import Nothing
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.errors import NotFound
+from kessai.order.application.operators import OperatorRequests
 from kessai.order.application.ports import AuditTrail, Limits, Orders
 from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
@@ -38,6 +40,7 @@ class OrderDesk:
         audit: AuditTrail,
         purchases: Purchases,
         requests: CustomerRequests,
+        operators: OperatorRequests,
         promise: Promise,
         clock: Clock,
         limits: Limits,
@@ -47,6 +50,7 @@ class OrderDesk:
         self._audit = audit
         self._purchases = purchases
         self._requests = requests
+        self._operators = operators
         self._promise = promise
         self._clock = clock
         self._limits = limits
@@ -88,6 +92,9 @@ class OrderDesk:
 
     async def refund_order(self, command: RefundOrder) -> OrderView:
         return self._view(await self._requests.refund_order(command))
+
+    async def refund_by_operator(self, command: RefundByOperator) -> OrderView:
+        return self._view(await self._operators.refund(command))
 
     async def audit_order(self, command: OrderById) -> AuditTrailOfOrder:
         async with self._db.read() as tx:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kessai.contracts.events import refund_id
-from kessai.contracts.moves import OrderStatus
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import JsonValue
@@ -30,16 +29,19 @@ class Refunding:
         """In the transaction of what made it necessary; a repeat changes nothing."""
         now_ms = self._clock.now_ms()
         refund = Refund(
-            refund_id=refund_id(wanted.merchant_payment_id, wanted.reason),
+            refund_id=refund_id(wanted.merchant_payment_id, wanted.key),
             order_id=order.order_id,
             merchant_payment_id=wanted.merchant_payment_id,
             amount=wanted.amount,
             reason=wanted.reason,
             requested_at_ms=now_ms,
         )
+        asked_yen = await self._refunds.asked_yen(tx, order.order_id, wanted.merchant_payment_id)
         if not await self._refunds.add(tx, refund):
             return order
-        change = ask_refund(order, wanted, now_ms)
+        change = ask_refund(order, wanted, now_ms, asked_yen)
+        # Only goods that were sold come back, and once: with the move into REFUNDING.
+        restock = change.after.status is not order.status
         order = await self._journal.write(tx, change, actor=actor, cause=cause)
         params: dict[str, JsonValue] = {
             "refundId": refund.refund_id,
@@ -49,8 +51,7 @@ class Refunding:
             "amount": wanted.amount,
             "reason": wanted.reason.value,
             "method": order.method.value,
-            # Only goods that were sold come back: a late payment never confirmed any.
-            "restock": order.status is OrderStatus.REFUNDING,
+            "restock": restock,
             "reservationId": order.reservation_id,
         }
         await self._sagas.start_once(tx, REFUND_SAGA, refund.refund_id, params)

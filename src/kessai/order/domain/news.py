@@ -37,6 +37,7 @@ class RefundReason(StrEnum):
     DUPLICATE_PAYMENT = "DUPLICATE_PAYMENT"
     OUT_OF_STOCK_AFTER_PAYMENT = "OUT_OF_STOCK_AFTER_PAYMENT"
     CUSTOMER = "CUSTOMER"
+    OPERATOR = "OPERATOR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,16 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class RefundWanted:
+    """`request_id` tells the refunds of operators apart; every other reason is there once."""
+
     merchant_payment_id: str
     amount: int
     reason: RefundReason
+    request_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.reason if self.request_id is None else f"{self.reason}:{self.request_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +223,18 @@ def mark_waiting(order: Order, attempt: PaymentView | None) -> Change:
     return change.to(OrderStatus.WAITING_PAYMENT)
 
 
-def ask_refund(order: Order, wanted: RefundWanted, now_ms: int) -> Change:
+def left_to_refund_yen(order: Order, asked_yen: int) -> int:
+    """Of the settling payment; `asked_yen` was asked back before, done or under way."""
+    return order.amount - max(order.refunded_amount, asked_yen)
+
+
+def ask_refund(order: Order, wanted: RefundWanted, now_ms: int, asked_yen: int = 0) -> Change:
     """The refund is on its way; PAID moves to REFUNDING when it gives the whole amount back."""
     values: dict[str, JsonValue] = {"amount": wanted.amount, "reason": wanted.reason}
     change = Change.of(order).note(FactKind.REFUND, "REFUND_REQUESTED", values)
     note = RefundNote(wanted.amount, "REQUESTED", wanted.reason, now_ms)
     change = change.put(refund=note)
-    whole = order.refunded_amount + wanted.amount >= order.amount
+    whole = wanted.amount >= left_to_refund_yen(order, asked_yen)
     if order.status is OrderStatus.PAID and wanted.merchant_payment_id == order.paid_attempt:
         return change.to(OrderStatus.REFUNDING) if whole else change
     return change

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, literal_column, select, update
 
 from kessai.contracts.order import AuditEntry
 from kessai.kernel.clock import parse_wire, to_ms, wire
@@ -57,6 +58,14 @@ _END_REFUND = (
     .where(_r.refund_id == bindparam("of_refund"))
     .values(status=bindparam("status"), news_at_ms=bindparam("news_at_ms"))
 )
+_FIND_REFUND = select(
+    _r.refund_id, _r.order_id, _r.merchant_payment_id, _r.amount, _r.reason, _r.requested_at_ms
+).where(_r.refund_id == bindparam("of_refund"))
+_ASKED_YEN = select(func.coalesce(func.sum(_r.amount), 0)).where(
+    _r.order_id == bindparam("of_order"),
+    _r.merchant_payment_id == bindparam("of_payment"),
+    _r.status != literal_column("'REJECTED'"),
+)
 _SILENT_REFUNDS = (
     select(_r.order_id)
     .where(UNDER_WAY, _r.news_at_ms <= bindparam("before_ms"))
@@ -86,6 +95,14 @@ class SqlRefunds:
 
     async def end(self, tx: Tx, refund_id: str, status: str, now_ms: int) -> None:
         await tx.run(_END_REFUND, {"of_refund": refund_id, "status": status, "news_at_ms": now_ms})
+
+    async def find(self, tx: Tx, refund_id: str) -> Refund | None:
+        row = (await tx.run(_FIND_REFUND, {"of_refund": refund_id})).first()
+        return Refund(**row) if row else None
+
+    async def asked_yen(self, tx: Tx, order_id: str, merchant_payment_id: str) -> int:
+        of = {"of_order": order_id, "of_payment": merchant_payment_id}
+        return int(cast(int, (await tx.run(_ASKED_YEN, of)).scalar()))
 
     async def silent(self, tx: Tx, before_ms: int, limit: int) -> Sequence[str]:
         rows = await tx.run(_SILENT_REFUNDS, {"before_ms": before_ms, "limit": limit})

@@ -72,12 +72,14 @@ def config() -> None:
 def _add_groups() -> None:
     from kessai.cli.account import app as account
     from kessai.cli.catalog import app as catalog
+    from kessai.cli.order import app as order
     from kessai.cli.reconcile import app as reconcile
     from kessai.cli.saga import app as saga
     from kessai.cli.slo import slo
 
     app.add_typer(account, name="account", help="Accounts and roles.")
     app.add_typer(catalog, name="catalog", help="The catalogue.")
+    app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")
     app.add_typer(saga, name="saga", help="Sagas: definitions and instances.")
     app.command()(slo)

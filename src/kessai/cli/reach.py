@@ -33,7 +33,7 @@ async def reach(
     from kessai.embedded import open_runtime, service_urls
 
     given = service_urls(settings).get(card.name)
-    url = given or f"http://127.0.0.1:{card.port}"
+    url = given or _own_url(settings, card)
     runtime = await open_runtime(settings, part=f"cli-{card.package}")
     try:
         if given or await _runs(runtime, url):
@@ -47,6 +47,27 @@ async def reach(
     finally:
         await runtime.bus.close()
         await runtime.http.close()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, card: ServiceCard, port: type[P]
+) -> AsyncIterator[tuple[P, str]]:
+    """The running service and where it is. Raises `NotSent` or `NoAnswer` when it does not run."""
+    from kessai.embedded import open_runtime, service_urls
+
+    url = service_urls(settings).get(card.name) or _own_url(settings, card)
+    runtime = await open_runtime(settings, part=f"cli-{card.package}")
+    try:
+        await runtime.http.send("GET", f"{url}/actuator/health", timeout_s=_PING_TIMEOUT_S)
+        yield _remote(runtime, card, port, url), f"{card.name} at {url}"
+    finally:
+        await runtime.bus.close()
+        await runtime.http.close()
+
+
+def _own_url(settings: Settings, card: ServiceCard) -> str:
+    return f"http://127.0.0.1:{card.port + settings.port_offset}"
 
 
 async def _runs(runtime: Runtime, url: str) -> bool:

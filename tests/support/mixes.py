@@ -591,7 +591,7 @@ async def play(mix: Mix) -> Verdict:
         living = [asyncio.create_task(_live_at(person)) for person in people]
         await asyncio.sleep(mix.heal_s)
         fired = (await shop.send("GET", "http://127.0.0.1:8090/sim/faults")).ok()["fired"]
-        await shop.faults(webhooks=None, api=None, blackout=None)
+        await shop.faults(webhooks=None, api=None, blackout=None, flapping=None)
         verdict = Verdict(wrong, fired=fired)
         await _come_to_rest(shop, mix, verdict, living)
         watching.cancel()

@@ -6,7 +6,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from tests.support.mixes import Json, Mix, draw
+from tests.support.agreement import Json
+from tests.support.mixes import Mix, draw
 
 from kessai.sim.paypay.domain.results import EVERYWHERE, PUBLISHED
 

@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from tests.support.agreement import Json
 from tests.support.mixes import Mix, draw
+from tests.support.shop import Json
 
 from kessai.sim.paypay.domain.results import EVERYWHERE, PUBLISHED
 

@@ -71,10 +71,10 @@ class WebhookDoor:
             parked=delivery.parked,
         )
         async with books.db.transaction() as tx:
-            if webhook.parked is None:
-                attempt = await books.attempts.get(tx, webhook.merchant_payment_id)
-                if attempt is None:
-                    webhook = replace(webhook, parked=UNKNOWN_ORDER)
+            if webhook.parked is None and not await books.attempts.exists(
+                tx, webhook.merchant_payment_id
+            ):
+                webhook = replace(webhook, parked=UNKNOWN_ORDER)
             stored = await books.webhooks.add(tx, webhook)
             if webhook.parked is None:
                 tx.after_commit(self._wake)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, case, insert, literal_column, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.base import Executable
 
@@ -43,6 +43,7 @@ _CLOSE = (
     .values(closed=1, closed_reason=bindparam("reason"), closed_at_ms=bindparam("now_ms"))
 )
 _ADD = insert(ATTEMPT)
+_EXISTS = select(literal_column("1")).where(ATTEMPT.c.id == bindparam("of_id"))
 _GET = select(*_COLUMNS).where(ATTEMPT.c.id == bindparam("of_id"))
 _OF_ORDER = (
     select(*_COLUMNS).where(ATTEMPT.c.order_id == bindparam("of_order")).order_by(ATTEMPT.c.number)
@@ -122,6 +123,9 @@ class SqlAttempts:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
+
+    async def exists(self, tx: Tx, attempt_id: str) -> bool:
+        return (await tx.run(_EXISTS, {"of_id": attempt_id})).scalar() is not None
 
     async def get(self, tx: Tx, attempt_id: str) -> PaymentAttempt | None:
         row = (await tx.run(_GET, {"of_id": attempt_id})).first()

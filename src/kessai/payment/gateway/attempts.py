@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, bindparam, case, insert, literal_column, or_, select, update
+from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.base import Executable
 
@@ -43,7 +43,7 @@ _CLOSE = (
     .values(closed=1, closed_reason=bindparam("reason"), closed_at_ms=bindparam("now_ms"))
 )
 _ADD = insert(ATTEMPT)
-_EXISTS = select(literal_column("1")).where(ATTEMPT.c.id == bindparam("of_id"))
+_EXISTS = select(ATTEMPT.c.id).where(ATTEMPT.c.id == bindparam("of_id"))
 _GET = select(*_COLUMNS).where(ATTEMPT.c.id == bindparam("of_id"))
 _OF_ORDER = (
     select(*_COLUMNS).where(ATTEMPT.c.order_id == bindparam("of_order")).order_by(ATTEMPT.c.number)

@@ -36,8 +36,8 @@ COPIES = 5_000
 # Look-ups of what came before go on meanwhile.
 SETTLE_S = 5.0
 AT_ONCE = 100
-# What a repeat may change, and when an order was last asked about.
-COUNTERS = ("deliveries", "last_received_ms", "news_at_ms")
+# What a repeat may change, and what look-ups of others note meanwhile.
+COUNTERS = ("deliveries", "last_received_ms", "news_at_ms", "lane")
 
 
 @dataclass(slots=True)

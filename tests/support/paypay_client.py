@@ -11,7 +11,7 @@ from tests.support.paypay import BASE, MERCHANT, NOW_MS
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.clock import Clock
-from kessai.kernel.http import Answer, Http
+from kessai.kernel.http import Answer, Http, Sink
 from kessai.kernel.metrics import Metrics
 from kessai.payment.application.ports import CodeRequest
 from kessai.payment.gateway.paypay import Meters, PayPay, PayPayLimits
@@ -61,6 +61,9 @@ class ScriptedHttp:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def download(self, url: str, to: Sink, *, limit_bytes: int, timeout_s: float) -> Answer:
+        raise AssertionError(f"nobody downloads here: {url}")
 
     async def close(self) -> None:
         return None

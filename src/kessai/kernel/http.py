@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -12,12 +13,15 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from starlette.types import ASGIApp, Message, Scope
+from yarl import URL
 
 from kessai.kernel.crash_points import is_armed, reached
 from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
+# Of a download; writing so much to a disk keeps nobody waiting.
+CHUNK_BYTES: Final = 64 * 1024
 _log: Final = get_log("kessai.http")
 
 
@@ -44,6 +48,19 @@ class NoAnswer(Unknown):
         super().__init__("NO_ANSWER", message)
 
 
+class TooLong(Unknown):
+    """A download with more bytes than its limit; what was written so far is no use."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("TOO_LONG", f"the answer is longer than {limit_bytes} bytes")
+
+
+class Sink(Protocol):
+    """Where a download goes; what `write` raises ends it and reaches the caller as it is."""
+
+    def write(self, chunk: bytes, /) -> object: ...
+
+
 class Http(Protocol):
     async def send(
         self,
@@ -58,6 +75,19 @@ class Http(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Downloads(Protocol):
+    async def download(self, url: str, to: Sink, *, limit_bytes: int, timeout_s: float) -> Answer:
+        """GETs the URL exactly as it is written; the body of a 200 goes to `to`, chunk by chunk.
+
+        The answer has no body; of any other status nothing is written. Raises `TooLong` as well.
+        """
+        ...
+
+
+class HttpClient(Http, Downloads, Protocol):
+    """Both ways, as the adapters have them."""
 
 
 class AiohttpHttp:
@@ -89,7 +119,7 @@ class AiohttpHttp:
         body: bytes | None = None,
         timeout_s: float,
     ) -> Answer:
-        try:
+        with _as_unknown(timeout_s):
             async with (
                 asyncio.timeout(timeout_s),
                 self._running_session().request(
@@ -100,14 +130,24 @@ class AiohttpHttp:
                 if is_armed():
                     reached(f"send:{method} {urlsplit(url).path}:after")
                 return Answer(response.status, response.headers, content)
-        except (aiohttp.ClientConnectorError, ssl.SSLCertVerificationError) as error:
-            raise NotSent(_reason(error)) from error
-        except aiohttp.InvalidURL as error:
-            raise NotSent("the URL is invalid") from error
-        except TimeoutError as error:
-            raise NoAnswer(f"no answer within {timeout_s} s") from error
-        except (aiohttp.ClientError, OSError, EOFError) as error:
-            raise NoAnswer(_reason(error)) from error
+
+    async def download(self, url: str, to: Sink, *, limit_bytes: int, timeout_s: float) -> Answer:
+        pouring = _Pouring(to, limit_bytes)
+        with _as_unknown(timeout_s):
+            async with (
+                asyncio.timeout(timeout_s),
+                self._running_session().get(_exactly(url), allow_redirects=False) as response,
+            ):
+                if response.status == 200:
+                    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                        if not pouring.take(chunk):
+                            break
+                    else:
+                        return Answer(response.status, response.headers, b"")
+                # The rest of the body is not read: this connection is of no more use.
+                response.close()
+        pouring.check()
+        return Answer(response.status, response.headers, b"")
 
     async def close(self) -> None:
         """Idempotent. A later call would open a new session."""
@@ -140,6 +180,58 @@ class AiohttpHttp:
                 response.close()
                 raise NoAnswer(f"the answer is longer than {self._max_answer_bytes} bytes")
         return bytes(chunks)
+
+
+@contextmanager
+def _as_unknown(timeout_s: float) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, ssl.SSLCertVerificationError) as error:
+        raise NotSent(_reason(error)) from error
+    except aiohttp.InvalidURL as error:
+        raise NotSent("the URL is invalid") from error
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {timeout_s} s") from error
+    except (aiohttp.ClientError, OSError, EOFError) as error:
+        raise NoAnswer(_reason(error)) from error
+
+
+def _exactly(url: str) -> URL:
+    """Not one escape is rewritten: the signature of a link may be over its very text."""
+    try:
+        return URL(url, encoded=True)
+    except ValueError as error:
+        raise NotSent("the URL is invalid") from error
+
+
+class _Pouring:
+    """Chunks on their way into a sink; what ended it is kept for `check`."""
+
+    def __init__(self, to: Sink, limit_bytes: int) -> None:
+        self._to = to
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._error: Exception | None = None
+
+    def take(self, chunk: bytes) -> bool:
+        """False when no more is wanted."""
+        self._bytes += len(chunk)
+        try:
+            if self._bytes > self._limit_bytes:
+                raise TooLong(self._limit_bytes)
+            self._to.write(chunk)
+        except Exception as error:
+            self._keep(error)
+            return False
+        return True
+
+    def _keep(self, error: Exception) -> None:
+        self._error = error
+
+    def check(self) -> None:
+        """Raises what ended it, outside of what turns errors of the connection into `Unknown`."""
+        if self._error is not None:
+            raise self._error
 
 
 def _reason(error: BaseException) -> str:
@@ -177,11 +269,21 @@ class AsgiHttp:
         body: bytes | None = None,
         timeout_s: float,
     ) -> Answer:
+        exchange = _Exchange(body or b"")
+        scope = _scope(method, url, CIMultiDict(headers or {}), len(body or b""))
+        return await self._run(url, exchange, scope, timeout_s)
+
+    async def download(self, url: str, to: Sink, *, limit_bytes: int, timeout_s: float) -> Answer:
+        pouring = _Pouring(to, limit_bytes)
+        scope = _scope("GET", str(_exactly(url)), CIMultiDict(), 0)
+        answer = await self._run(url, _Exchange(b"", pouring), scope, timeout_s)
+        pouring.check()
+        return Answer(answer.status, answer.headers, b"")
+
+    async def _run(self, url: str, exchange: _Exchange, scope: Scope, timeout_s: float) -> Answer:
         app = self._apps.get(_origin(url))
         if app is None:
             raise NotSent("the connection was refused")
-        exchange = _Exchange(body or b"")
-        scope = _scope(method, url, CIMultiDict(headers or {}), len(body or b""))
         task = asyncio.get_running_loop().create_task(exchange.run(app, scope))
         self._running[task] = None
         task.add_done_callback(self._running.pop)
@@ -202,9 +304,10 @@ class AsgiHttp:
 class _Exchange:
     """One request as an ASGI server would carry it: answered when the body is complete."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, pouring: _Pouring | None = None) -> None:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._body: bytes | None = body
+        self._pouring = pouring
         self._status = 0
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._chunks = bytearray()
@@ -241,10 +344,18 @@ class _Exchange:
             for name, value in message.get("headers", ()):
                 self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
         elif message["type"] == "http.response.body":
-            self._chunks += message.get("body", b"")
-            if not message.get("more_body", False) and not self.answer.done():
+            goes_on = self._take(message.get("body", b"")) and message.get("more_body", False)
+            if not goes_on and not self.answer.done():
                 headers = CIMultiDictProxy(self._headers)
                 self.answer.set_result(Answer(self._status, headers, bytes(self._chunks)))
+
+    def _take(self, chunk: bytes) -> bool:
+        """False when the caller wants no more."""
+        if self._pouring is None:
+            self._chunks += chunk
+            return True
+        # Nobody writes for a caller that gave up.
+        return self._status != 200 or self.answer.done() or self._pouring.take(chunk)
 
 
 def _origin(url: str) -> str:

@@ -9,7 +9,7 @@ from kessai.kernel.bus import Bus
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
-from kessai.kernel.http import Http
+from kessai.kernel.http import HttpClient
 from kessai.kernel.ids import Ids
 from kessai.kernel.settings import Settings
 
@@ -23,7 +23,7 @@ class Runtime:
     ids: Ids
     chance: Chance
     bus: Bus
-    http: Http
+    http: HttpClient
     open_db: Callable[[str], Awaitable[Db]]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_SECRETS = {
@@ -14,6 +14,8 @@ LOCAL_SECRETS = {
     "paypay_api_secret": "kessai-sim-secret",
 }
 
+# A name or an address as it stands in a URL, without scheme and port.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -100,6 +102,12 @@ class Settings(BaseSettings):
     )
     paypay_grace_s: Seconds = Field(2, description="time between closing a code and believing it")
 
+    paypay_file_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts of settlement files, beside that of PayPay's API"
+    )
+    paypay_file_limit_bytes: Count = Field(512 * 1024 * 1024, description="largest settlement file")
+    paypay_file_timeout_s: Seconds = Field(600, description="a download of one takes at most")
+
     # Promises.
     order_deadline_s: Count = Field(900, description="an order waits for payment at most")
     customer_refund_s: Count = Field(86400, description="a customer may ask for a refund within")
@@ -148,7 +156,7 @@ class Settings(BaseSettings):
     @classmethod
     def split_lists(cls, values: dict[str, object]) -> dict[str, object]:
         """Lists are written with commas: `10.0.0.0/8,192.0.2.1/32`."""
-        lists = ("trusted_proxies", "paypay_webhook_sources")
+        lists = ("trusted_proxies", "paypay_webhook_sources", "paypay_file_hosts")
         split = {
             name: tuple(part.strip() for part in text.split(",") if part.strip())
             for name in lists
@@ -169,6 +177,15 @@ class Settings(BaseSettings):
             if isinstance(field.default, str) and _LOCAL_PORT.search(field.default)
         }
         return {**shifted, **values}
+
+    @field_validator("paypay_file_hosts")
+    @classmethod
+    def require_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        """What could never be the host of a link would only look like a permission."""
+        named = tuple(host.lower().strip("[]") for host in hosts)
+        if wrong := [host for host in named if not _HOST.fullmatch(host)]:
+            raise ValueError(f"host names without scheme and port, please: {', '.join(wrong)}")
+        return named
 
     @model_validator(mode="after")
     def require_whole_tls(self) -> Self:

@@ -23,10 +23,11 @@ from kessai.payment.application.balance import BalancePayments
 from kessai.payment.application.close import Closing
 from kessai.payment.application.create import Creation
 from kessai.payment.application.due import DueRows
+from kessai.payment.application.files import FileWorker
 from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups, Visits
 from kessai.payment.application.peers import Peers
-from kessai.payment.application.ports import Books, Provider, Work
+from kessai.payment.application.ports import Books, Events, Provider, Work
 from kessai.payment.application.reconcile import Reconciliation
 from kessai.payment.application.refund import RefundDesk, RefundWorker
 from kessai.payment.application.reports import Reports
@@ -34,6 +35,7 @@ from kessai.payment.application.service import PaymentDesk
 from kessai.payment.application.settle import News, Settlement
 from kessai.payment.application.webhook import WebhookDoor, WebhookWorker
 from kessai.payment.domain.attempt import Rules
+from kessai.payment.domain.file_notice import LinkRules, host_of
 from kessai.payment.gateway.attempts import SqlAttempts, SqlOrders
 from kessai.payment.gateway.events import OutboxEvents
 from kessai.payment.gateway.evidence import SqlEvidence, SqlWebhookInbox
@@ -43,9 +45,10 @@ from kessai.payment.gateway.paypay import Meters, PayPay, PayPayLimits
 from kessai.payment.gateway.presence import SqlPresence
 from kessai.payment.gateway.recovery import free_leases
 from kessai.payment.gateway.settlement_books import SqlDayBooks
+from kessai.payment.gateway.settlement_files import FileFetch, FolderDesk, SqlFiles
 from kessai.payment.gateway.settlement_runs import SqlRuns
 from kessai.payment.gateway.settlement_scratch import Scratch
-from kessai.payment.gateway.work import REFUND_WORK, WEBHOOK_WORK
+from kessai.payment.gateway.work import FILE_WORK, REFUND_WORK, WEBHOOK_WORK
 from kessai.payment.gateway.work import Visits as VisitWork
 from kessai.payment.web import DueLoop, call_routes
 from kessai.topology import PAYMENT, PAYMENTS_TOPIC, SIGNALS_TOPIC
@@ -55,6 +58,9 @@ LOOKUPS_AT_ONCE = 32
 WEBHOOKS_AT_ONCE = 32
 REFUNDS_AT_ONCE = 8
 WORK_LEASE_S = 20.0
+# A file may take minutes, so its lease is prolonged; one at a time leaves the others their time.
+FILES_AT_ONCE = 1
+FILE_LEASE_S = 60.0
 # Due rows of other processes are found at most so late; our own wake the loops.
 WORK_PAUSE_S = 1.0
 # Beyond the create call's own timeout: writing its result.
@@ -66,6 +72,7 @@ class _Wake:
     visits: asyncio.Event = field(default_factory=asyncio.Event)
     webhooks: asyncio.Event = field(default_factory=asyncio.Event)
     refunds: asyncio.Event = field(default_factory=asyncio.Event)
+    files: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[PaymentService]:
@@ -84,10 +91,13 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         health["paypay-clock"] = paypay.clock_agrees
         share_among = paypay.share_among
     desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics)
+    folder = FolderDesk(runtime.settings.data_dir, runtime.instance)
+    loops.append(_files(runtime, books, folder, wake, metrics))
 
     async def start() -> None:
         async with db.transaction() as tx:
             await free_leases(tx, runtime.instance)
+        folder.clear()
         supervisor.start("peers", _peers(runtime, db, wake, share_among).run)
         supervisor.start("outbox-relay", outbox.relay)
         for loop in loops:
@@ -117,19 +127,60 @@ async def open_reconciliation(runtime: Runtime) -> tuple[Reconciliation, Db]:
     db = await runtime.open_db(PAYMENT.package)
     migrate(db, PAYMENT.package)
     outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
-    return _reconciliation(runtime, db, outbox), db
+    return _reconciliation(runtime, db, _events(outbox), runtime.settings.data_dir), db
 
 
-def _reconciliation(runtime: Runtime, db: Db, outbox: Outbox) -> Reconciliation:
-    settings = runtime.settings
+def _reconciliation(runtime: Runtime, db: Db, events: Events, folder: str) -> Reconciliation:
     return Reconciliation(
         db,
         runtime.clock,
         books=SqlDayBooks(db),
         runs=SqlRuns(),
-        events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
-        open_scratch=lambda: Scratch(settings.data_dir),
-        merchant_id=settings.paypay_merchant_id,
+        events=events,
+        open_scratch=lambda: Scratch(folder),
+        merchant_id=runtime.settings.paypay_merchant_id,
+    )
+
+
+def _events(outbox: Outbox) -> Events:
+    return OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC)
+
+
+def _files(
+    runtime: Runtime, books: Books, folder: FolderDesk, wake: _Wake, metrics: Metrics
+) -> DueLoop:
+    settings = runtime.settings
+    outcomes = metrics.counter(
+        "settlement_files", "Announced settlement files by what became of them", labels=("outcome",)
+    )
+    worker = FileWorker(
+        books.db,
+        books.clock,
+        SqlFiles(),
+        FILE_WORK,
+        events=books.events,
+        links=LinkRules(
+            frozenset((host_of(settings.paypay_url), *settings.paypay_file_hosts)),
+            local=settings.env == "local",
+        ),
+        fetch=FileFetch(
+            runtime.http,
+            limit_bytes=settings.paypay_file_limit_bytes,
+            timeout_s=settings.paypay_file_timeout_s,
+        ),
+        desk=folder,
+        reconciliation=_reconciliation(runtime, books.db, books.events, str(folder.folder)),
+        lease_ms=int(FILE_LEASE_S * 1000),
+        count=lambda outcome: outcomes.labels(outcome).inc(),
+    )
+    due = DueRows(books, FILE_WORK, lease_ms=int(FILE_LEASE_S * 1000))
+    return DueLoop(
+        "settlement-files",
+        due,
+        worker.work,
+        at_once=FILES_AT_ONCE,
+        pause_s=WORK_PAUSE_S,
+        wake=wake.files,
     )
 
 
@@ -139,7 +190,7 @@ def _alone(processes: int) -> None:
 
 def _peers(runtime: Runtime, db: Db, wake: _Wake, share_among: Callable[[int], None]) -> Peers:
     def wake_all() -> None:
-        for loop in (wake.visits, wake.webhooks, wake.refunds):
+        for loop in (wake.visits, wake.webhooks, wake.refunds, wake.files):
             loop.set()
 
     return Peers(
@@ -172,7 +223,7 @@ def _books(runtime: Runtime, db: Db, outbox: Outbox) -> Books:
         webhooks=SqlWebhookInbox(),
         refunds=SqlRefunds(),
         ledger=SqlLedger(),
-        events=OutboxEvents(outbox, payments_topic=PAYMENTS_TOPIC, signals_topic=SIGNALS_TOPIC),
+        events=_events(outbox),
         visits=VisitWork(),
         webhook_work=WEBHOOK_WORK,
         refund_work=REFUND_WORK,
@@ -258,9 +309,11 @@ def _webhook_door(runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics)
     )
     return WebhookDoor(
         books,
+        SqlFiles(),
         merchant_id=runtime.settings.paypay_merchant_id,
         body_limit=runtime.settings.body_limit_bytes,
         wake=wake.webhooks.set,
+        wake_files=wake.files.set,
         count=lambda outcome: received.labels(outcome).inc(),
     )
 

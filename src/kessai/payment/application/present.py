@@ -18,11 +18,17 @@ from kessai.contracts.moves import AttemptStatus
 from kessai.contracts.payment import Attempt, ProviderError, Refund
 from kessai.kernel.clock import wire
 from kessai.kernel.ids import content_id
+from kessai.payment.application.file_ports import AnnouncedFile, FileStatus
 from kessai.payment.application.reconcile_ports import Run, Stored
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.refund import RefundOrder
 
 SERVICE = "payment-service"
+_FILE_SIGNALS = {
+    FileStatus.REFUSED: ("SettlementFileRefused", "OPERATOR"),
+    FileStatus.BROKEN: ("SettlementFileBroken", "NEW_FILE"),
+    FileStatus.LOST: ("SettlementFileLost", "NEW_FILE"),
+}
 _RUN_FACTS = ("missing_here", "missing_there", "differing", "duplicates", "broken", "matched")
 _DIFFERENCE_FACTS = (
     "row",
@@ -159,6 +165,28 @@ def settlement_signal(run: Run, stored: Stored | None, now_ms: int) -> Signal:
         signal=name,
         source=SERVICE,
         facts={"subject": subject, "day": run.day, "run": run.id, **facts},
+    )
+
+
+def file_signal(
+    file: AnnouncedFile, status: FileStatus, why: str, link: str, now_ms: int
+) -> Signal:
+    """A file that will not be reconciled unless somebody acts; `link` without its secret."""
+    name, remedy = _FILE_SIGNALS[status]
+    return Signal(
+        event_id=content_id("signal", name, file.id, str(file.link_ends_at_ms)),
+        occurred_at=wire(now_ms),
+        signal=name,
+        source=SERVICE,
+        facts={
+            "subject": file.id,
+            "why": why,
+            "remedy": remedy,
+            "link": link,
+            "tries": file.tries,
+            "received_at": wire(file.received_at_ms),
+            "link_ends_at": wire(file.link_ends_at_ms),
+        },
     )
 
 

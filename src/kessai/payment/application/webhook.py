@@ -10,13 +10,19 @@ from kessai.kernel.db import Tx
 from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
+from kessai.payment.application.file_ports import Files, announced
 from kessai.payment.application.look import Lookups
 from kessai.payment.application.ports import Books, Webhook
 from kessai.payment.application.settle import Settlement
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.evidence import Evidence, Source
 from kessai.payment.domain.schedule import hint_pause_ms, refund_pause_ms
-from kessai.payment.domain.webhook import UNKNOWN_ORDER, Delivery, read_webhook
+from kessai.payment.domain.webhook import (
+    FILE_ANNOUNCED,
+    UNKNOWN_ORDER,
+    Delivery,
+    read_webhook,
+)
 
 _log = get_log("kessai.payment")
 
@@ -27,16 +33,20 @@ class WebhookDoor:
     def __init__(
         self,
         books: Books,
+        files: Files,
         *,
         merchant_id: str,
         body_limit: int,
         wake: Callable[[], None],
+        wake_files: Callable[[], None],
         count: Callable[[str], None],
     ) -> None:
         self._books = books
+        self._files = files
         self._merchant_id = merchant_id
         self._body_limit = body_limit
         self._wake = wake
+        self._wake_files = wake_files
         self._count = count
 
     async def receive(self, command: ReceiveWebhook) -> WebhookReceived:
@@ -48,8 +58,11 @@ class WebhookDoor:
             _log.warning("webhook.refused", why=refused.code, source=command.source)
             raise
         webhook, stored = await self._store(delivery, command)
-        self._count(webhook.parked or ("STORED" if stored else "REPEATED"))
-        if webhook.parked is not None:
+        if delivery.file is not None and not stored:
+            self._count("REPEATED")
+        else:
+            self._count(webhook.parked or ("STORED" if stored else "REPEATED"))
+        if webhook.parked not in (None, FILE_ANNOUNCED):
             _log.warning(
                 "webhook.parked",
                 why=webhook.parked,
@@ -76,6 +89,10 @@ class WebhookDoor:
             ):
                 webhook = replace(webhook, parked=UNKNOWN_ORDER)
             stored = await books.webhooks.add(tx, webhook)
+            if delivery.file is not None:
+                file = announced(delivery.file, webhook.received_at_ms)
+                stored = await self._files.add(tx, file)
+                tx.after_commit(self._wake_files)
             if webhook.parked is None:
                 tx.after_commit(self._wake)
         return webhook, stored

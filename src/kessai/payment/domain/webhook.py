@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 from kessai.kernel.errors import Kind, Refused
 from kessai.payment.domain.evidence import provider_word
+from kessai.payment.domain.file_notice import FILE_CREATED, FileNotice, read_notice
 
 NO_TRANSACTION = "NO_TRANSACTION"
 FOREIGN_MERCHANT = "FOREIGN_MERCHANT"
 UNKNOWN_ORDER = "UNKNOWN_ORDER"
 UNREADABLE_FIELDS = "UNREADABLE_FIELDS"
+# Nobody looks into the notice itself; the file is work of its own.
+FILE_ANNOUNCED = "FILE_ANNOUNCED"
 
 MAX_ID = 64
 # What tells two notifications apart; PayPay's Transaction has no id (paypay.md, 3.2).
@@ -31,7 +34,10 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`parked` says why nobody will look into it; None where it is worth a look-up."""
+    """`parked` says why nobody will look into it; None where it is worth a look-up.
+
+    `file` is what a notice of a settlement file announces.
+    """
 
     digest: str
     merchant_payment_id: str
@@ -39,6 +45,7 @@ class Delivery:
     word: str
     amount_yen: int | None
     parked: str | None
+    file: FileNotice | None = None
 
 
 def read_webhook(body: bytes, merchant_id: str, limit_bytes: int) -> Delivery:
@@ -48,13 +55,16 @@ def read_webhook(body: bytes, merchant_id: str, limit_bytes: int) -> Delivery:
     fields = _object(body)
     word = provider_word(fields.get("state"))
     order_id = _text(fields.get("merchant_order_id"), MAX_ID)
+    file = read_notice(fields) if fields.get("notification_type") == FILE_CREATED else None
+    parked = _why_parked(fields, merchant_id, order_id, file)
     return Delivery(
         digest=_digest(fields),
         merchant_payment_id=order_id or "",
         payment_id=_text(fields.get("order_id"), MAX_ID),
         word=word,
         amount_yen=_amount(fields.get("order_amount")),
-        parked=_why_parked(fields, merchant_id, order_id),
+        parked=parked,
+        file=file if parked == FILE_ANNOUNCED else None,
     )
 
 
@@ -68,7 +78,14 @@ def _object(body: bytes) -> Mapping[str, object]:
     return fields
 
 
-def _why_parked(fields: Mapping[str, object], merchant_id: str, order_id: str | None) -> str | None:
+def _why_parked(
+    fields: Mapping[str, object], merchant_id: str, order_id: str | None, file: FileNotice | None
+) -> str | None:
+    if fields.get("notification_type") == FILE_CREATED:
+        # PayPay's notice has no merchant; one that has another's is not ours.
+        if fields.get("merchant_id", merchant_id) != merchant_id:
+            return FOREIGN_MERCHANT
+        return FILE_ANNOUNCED if file else UNREADABLE_FIELDS
     if fields.get("notification_type") != "Transaction":
         return NO_TRANSACTION
     if fields.get("merchant_id") != merchant_id:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy import bindparam, update
 
 from kessai.kernel.db import Tx
+from kessai.payment.gateway.settlement_tables import FILE
 from kessai.payment.gateway.tables import ATTEMPT, REFUND, WEBHOOK_INBOX
 
 _FREE = [
     update(table)
     .where(table.c.lease_owner == bindparam("by"), table.c.lease_until_ms > 0)
     .values(lease_owner=None, lease_until_ms=0, lease_fence=table.c.lease_fence + 1)
-    for table in (ATTEMPT, WEBHOOK_INBOX, REFUND)
+    for table in (ATTEMPT, WEBHOOK_INBOX, REFUND, FILE)
 ]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Table, bindparam, case, func, select, text
 from kessai.kernel.db import Tx
 from kessai.kernel.leases import Due, DueWork
 from kessai.payment.domain.schedule import Lane
+from kessai.payment.gateway.settlement_tables import FILE
 from kessai.payment.gateway.tables import ATTEMPT, REFUND, WEBHOOK_INBOX
 
 OTHERS_ONE_IN = 5
@@ -30,6 +31,9 @@ class SqlWork:
         return await self._work.claim_due(
             tx, owner=owner, lease_ms=lease_ms, now_ms=now_ms, limit=limit
         )
+
+    async def renew(self, tx: Tx, due: Due, *, lease_ms: int, now_ms: int) -> None:
+        await self._work.renew(tx, due, lease_ms=lease_ms, now_ms=now_ms)
 
     async def finish(self, tx: Tx, due: Due, *, next_ms: int | None) -> None:
         await self._work.finish(tx, due, next_ms=next_ms)
@@ -70,3 +74,4 @@ class Visits(SqlWork):
 
 WEBHOOK_WORK = SqlWork(WEBHOOK_INBOX)
 REFUND_WORK = SqlWork(REFUND)
+FILE_WORK = SqlWork(FILE)

@@ -24,10 +24,10 @@ from kessai.payment.domain.settlement import (
 from kessai.payment.domain.settlement_file import BrokenRow, FileRow, SettlementFile
 from kessai.payment.domain.settlement_lines import no_file
 
-BATCH_ROWS = 1000
 LOOKUP = 500
-_MOVES_MONEY = frozenset({Movement.COMPLETED, Movement.REFUNDED})
-_COUNTED = _MOVES_MONEY | {Movement.FAILED, Movement.REFUND_FAILED}
+_COUNTED = frozenset(
+    {Movement.COMPLETED, Movement.REFUNDED, Movement.FAILED, Movement.REFUND_FAILED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +68,47 @@ class Work:
 
     async def read(self, file: SettlementFile) -> None:
         """The file's rows into the scratch, each broken one into the report."""
-        batch: list[FileRow] = []
-        at = file.layout.header
-        for row in file.rows():
-            self.rows += 1
+        for page in file.pages():
+            self.rows += len(page)
+            self.scratch.add_rows(self._sorted_out(page, file.layout.header[Column.AT]))
+            self.progress("rows", self.rows)
+            await asyncio.sleep(0)
+
+    def _sorted_out(self, page: Sequence[FileRow | BrokenRow], at: str) -> list[FileRow]:
+        """The good rows about money; the others are counted."""
+        start_ms, end_ms = self.span
+        counted: list[FileRow] = []
+        for row in page:
             if isinstance(row, BrokenRow):
                 self.note(broken(row))
-            elif self._is_of_day(row):
-                self.good += 1
-                self._count(row, batch)
-            else:
-                self.other_day += 1
-                why = f"is of {day_of(row.at_ms)} in Japan, not of {self.day}"
-                self.note(broken(BrokenRow(row.number, at[Column.AT], why)))
-            if self.rows % BATCH_ROWS == 0:
-                self.scratch.add_rows(batch)
-                batch.clear()
-                self.progress("rows", self.rows)
-                await asyncio.sleep(0)
-        self.scratch.add_rows(batch)
+                continue
+            if start_ms == end_ms:
+                start_ms, end_ms = self._begin(row)
+            if not start_ms <= row.at_ms < end_ms:
+                self._of_other_day(row, at)
+                continue
+            self.good += 1
+            if row.movement is Movement.COMPLETED:
+                self.theirs_yen += row.amount_yen
+            elif row.movement is Movement.REFUNDED:
+                self.theirs_yen -= row.amount_yen
+            elif row.movement not in _COUNTED:
+                self.without_money += 1
+                continue
+            counted.append(row)
+        return counted
 
-    def _is_of_day(self, row: FileRow) -> bool:
-        if self.day is None:
-            self.day = day_of(row.at_ms)
-        if self.span == (0, 0):
-            self.span = span_of(self.day)
-        if self.span[0] <= row.at_ms < self.span[1]:
-            return True
+    def _begin(self, first: FileRow) -> tuple[int, int]:
+        """The day, when nobody said it, is that of the first row."""
+        self.day = self.day or day_of(first.at_ms)
+        self.span = span_of(self.day)
+        return self.span
+
+    def _of_other_day(self, row: FileRow, at: str) -> None:
+        self.other_day += 1
         self.first_other = self.first_other or day_of(row.at_ms)
-        return False
-
-    def _count(self, row: FileRow, batch: list[FileRow]) -> None:
-        if row.movement not in _COUNTED:
-            self.without_money += 1
-            return
-        if row.movement is Movement.COMPLETED:
-            self.theirs_yen += row.amount_yen
-        elif row.movement is Movement.REFUNDED:
-            self.theirs_yen -= row.amount_yen
-        batch.append(row)
+        why = f"is of {day_of(row.at_ms)} in Japan, not of {self.day}"
+        self.note(broken(BrokenRow(row.number, at, why)))
 
     def settled_day(self) -> date:
         """The day of the file, once it is certain that it is a file of that day."""

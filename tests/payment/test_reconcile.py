@@ -24,7 +24,15 @@ from tests.support.settlement import (
     seen,
 )
 
-from kessai.contracts.paypay.settlement import BUSINESS, PREAUTH, RECON, Movement, written_at
+from kessai.contracts.paypay.settlement import (
+    BUSINESS,
+    LAYOUTS,
+    PREAUTH,
+    RECON,
+    Layout,
+    Movement,
+    written_at,
+)
 from kessai.kernel.errors import Refused
 from kessai.payment.application.reconcile_work import Limits
 from kessai.payment.domain.settlement import DifferenceKind
@@ -244,6 +252,20 @@ async def test_the_file_of_authorisations_names_captures_and_refunds(desk: Desk)
     refund = replace(refunded(1, 400), reference="r1", amount="400", at=moment)
     report = await desk.run(a_file([capture, refund], PREAUTH))
     assert (seen(report), report.run.matched, report.run.layout) == ([], 2, "preauth")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+async def test_each_layout_shows_the_same_difference_among_many(desk: Desk, layout: Layout) -> None:
+    count, wrong = 700, 500
+    for number in range(count):
+        await desk.paid(number)
+    moment = written_at(layout, at("12:00:00"))
+    rows = [paid(n, 999 if n == wrong else 1000, at=moment) for n in range(count)]
+    report = await desk.run(a_file(rows, layout))
+    (found,) = report.differences
+    assert (found.what, found.theirs, found.ours) == ("amount", "999", "1000")
+    assert (found.row, found.order_id) == (wrong + 2, an_order(wrong))
+    assert (report.run.matched, report.run.layout) == (count - 1, layout.name)
 
 
 async def test_the_wallet_is_none_of_the_providers_business(desk: Desk) -> None:

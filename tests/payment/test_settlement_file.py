@@ -161,6 +161,16 @@ def test_the_same_day_is_read_alike_however_often() -> None:
     assert [type(row) for row in read(late)] == [FileRow, BrokenRow, FileRow]
 
 
+def test_a_zone_is_not_taken_for_seconds() -> None:
+    texts = ["2026-11-25T10:00+09", "2026-11-25T10:00+08", "2026-11-25T10:00+09"]
+    rows = read(a_file([replace(GOOD, at=text) for text in texts]))
+    assert [row.at_ms for row in rows if isinstance(row, FileRow)] == [
+        at("10:00:00"),
+        at("11:00:00"),
+        at("10:00:00"),
+    ]
+
+
 def between(line: bytes) -> list[BrokenRow]:
     """The line between two good rows, which must both be read."""
     header, good = a_file([GOOD]).encode("cp932").splitlines()
@@ -185,6 +195,54 @@ def test_a_broken_line_disturbs_no_other(line: bytes, why: str) -> None:
     (row,) = between(line)
     assert row.number == 3
     assert why in row.why
+
+
+AMONG_MANY = {
+    40: b"a,b,c",
+    41: b"a\x00b,c",
+    900: b"\x81,\x81",
+    901: b'"never closed,b,c',
+    1400: b"",
+    1401: b"   ",
+    1500: b"x" * 70_000,
+    1501: b"y" * 700_000,
+    2999: b'a,"b"c,d',
+}
+
+
+@pytest.mark.parametrize("size", [1000, 1 << 15, 1 << 18, 1 << 24])
+def test_among_many_rows_each_is_told_by_its_own_number(size: int) -> None:
+    rows = [paid(n) if n % 7 else refunded(n, 1 + n) for n in range(3001)]
+    lines = a_file(rows).encode("cp932").splitlines()
+    for number, line in AMONG_MANY.items():
+        lines[number - 1] = line
+    found = read(b"\n".join(lines), size)
+    bad = {row.number: row.why for row in found if isinstance(row, BrokenRow)}
+    assert list(bad) == [number for number, line in AMONG_MANY.items() if line.strip()]
+    assert bad == {number: between(AMONG_MANY[number])[0].why for number in bad}
+    good = {row.number: row for row in found if isinstance(row, FileRow)}
+    assert list(good) == [n for n in range(2, 3003) if n not in AMONG_MANY]
+    for number, row in good.items():
+        wanted = rows[number - 2]
+        assert (row.movement, row.payment_id) == (wanted.movement, wanted.payment_id)
+        assert row.amount_yen == abs(int(wanted.amount))
+
+
+@pytest.mark.parametrize("row", [2, 700, 3000])
+def test_a_broken_cell_among_many_disturbs_no_other(row: int) -> None:
+    rows = [paid(n).cells(RECON) for n in range(3000)]
+    rows[row - 2][HEADER.index("取引金額")] = "1.5"
+    found = read(a_file(rows), 1 << 15)
+    assert [one.number for one in found if isinstance(one, BrokenRow)] == [row]
+    assert [one.number for one in found] == list(range(2, 3002))
+
+
+def test_each_row_may_have_line_breaks() -> None:
+    rows = [paid(n).cells(RECON) for n in range(2000)]
+    for cells in rows:
+        cells[HEADER.index("店舗名")] = "銀座店\n二階"
+    found = read(a_file(rows), 1 << 15)
+    assert [one.number for one in found if isinstance(one, FileRow)] == list(range(2, 4002, 2))
 
 
 def test_blank_lines_are_no_rows() -> None:

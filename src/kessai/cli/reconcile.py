@@ -177,6 +177,7 @@ async def _run(
     """In this process, on the database of payment-service, whether that runs or not."""
     from kessai.embedded import open_runtime, service_urls
     from kessai.kernel.errors import Refused
+    from kessai.kernel.server import settle_memory
     from kessai.payment.application.reconcile import Source
     from kessai.payment.main import open_reconciliation
     from kessai.topology import PAYMENT
@@ -186,6 +187,7 @@ async def _run(
     runtime = await open_runtime(settings, part="cli-reconcile")
     try:
         reconciliation, db = await open_reconciliation(runtime)
+        settle_memory()
         try:
             with _bar() as progress:
                 task = progress.add_task(file.name, total=2 * size)

@@ -134,7 +134,8 @@ class SettlementFile:
         payments, words, moments, amounts, references = (columns[at] for at in self._needed)
         merchant_at = self._merchant_at
         if merchant_at is not None and any(
-            merchant.strip() != self._merchant_id for merchant in set(columns[merchant_at])
+            merchant.strip() != self._merchant_id
+            for merchant in dict.fromkeys(columns[merchant_at])
         ):
             return None
         try:

@@ -254,3 +254,24 @@ async def test_it_does_not_run_in_production() -> None:
     )
     with pytest.raises(ValueError, match="production"):
         await build(runtime)
+
+
+async def test_the_book_is_read_page_by_page() -> None:
+    async with a_paypay() as paypay:
+        for name in ("m-2", "m-1", "n-1", "m-3"):
+            await paypay.create(name)
+
+        async def page(query: str) -> list[str]:
+            rows = (await paypay.client.get(f"/sim/book?{query}")).json()
+            return [row["merchantPaymentId"] for row in rows]
+
+        assert await page("") == ["m-1", "m-2", "m-3", "n-1"]
+        assert await page("limit=2") == ["m-1", "m-2"]
+        assert await page("after=m-2&limit=2") == ["m-3", "n-1"]
+        assert await page("after=m&below=m-3") == ["m-1", "m-2"]
+        await paypay.create("m-0")
+        assert await page("below=m-2") == ["m-0", "m-1"]
+        for wrong in ("limit=0", "limit=1001"):
+            assert (await paypay.client.get(f"/sim/book?{wrong}")).status_code == 422
+        await paypay.client.post("/sim/reset")
+        assert await page("") == []

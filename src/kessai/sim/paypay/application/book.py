@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,16 @@ class Book:
 
     def newest(self, limit: int) -> list[Payment]:
         return list(islice(reversed(self._shelf.payments.values()), limit))
+
+    def between(self, after: str, below: str, limit: int) -> list[Payment]:
+        """By merchantPaymentId, both ends left out."""
+        shelf = self._shelf
+        if len(shelf.names) != len(shelf.payments):
+            # Ids mostly grow with time, so that this is one pass and not a sort.
+            shelf.names = sorted(shelf.payments)
+        first = bisect_right(shelf.names, after)
+        last = bisect_left(shelf.names, below)
+        return [shelf.payments[name] for name in shelf.names[first : min(last, first + limit)]]
 
     def get(self, merchant_payment_id: str) -> Payment | None:
         return self._shelf.payments.get(merchant_payment_id)
@@ -106,6 +117,7 @@ class _Shelf:
     payment_ids: dict[str, str] = field(default_factory=dict)
     refunds: dict[str, str] = field(default_factory=dict)
     by_page: dict[str, None] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
 
     def put(self, payment: Payment) -> None:
         name = payment.merchant_payment_id

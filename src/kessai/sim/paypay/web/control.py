@@ -18,6 +18,7 @@ from kessai.sim.paypay.domain.ledger import Entry, ledger_of
 from kessai.sim.paypay.web.present import page_url
 
 MAX_EVENTS: Final = 500
+MAX_PAGE: Final = 1000
 
 
 class RefundRow(Wire):
@@ -137,6 +138,15 @@ def _payment_routes(router: APIRouter, control: Control, clock: Clock, base_url:
         """In the order in which they were made."""
         rows = [row(payment) for payment in control.book]
         return [found for found in rows if status in (None, found.status)]
+
+    @router.get("/book")
+    async def book(
+        after: str = "",
+        below: str = "\U0010ffff",
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+    ) -> list[PaymentRow]:
+        """By merchantPaymentId, both ends left out: ask again `after` the last one."""
+        return [row(payment) for payment in control.book.between(after, below, limit)]
 
     @router.get("/payments/{merchant_payment_id}")
     async def payment(merchant_payment_id: str) -> PaymentRow:

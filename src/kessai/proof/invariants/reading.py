@@ -1,0 +1,177 @@
+"""Reads the stories of orders, a page of ids at a time, from books that change meanwhile.
+
+Each page is a few short transactions, so that no checkpoint and no purchase waits for verify. What
+depends on others is read first: the order, then the wallet, the payment, the stock, and the
+provider last. What an order says (PAID, confirmed, refunded) is there for good in what is read
+after it, so a change between two reads never looks like a lie. What still looks wrong is read
+again a moment later, alone (see `proof.verify`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import bindparam, column, select, table
+from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.selectable import Select
+
+from kessai.kernel.db import Tx
+from kessai.proof.invariants.books import Books
+from kessai.proof.invariants.rows import (
+    AttemptRow,
+    AuditRow,
+    EvidenceRow,
+    HoldRow,
+    LedgerRow,
+    MovementRow,
+    OrderRow,
+    RefundRow,
+    ReservationRow,
+    RestockRow,
+    WalletMoveRow,
+    WantedRow,
+)
+from kessai.proof.invariants.story import Story, order_of
+
+PAGE = 500
+# Behind every id, and behind everything that begins with an id: ids are base 36.
+_END = "~"
+
+R = TypeVar("R", bound=NamedTuple)
+
+
+def _rows(kind: type[NamedTuple], of_table: str, key: str) -> Select[Any]:
+    """All columns of `kind` whose key begins with an order id of the page."""
+    found = select(*_columns(kind)).select_from(table(of_table))
+    by: ColumnClause[str] = column(key)
+    return found.where(by >= bindparam("low"), by < bindparam("high")).order_by(by)
+
+
+def _columns(kind: type[NamedTuple]) -> list[ColumnClause[Any]]:
+    return [column(name) for name in kind._fields]
+
+
+_ORDERS = _rows(OrderRow, "orders", "order_id").limit(bindparam("page"))
+_AUDIT = _rows(AuditRow, "order_audit", "order_id").order_by(column("sequence"))
+_WANTED = _rows(WantedRow, "order_refund", "order_id")
+_HOLDS = _rows(HoldRow, "hold", "hold_id")
+_WALLET_MOVES = _rows(WalletMoveRow, "balance_ledger", "cause_id").where(
+    column("kind").in_(("HOLD", "CAPTURE", "RELEASE"))
+)
+_ATTEMPTS = _rows(AttemptRow, "attempt", "order_id").order_by(column("number"))
+_EVIDENCE = _rows(EvidenceRow, "evidence", "attempt_id")
+_REFUNDS = _rows(RefundRow, "refund", "order_id")
+_LEDGER = _rows(LedgerRow, "ledger", "order_id").order_by(column("id"))
+_RESERVATIONS = _rows(ReservationRow, "reservation", "reservation_id")
+_RESTOCKS = _rows(RestockRow, "restock", "reservation_id")
+_MOVEMENTS = _rows(MovementRow, "stock_ledger", "cause_id").where(column("kind") != "RETURN")
+_RETURNS: Select[Any] = (
+    select(*_columns(MovementRow))
+    .select_from(table("stock_ledger"))
+    .where(column("kind") == "RETURN", column("cause_id").in_(bindparam("causes", expanding=True)))
+)
+
+
+class Span(NamedTuple):
+    """Ids and names from `low` on and below `high`."""
+
+    low: str
+    high: str
+
+    @classmethod
+    def of(cls, order_id: str) -> Span:
+        return cls(order_id, f"{order_id}{_END}")
+
+
+FIRST = Span("", f"{_END}{_END}")
+
+
+class Reader:
+    """`sources` are those that the asked invariants need; the orders themselves always are."""
+
+    def __init__(self, books: Books, sources: frozenset[str]) -> None:
+        self._books = books
+        self._sources = sources
+
+    async def page(self, span: Span, size: int = PAGE) -> tuple[list[Story], Span | None]:
+        """Stories in the order of their ids, also of what has no order, and where to go on."""
+        shelf: dict[str, Story] = {}
+        async with self._books.order.read() as tx:
+            orders = await _fetch(tx, _ORDERS, OrderRow, span, page=size)
+            following = None
+            if len(orders) == size:
+                end = f"{orders[-1].order_id}{_END}"
+                span, following = Span(span.low, end), Span(end, span.high)
+            for order in orders:
+                shelf[order.order_id] = Story(order.order_id, order)
+            await self._beside_the_orders(tx, shelf, span)
+        if "account" in self._sources:
+            await self._wallets(shelf, span)
+        if "payment" in self._sources:
+            await self._payments(shelf, span)
+        if "storage" in self._sources:
+            await self._stock(shelf, span)
+        if "provider" in self._sources and self._books.provider is not None:
+            for entry in await self._books.provider.entries(span.low, span.high):
+                _of(shelf, order_of(entry.merchant_payment_id)).provider.append(entry)
+        return list(shelf.values()), following
+
+    async def story(self, order_id: str) -> Story:
+        stories, _ = await self.page(Span.of(order_id), 2)
+        found = {story.order_id: story for story in stories}
+        return found.get(order_id) or Story(order_id)
+
+    async def _beside_the_orders(self, tx: Tx, shelf: dict[str, Story], span: Span) -> None:
+        if "audit" in self._sources:
+            for entry in await _fetch(tx, _AUDIT, AuditRow, span):
+                _of(shelf, entry.order_id).audit.append(entry)
+        for wanted in await _fetch(tx, _WANTED, WantedRow, span):
+            _of(shelf, wanted.order_id).wanted.append(wanted)
+
+    async def _wallets(self, shelf: dict[str, Story], span: Span) -> None:
+        async with self._books.account.read() as tx:
+            for hold in await _fetch(tx, _HOLDS, HoldRow, span):
+                _of(shelf, order_of(hold.hold_id)).holds.append(hold)
+            for move in await _fetch(tx, _WALLET_MOVES, WalletMoveRow, span):
+                _of(shelf, order_of(move.cause_id)).wallet_moves.append(move)
+
+    async def _payments(self, shelf: dict[str, Story], span: Span) -> None:
+        async with self._books.payment.read() as tx:
+            for attempt in await _fetch(tx, _ATTEMPTS, AttemptRow, span):
+                _of(shelf, attempt.order_id).attempts.append(attempt)
+            for refund in await _fetch(tx, _REFUNDS, RefundRow, span):
+                _of(shelf, refund.order_id).refunds.append(refund)
+            for entry in await _fetch(tx, _LEDGER, LedgerRow, span):
+                _of(shelf, entry.order_id).ledger.append(entry)
+            if "evidence" in self._sources:
+                for one in await _fetch(tx, _EVIDENCE, EvidenceRow, span):
+                    _of(shelf, order_of(one.attempt_id)).evidence.append(one)
+
+    async def _stock(self, shelf: dict[str, Story], span: Span) -> None:
+        async with self._books.storage.read() as tx:
+            for reservation in await _fetch(tx, _RESERVATIONS, ReservationRow, span):
+                _of(shelf, order_of(reservation.reservation_id)).reservations.append(reservation)
+            for move in await _fetch(tx, _MOVEMENTS, MovementRow, span):
+                _of(shelf, order_of(move.cause_id)).movements.append(move)
+            order_by_cause: dict[str, str] = {}
+            for restock in await _fetch(tx, _RESTOCKS, RestockRow, span):
+                order_by_cause[restock.restock_id] = order_of(restock.reservation_id)
+                _of(shelf, order_of(restock.reservation_id)).restocks.append(restock)
+            if order_by_cause:
+                rows = (await tx.run(_RETURNS, {"causes": list(order_by_cause)})).all()
+                for move in (MovementRow._make(row.values()) for row in rows):
+                    _of(shelf, order_by_cause[move.cause_id]).movements.append(move)
+
+
+async def _fetch(
+    tx: Tx, statement: Select[Any], kind: type[R], span: Span, **more: object
+) -> list[R]:
+    rows = (await tx.run(statement, {"low": span.low, "high": span.high, **more})).all()
+    return [kind._make(row.values()) for row in rows]
+
+
+def _of(shelf: dict[str, Story], order_id: str) -> Story:
+    story = shelf.get(order_id)
+    if story is None:
+        story = shelf[order_id] = Story(order_id)
+    return story

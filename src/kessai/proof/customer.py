@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 from pydantic import JsonValue
 
 from kessai.contracts.wire import Wire
+from kessai.proof.line import AiohttpLine, Line, Socket
 
-_TIMEOUT_S = 35.0
+_PAYMENT_ID = re.compile(r'class="id">([^<]+)<')
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ class SeenOrder(Wire):
     reason: str | None = None
     payment_status: str | None = None
     payment_url: str | None = None
+    payment_expires_at: str | None = None
     payment_completed_at: str | None = None
     payment_last_event_id: str | None = None
+    hold_until: str | None = None
     channel_token: str
     timeline: tuple[TimelineFact, ...] = ()
     actions: tuple[str, ...] = ()
@@ -64,33 +67,43 @@ class SeenFrame(Wire):
 class Answered(Exception):
     """The shop said no: HTTP status and the problem's stable code."""
 
-    def __init__(self, status: int, code: str, problem: dict[str, JsonValue]) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        problem: dict[str, JsonValue],
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
         self.problem = problem
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(slots=True)
 class Watch:
-    """The frames of one order as they came; `begun` is set by the first, `ended` by a final one."""
+    """The frames of one order as they came; `begun` is set by the first, `ended` by a final one.
+
+    `arrived` is set by each; `closed` when the other side has closed the channel.
+    """
 
     frames: list[SeenFrame] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Customer:
-    """One browser: its own cookies. Use as a context manager."""
+    """One browser: its own cookies. Use as a context manager, or `close` it.
 
-    def __init__(self, urls: ShopUrls) -> None:
+    What no answer came to raises as its line does (`line.LOST`).
+    """
+
+    def __init__(self, urls: ShopUrls, line: Line | None = None) -> None:
         self._urls = urls
-        # Loopback addresses have no domain, which a cookie jar refuses by default.
-        self._http = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True),
-            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-            headers={"Origin": urls.shop},
-        )
+        self._line = line or AiohttpLine(urls.shop)
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,7 +114,10 @@ class Customer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._http.close()
+        await self.close()
+
+    async def close(self) -> None:
+        await self._line.close()
 
     async def sign_up(self, email: str, password: str) -> str:
         """Makes the account at Firebase and signs in."""
@@ -127,12 +143,10 @@ class Customer:
     @property
     def cookie(self) -> str:
         """The session cookie as a header's value."""
-        return "; ".join(f"{morsel.key}={morsel.value}" for morsel in self._http.cookie_jar)
+        return self._line.cookie
 
     async def products(self) -> list[dict[str, JsonValue]]:
-        async with self._http.get(f"{self._urls.shop}/api/products?limit=100") as answer:
-            listed: list[dict[str, JsonValue]] = await answer.json()
-            return listed
+        return await self._list(f"{self._urls.shop}/api/products?limit=100")
 
     async def purchase(
         self,
@@ -140,6 +154,7 @@ class Customer:
         *,
         key: str | None = None,
         method: str = "PAYPAY",
+        expected_yen: int | None = None,
     ) -> SeenOrder:
         """`items` are (product id, quantity). Raises `Answered` for a refusal."""
         wish: dict[str, JsonValue] = {
@@ -148,6 +163,8 @@ class Customer:
             "items": [{"productId": product, "quantity": count} for product, count in items],
             "method": method,
         }
+        if expected_yen is not None:
+            wish["expectedAmount"] = expected_yen
         headers = {"Idempotency-Key": key} if key else {}
         answer = await self._send(
             "POST", f"{self._urls.shop}/api/orders/purchase", wish, headers=headers
@@ -174,10 +191,14 @@ class Customer:
             "POST", f"{self._urls.paypay}/sim/payments/{merchant_payment_id}/{act}", {}
         )
 
+    async def open_payment_page(self, url: str) -> str | None:
+        """Scans the code: the payment's id as the page shows it while it can be paid."""
+        page = await self._line.send("GET", url)
+        found = _PAYMENT_ID.search(page.text)
+        return found[1] if found and page.status < 400 else None
+
     async def wallet_payments(self) -> list[dict[str, JsonValue]]:
-        async with self._http.get(f"{self._urls.paypay}/sim/payments") as answer:
-            listed: list[dict[str, JsonValue]] = await answer.json()
-            return listed
+        return await self._list(f"{self._urls.paypay}/sim/payments")
 
     async def set_faults(self, faults: dict[str, JsonValue]) -> None:
         await self._send("PUT", f"{self._urls.paypay}/sim/faults", faults)
@@ -194,20 +215,33 @@ class Customer:
                 await asyncio.sleep(every_s)
 
     @asynccontextmanager
-    async def watching(self, order: SeenOrder) -> AsyncIterator[Watch]:
-        """The order's live channel while the block runs."""
-        watch = Watch()
+    async def watching(
+        self, order: SeenOrder, watch: Watch | None = None, *, last_sequence: int | None = None
+    ) -> AsyncIterator[Watch]:
+        """The order's live channel while the block runs; `watch` goes on with an earlier one."""
+        watch = watch or Watch()
+        watch.closed.clear()
         url = self._urls.shop.replace("http", "ws", 1) + "/ws/orders"
-        async with self._http.ws_connect(url) as socket:
-            await socket.send_json(
-                {"type": "SUBSCRIBE", "orderId": order.order_id, "token": order.channel_token}
-            )
+        wish: dict[str, JsonValue] = {
+            "type": "SUBSCRIBE",
+            "orderId": order.order_id,
+            "token": order.channel_token,
+        }
+        if last_sequence is not None:
+            wish["lastSequence"] = last_sequence
+        async with self._line.socket(url) as socket:
+            await socket.send_json(wish)
             reading = asyncio.ensure_future(_read(socket, watch))
             try:
                 yield watch
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
+
+    async def _list(self, url: str) -> list[dict[str, JsonValue]]:
+        reply = await self._line.send("GET", url)
+        listed: list[dict[str, JsonValue]] = json.loads(reply.text)
+        return listed
 
     async def _send(
         self,
@@ -217,22 +251,24 @@ class Customer:
         *,
         headers: dict[str, str] | None = None,
     ) -> dict[str, JsonValue]:
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
-            text = await answer.text()
-            content = json.loads(text) if text else {}
-            if answer.status >= 400:
-                raise Answered(answer.status, str(content.get("code", "")), content)
-            return content if isinstance(content, dict) else {"items": content}
+        reply = await self._line.send(method, url, body, headers)
+        content = json.loads(reply.text) if reply.text else {}
+        if reply.status >= 400:
+            raise Answered(reply.status, str(content.get("code", "")), content, reply.retry_after_s)
+        return content if isinstance(content, dict) else {"items": content}
 
 
-async def _read(socket: aiohttp.ClientWebSocketResponse, watch: Watch) -> None:
+async def _read(socket: Socket, watch: Watch) -> None:
     loop = asyncio.get_running_loop()
-    async for message in socket:
-        content = json.loads(message.data)
-        if content.get("type") != "ORDER_STATUS":
-            continue
-        frame = SeenFrame.model_validate({**content, "arrivedAtS": loop.time()})
-        watch.frames.append(frame)
-        watch.begun.set()
-        if frame.result != "PENDING":
-            watch.ended.set()
+    try:
+        async for content in socket.frames():
+            if content.get("type") != "ORDER_STATUS":
+                continue
+            frame = SeenFrame.model_validate({**content, "arrivedAtS": loop.time()})
+            watch.frames.append(frame)
+            watch.begun.set()
+            watch.arrived.set()
+            if frame.result != "PENDING":
+                watch.ended.set()
+    finally:
+        watch.closed.set()

@@ -1,0 +1,1 @@
+"""Customers of all kinds, over the public HTTP and WebSocket only, planned by a seed."""

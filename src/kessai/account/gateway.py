@@ -15,12 +15,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import RowMapping
 
 from kessai.account.domain import Credited, Held, Movement
 from kessai.contracts.account import Account, Profile, Role, User
 from kessai.contracts.moves import HoldStatus
-from kessai.kernel.db import SERIAL, Tx, insert_ignore
+from kessai.kernel.db import SERIAL, Row, Tx, insert_ignore
 from kessai.kernel.kernel_tables import exact
 
 ACCOUNT = MetaData()
@@ -164,7 +163,7 @@ class SqlUsers:
         await tx.run(_SET_ROLE, {"of_user": user_id, "new_role": role, "now_ms": now_ms})
 
 
-def _user(row: RowMapping) -> User:
+def _user(row: Row) -> User:
     return User(
         user_id=row["user_id"],
         firebase_uid=row["firebase_uid"],

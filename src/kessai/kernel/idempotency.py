@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import TypeAlias, cast
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.engine import RowMapping
 
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.errors import Invalid, Refused
 from kessai.kernel.kernel_tables import IDEMPOTENCY
 
@@ -101,7 +100,7 @@ async def begin(
     return _earlier(found)
 
 
-def _earlier(row: RowMapping) -> Beginning:
+def _earlier(row: Row) -> Beginning:
     subject_id = cast(str, row["subject_id"])
     if row["state"] == State.ANSWERED:
         return Replay(subject_id, cast(int, row["status_code"]), cast(str, row["answer"]))

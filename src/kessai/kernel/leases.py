@@ -20,9 +20,8 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.engine import RowMapping
 
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.errors import Fenced, VersionConflict
 from kessai.kernel.kernel_tables import LEASES
 
@@ -112,7 +111,7 @@ class Due:
 
     id: object
     fence: int
-    row: RowMapping
+    row: Row
 
 
 class DueWork:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
-from sqlalchemy.engine import RowMapping
 
 from kessai.kernel.bus import Bus, Message, Retry, set_within
 from kessai.kernel.clock import Clock
 from kessai.kernel.crash_points import reached
-from kessai.kernel.db import Db, Tx
+from kessai.kernel.db import Db, Row, Tx
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.kernel_tables import OUTBOX
 from kessai.kernel.leases import Lease, check, claim, release, renew
@@ -186,7 +185,7 @@ class Outbox:
         await self._purge_if_late()
         return self._pause_s()
 
-    async def _next(self) -> Sequence[RowMapping]:
+    async def _next(self) -> Sequence[Row]:
         after = self._unmarked[-1] if self._unmarked else 0
         async with self._db.read() as tx:
             return (await tx.run(_NEXT, {"after": after, "limit": self._limits.batch})).all()
@@ -212,7 +211,7 @@ class Outbox:
         self._unmarked.clear()
         return self._limits.lease_s
 
-    async def _publish(self, rows: Sequence[RowMapping]) -> None:
+    async def _publish(self, rows: Sequence[Row]) -> None:
         await self._bus.publish([_message(row) for row in rows])
         reached(self._point)
         if not self._unmarked:
@@ -260,5 +259,5 @@ class Outbox:
         self._unmarked.clear()
 
 
-def _message(row: RowMapping) -> Message:
+def _message(row: Row) -> Message:
     return Message(row["topic"], row["message_key"], row["value"], json.loads(row["headers"]))

@@ -9,7 +9,7 @@ from kessai.kernel.db.mysql import MySqlDb
 from kessai.kernel.db.mysql_batch import Batch, RowsInsert, Statement, Value
 from kessai.kernel.db.mysql_errors import DuplicateKey, StatementTooLarge
 from kessai.kernel.db.mysql_session import SCHEME, MySqlLimits
-from kessai.kernel.db.ports import SERIAL, Body, Db, Params, Rows, Tx, insert_ignore
+from kessai.kernel.db.ports import SERIAL, Body, Db, Params, Row, Rows, Tx, insert_ignore
 
 __all__ = [
     "SERIAL",
@@ -21,6 +21,7 @@ __all__ = [
     "MySqlDb",
     "MySqlLimits",
     "Params",
+    "Row",
     "Rows",
     "RowsInsert",
     "Statement",

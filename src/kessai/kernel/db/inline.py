@@ -23,6 +23,7 @@ from sqlalchemy.sql.base import Executable
 
 from kessai.kernel.crash_points import reached
 from kessai.kernel.db.ports import Body, Params, Rows, call_listener
+from kessai.kernel.db.prepared import Statements
 from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplicate
 
 _INLINE_WAIT_MS = 20
@@ -48,6 +49,8 @@ class InlineDb:
         self._reader = _connect(path, read_only=True) if path else self._writer
         self._raw = _raw(self._writer)
         self._raw_reader = _raw(self._reader)
+        self._statements = Statements(self._writer, self._raw)
+        self._reads = Statements(self._reader, self._raw_reader)
         self._lock_timeout_s = lock_timeout_s
         name = Path(path).stem if path else "memory"
         self._points = (f"commit:{name}:before", f"commit:{name}:after")
@@ -205,7 +208,7 @@ class _WriteBody:
         if not self._db._raw.in_transaction:
             # Disk full and I/O errors end the whole transaction: going on would commit by itself.
             raise DatabaseUnavailable("the transaction was rolled back")
-        return _execute(self._db._writer, statement, params)
+        return _execute(self._db._statements, statement, params)
 
     def after_commit(self, fn: Callable[[], None]) -> None:
         self._callbacks.append(fn)
@@ -239,25 +242,33 @@ class _ReadBody:
         self._db._raw_reader.execute("COMMIT" if error is None else "ROLLBACK")
 
     async def run(self, statement: Executable, params: Params | None = None) -> Rows:
-        return _execute(self._db._reader, statement, params)
+        return _execute(self._db._reads, statement, params)
 
     def after_commit(self, fn: Callable[[], None]) -> None:
         raise RuntimeError(f"a read has no commit to call {fn} after")
 
 
-def _execute(connection: Connection, statement: Executable, params: Params | None) -> Rows:
+def _execute(statements: Statements, statement: Executable, params: Params | None) -> Rows:
     try:
-        return Rows(connection.execute(statement, params))
-    except sql_errors.IntegrityError as error:
-        text = str(error.orig)
-        if text.startswith("UNIQUE"):
-            raise Duplicate(text) from error
-        raise ConstraintViolated(text) from error
-    except sql_errors.OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-            # A mistake in the statement (no such table): asking again would never help.
+        return statements.execute(statement, params)
+    except sqlite3.Error as error:
+        raise _translated(error, statement) from error
+    except sql_errors.DBAPIError as error:
+        if not isinstance(error.orig, sqlite3.Error):
             raise
-        raise DatabaseUnavailable(str(error.orig)) from error
+        raise _translated(error.orig, statement) from error
+
+
+def _translated(error: sqlite3.Error, statement: Executable) -> BaseException:
+    """In the port's words. A mistake in the statement is SQLAlchemy's error, as on MySQL."""
+    if isinstance(error, sqlite3.IntegrityError):
+        text = str(error)
+        return Duplicate(text) if text.startswith("UNIQUE") else ConstraintViolated(text)
+    mistaken = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    if isinstance(error, sqlite3.OperationalError) and not mistaken:
+        return DatabaseUnavailable(str(error))
+    # Asking again would never help. The values stay out of it: they may be secrets.
+    return sql_errors.DBAPIError.instance(str(statement), None, error, sqlite3.Error)
 
 
 def _connect(path: str | None, *, read_only: bool = False, durable: bool = True) -> Connection:

@@ -198,7 +198,7 @@ class MySqlDb:
     ) -> Rows:
         try:
             async with asyncio.timeout(self.limits.answer_s):
-                return Rows(await connection.execute(statement, params))
+                return Rows.of(await connection.execute(statement, params))
         except TimeoutError as error:
             wait_s = self.limits.answer_s
             raise DatabaseUnavailable(f"no answer within {wait_s} s") from error

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import structlog
 from sqlalchemy import BigInteger, Integer, Table, insert
-from sqlalchemy.engine import Connection, CursorResult, RowMapping
+from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.dml import Insert
 
 Params = Mapping[str, object] | Sequence[Mapping[str, object]]
+# Values by the name of their column.
+Row = Mapping[str, Any]
 
 # SQLite counts rows only in a column that is exactly INTEGER PRIMARY KEY.
 SERIAL = BigInteger().with_variant(Integer(), "sqlite")
@@ -25,17 +27,26 @@ class Rows:
 
     __slots__ = ("_rows", "rowcount")
 
-    def __init__(self, result: CursorResult[tuple[object, ...]]) -> None:
-        self._rows = result.mappings().all() if result.returns_rows else ()
-        self.rowcount: int = result.rowcount
+    def __init__(self, rows: Sequence[Row], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
 
-    def all(self) -> Sequence[RowMapping]:
+    @classmethod
+    def of(cls, result: CursorResult[tuple[object, ...]]) -> Self:
+        """Plain dicts: a look-up in SQLAlchemy's mapping costs ten times as much."""
+        rows: list[Row] = []
+        if result.returns_rows:
+            names = tuple(result.keys())
+            rows = [dict(zip(names, row, strict=True)) for row in result]
+        return cls(rows, result.rowcount)
+
+    def all(self) -> Sequence[Row]:
         return self._rows
 
-    def first(self) -> RowMapping | None:
+    def first(self) -> Row | None:
         return self._rows[0] if self._rows else None
 
-    def one(self) -> RowMapping:
+    def one(self) -> Row:
         if len(self._rows) != 1:
             raise LookupError(f"expected one row, found {len(self._rows)}")
         return self._rows[0]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, case, delete, func, select, update
-from sqlalchemy.engine import RowMapping
 
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.order.domain.promise import (
     HOUR_MINUTES,
     Channel,
@@ -160,7 +159,7 @@ async def _add_to(
     await tx.run(_COUNT, {**where, "more": payments, "slowest": slowest_ms})
 
 
-def _sample(row: RowMapping) -> Sample:
+def _sample(row: Row) -> Sample:
     return Sample(
         row["merchant_payment_id"],
         Channel.of(row["channel"]),

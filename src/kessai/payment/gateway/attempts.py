@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.base import Executable
 
 from kessai.contracts.moves import AttemptStatus
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.errors import VersionConflict
 from kessai.payment.application.ports import PaymentOrder
 from kessai.payment.domain.attempt import PaymentAttempt
@@ -185,7 +184,7 @@ class SqlAttempts:
             raise VersionConflict(f"attempt {attempt.id} has moved on")
 
 
-def _attempt(row: RowMapping) -> PaymentAttempt:
+def _attempt(row: Row) -> PaymentAttempt:
     values = {name: row[name] for name in _FIELDS}
     values["status"] = AttemptStatus(row["status"])
     values["lost"] = bool(row["lost"])

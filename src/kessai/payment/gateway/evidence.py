@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import BindParameter, bindparam, case, select, update
-from sqlalchemy.engine import RowMapping
 
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.leases import Due
 from kessai.payment.application.ports import Webhook
 from kessai.payment.domain.evidence import Evidence, Source
@@ -138,7 +137,7 @@ class SqlWebhookInbox:
         await tx.run(_DONE, {"of_id": webhook_id, "why": reason})
 
 
-def _evidence(row: RowMapping) -> Evidence:
+def _evidence(row: Row) -> Evidence:
     values = dict(row)
     values["source"] = Source(row["source"])
     return Evidence(**values)

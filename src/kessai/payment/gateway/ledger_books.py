@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import BindParameter, Table, bindparam, select
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql import Select
 
-from kessai.kernel.db import Tx
+from kessai.kernel.db import Row, Tx
 from kessai.kernel.ids import content_id
 from kessai.payment.domain.ledger import REFUND as REFUND_KIND
 from kessai.payment.domain.ledger import Captured, Entry, OrderBooks, PaidBack
@@ -67,8 +66,8 @@ class SqlLedgerBooks:
         ]
 
 
-def _by_order(rows: Iterable[RowMapping]) -> dict[str, list[RowMapping]]:
-    found: dict[str, list[RowMapping]] = {}
+def _by_order(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row["order_id"], []).append(row)
     return found
@@ -76,9 +75,9 @@ def _by_order(rows: Iterable[RowMapping]) -> dict[str, list[RowMapping]]:
 
 def _books(
     order_id: str,
-    attempts: Sequence[RowMapping],
-    refunds: Sequence[RowMapping],
-    entries: Sequence[RowMapping],
+    attempts: Sequence[Row],
+    refunds: Sequence[Row],
+    entries: Sequence[Row],
 ) -> OrderBooks:
     # An entry of the version before does not name its refund, but its id does.
     named = {content_id("ledger", REFUND_KIND, row["id"]): row["id"] for row in refunds}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.engine import RowMapping
 
 from kessai.contracts.moves import RefundStatus
-from kessai.kernel.db import Tx
+from kessai.kernel.db import Row, Tx
 from kessai.kernel.errors import VersionConflict
 from kessai.kernel.ids import content_id
 from kessai.payment.domain.attempt import PaymentAttempt
@@ -113,7 +112,7 @@ def _entry(kind: str, subject: tuple[str, ...], amount_yen: int, at_ms: int) -> 
     }
 
 
-def _refund(row: RowMapping) -> RefundOrder:
+def _refund(row: Row) -> RefundOrder:
     values = dict(row)
     values["status"] = RefundStatus(row["status"])
     return RefundOrder(**values)

@@ -7,10 +7,9 @@ from itertools import starmap
 from operator import itemgetter
 
 from sqlalchemy import BindParameter, and_, bindparam, or_, select
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.base import Executable
 
-from kessai.kernel.db import Db, Tx
+from kessai.kernel.db import Db, Row, Tx
 from kessai.payment.application.reconcile_ports import DayEntry
 from kessai.payment.domain.ledger import provider_account
 from kessai.payment.domain.settlement import BookEntry, BookRefund, PaymentBook
@@ -143,21 +142,21 @@ class SqlDayBooks:
         return frozenset(row["entry_id"] for row in rows)
 
 
-async def _rows(tx: Tx, statement: Executable, ids: Sequence[str]) -> list[RowMapping]:
-    found: list[RowMapping] = []
+async def _rows(tx: Tx, statement: Executable, ids: Sequence[str]) -> list[Row]:
+    found: list[Row] = []
     for start in range(0, len(ids), PAGE):
         some = list(ids[start : start + PAGE])
         found += (await tx.run(statement, {"ids": some})).all()
     return found
 
 
-def _by_attempt(rows: Sequence[RowMapping]) -> dict[str, list[RowMapping]]:
-    found: dict[str, list[RowMapping]] = {}
+def _by_attempt(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row["merchant_payment_id"], []).append(row)
     return found
 
 
-def _entry(row: RowMapping) -> BookEntry:
+def _entry(row: Row) -> BookEntry:
     value_at_ms = row["value_at_ms"] if row["value_at_ms"] is not None else row["at_ms"]
     return BookEntry(row["id"], row["kind"], row["amount_yen"], value_at_ms, row["refund_id"])

@@ -7,11 +7,10 @@ from functools import lru_cache
 
 from pydantic import JsonValue
 from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, text, update
-from sqlalchemy.engine import RowMapping
 
 from kessai.contracts.storage import Category, Names, Product
 from kessai.kernel.clock import wire
-from kessai.kernel.db import Tx
+from kessai.kernel.db import Row, Tx
 from kessai.storage.application.ports import Priced, Snapshot
 from kessai.storage.domain.catalogue import CategoryName, Change, Content, Plan, Stored
 from kessai.storage.domain.folding import containing, fold, fold_all
@@ -218,7 +217,7 @@ class SqlProductBook:
         return (await tx.run(_ANNOUNCED, of)).rowcount == 1
 
 
-def _category(row: RowMapping) -> Category:
+def _category(row: Row) -> Category:
     return Category(
         id=row["category_id"],
         name=row["name"],
@@ -227,7 +226,7 @@ def _category(row: RowMapping) -> Category:
     )
 
 
-def _product(row: RowMapping) -> Product:
+def _product(row: Row) -> Product:
     return Product(
         product_id=row["product_id"],
         category_id=row["category_id"],
@@ -242,7 +241,7 @@ def _product(row: RowMapping) -> Product:
     )
 
 
-def _stored(row: RowMapping) -> Stored:
+def _stored(row: Row) -> Stored:
     content = Content(
         product_id=row["product_id"],
         category=row["category"],
@@ -286,7 +285,7 @@ def _as_change(row: Mapping[str, object]) -> dict[str, object]:
     return {"of_product": row["product_id"], **changed}
 
 
-def _payload(row: RowMapping) -> dict[str, JsonValue]:
+def _payload(row: Row) -> dict[str, JsonValue]:
     """The whole product as it is now, so that a reader needs no earlier event."""
     return {
         "productId": row["product_id"],

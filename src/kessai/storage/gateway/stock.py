@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, insert, or_, select, text, update
-from sqlalchemy.engine import RowMapping
 
 from kessai.contracts.moves import ReservationStatus
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.storage.application.ports import Overdue, Reserved, Returned
 from kessai.storage.domain.movements import Movement, Wanted, read_lines, write_lines
 from kessai.storage.gateway.tables import RESERVATION, RESTOCK, SOLD_DAY, STOCK, STOCK_LEDGER
@@ -191,7 +190,7 @@ class SqlReservationBook:
         return (await tx.run(_SIGNALLED, {"of_reservation": reservation_id})).rowcount == 1
 
 
-def _reserved(row: RowMapping) -> Reserved:
+def _reserved(row: Row) -> Reserved:
     return Reserved(
         reservation_id=row["reservation_id"],
         order_id=row["order_id"],

@@ -24,9 +24,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import RowMapping
 
-from kessai.kernel.db import Tx, insert_ignore
+from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.kernel_tables import exact
 from kessai.sim.firebase.domain import Account, Mail, MailKind, SigningKey
 
@@ -145,7 +144,7 @@ class SqlAccounts:
         await tx.run(_DELETE_ACCOUNTS)
 
 
-def _account(row: RowMapping) -> Account:
+def _account(row: Row) -> Account:
     return Account(
         local_id=row["local_id"],
         email=row["email"],
@@ -211,7 +210,7 @@ class SqlMails:
         await tx.run(_DELETE_MAILS)
 
 
-def _mail(row: RowMapping) -> Mail:
+def _mail(row: Row) -> Mail:
     return Mail(
         code=row["code"],
         kind=MailKind(row["kind"]),

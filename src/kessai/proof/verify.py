@@ -13,7 +13,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBook, ProviderBook
+from kessai.proof.invariants.books import (
+    Books,
+    BooksUnreadable,
+    HttpProviderBook,
+    Look,
+    ProviderBook,
+)
 from kessai.proof.invariants.doubts import Doubt, Tally
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.reading import FIRST, Reader, Span
@@ -170,6 +176,7 @@ class _Run:
         self._now_ms = now_ms
         self._limits = Limits.of(books.settings)
         self._seen = [_Seen(one) for one in invariants]
+        self._look = Look(books, self._limits)
         sources = frozenset(source for one in invariants for source in one.sources)
         self._reader = Reader(books, sources)
         self._orders = 0
@@ -196,6 +203,7 @@ class _Run:
 
     async def _look_at_all(self) -> None:
         if any(seen.invariant.of_order for seen in self._seen):
+            await self._reader.open()
             span: Span | None = FIRST
             while span is not None:
                 stories, span = await self._reader.page(span)
@@ -209,18 +217,19 @@ class _Run:
     def _ask_all(self, story: Story, now_ms: int) -> None:
         for seen in self._seen:
             if seen.invariant.of_order is not None:
-                tally = Tally()
+                tally = Tally(now_ms)
                 seen.invariant.of_order(story, self._limits, tally)
                 seen.take(story.order_id, tally, now_ms)
 
     async def _ask_books(self, seen: _Seen, *, again: bool = False) -> None:
         if seen.invariant.of_books is not None:
-            tally = Tally()
-            await seen.invariant.of_books(self._books, self._limits, tally)
+            tally = Tally(self._now())
+            await seen.invariant.of_books(self._look, tally)
             seen.take("", tally, self._now(), again=again)
 
     async def _look_again(self) -> None:
         """Each suspect order is read once, whatever number of invariants it seems to break."""
+        self._look = Look(self._books, self._limits)
         places = dict.fromkeys(place for seen in self._seen for place in seen.suspects)
         for place in places:
             doubted = [seen for seen in self._seen if place in seen.suspects]
@@ -232,6 +241,6 @@ class _Run:
             now_ms = self._now()
             for seen in doubted:
                 if seen.invariant.of_order is not None:
-                    tally = Tally()
+                    tally = Tally(now_ms)
                     seen.invariant.of_order(story, self._limits, tally)
                     seen.take(place, tally, now_ms, again=True)

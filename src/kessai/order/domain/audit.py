@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import cast
 
 from pydantic import JsonValue as WireValue
 
+from kessai.contracts.audit import seal
 from kessai.contracts.order import AuditEntry
-from kessai.order.domain.order import Fact, FactKind
-
-# Built once: the encoder of `json.dumps` with these options is built anew by every call.
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+from kessai.order.domain.order import Fact
 
 
 def chained(
@@ -42,7 +38,18 @@ def chained(
             cause=cause,
             details=cast("dict[str, WireValue]", dict(fact.values)),
             previous_hash=last_hash,
-            hash=_hash(last_hash, _content(order_id, last_sequence, at, actor, cause, fact)),
+            hash=seal(
+                last_hash,
+                order_id=order_id,
+                sequence=last_sequence,
+                at=at,
+                actor=actor,
+                action=fact.code,
+                from_status=fact.old,
+                to_status=fact.new,
+                cause=cause,
+                details=fact.values,
+            ),
         )
         last_hash = entry.hash
         entries.append(entry)
@@ -56,7 +63,7 @@ def first_break(entries: Sequence[AuditEntry], last_sequence: int, last_hash: st
     """
     previous = ""
     for sequence, entry in enumerate(entries, start=1):
-        sealed = entry.hash == _hash(entry.previous_hash, _content_of(entry))
+        sealed = entry.hash == _seal_of(entry)
         if entry.sequence != sequence or entry.previous_hash != previous or not sealed:
             return sequence
         previous = entry.hash
@@ -65,29 +72,16 @@ def first_break(entries: Sequence[AuditEntry], last_sequence: int, last_hash: st
     return None if previous == last_hash else last_sequence
 
 
-def _content(
-    order_id: str, sequence: int, at: str, actor: str, cause: str, fact: Fact
-) -> dict[str, object]:
-    return {
-        "action": fact.code,
-        "actor": actor,
-        "at": at,
-        "cause": cause,
-        "details": dict(fact.values),
-        "from": fact.old,
-        "orderId": order_id,
-        "sequence": sequence,
-        "to": fact.new,
-    }
-
-
-def _content_of(entry: AuditEntry) -> dict[str, object]:
-    fact = Fact(
-        FactKind.ORDER, entry.action, entry.details, True, entry.from_status, entry.to_status
+def _seal_of(entry: AuditEntry) -> str:
+    return seal(
+        entry.previous_hash,
+        order_id=entry.order_id,
+        sequence=entry.sequence,
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        from_status=entry.from_status,
+        to_status=entry.to_status,
+        cause=entry.cause,
+        details=entry.details,
     )
-    return _content(entry.order_id, entry.sequence, entry.at, entry.actor, entry.cause, fact)
-
-
-def _hash(previous_hash: str, content: dict[str, object]) -> str:
-    """sha256 over the previous hash and the canonical JSON of everything else."""
-    return hashlib.sha256((previous_hash + _canonical(content)).encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from kessai.kernel.db import Db
 from kessai.kernel.errors import KessaiError, Unknown
 from kessai.kernel.http import Http
 from kessai.kernel.settings import Settings
+from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 
 _PAGE = 1000
@@ -43,6 +44,15 @@ class Books:
     clock: Clock
     bus: Db | None = None
     provider: ProviderBook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the books as a whole; `kept` is what several invariants read once in it."""
+
+    books: Books
+    limits: Limits
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 class HttpProviderBook:

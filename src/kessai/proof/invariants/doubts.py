@@ -36,8 +36,9 @@ class Doubt:
 
 @dataclass(slots=True)
 class Tally:
-    """Collects for one invariant during one look."""
+    """Collects for one invariant during one look, which is of the moment `now_ms`."""
 
+    now_ms: int
     checked: int = 0
     doubts: list[Doubt] = field(default_factory=list)
 

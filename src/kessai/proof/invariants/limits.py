@@ -12,6 +12,9 @@ from kessai.kernel.settings import Settings
 # Steps of sagas, a lease that must run out after a crash, a restart, a busy machine.
 _MARGIN_S = 60.0
 _DAY_S = 24 * 3600.0
+# The last time that an attempt which ended without money is asked about (payment-service's
+# schedule): PayPay may tell of a payment as late as that.
+LAST_FOLLOW_UP_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Limits:
     # Of money known at the provider until our books have it: the longest pause of the poller and
     # of the order-service's own fallback, and a call that has to time out in between.
     news_s: float
+    # Of money for an attempt that had ended without any, counted from its end: old news.
+    old_news_s: float
     # Of a refund, from the moment it is wanted: rule D's promise, and one call to send it.
     refund_s: float
     # Of a step that another service takes after ours (confirm, release, restock, hold).
@@ -57,6 +62,7 @@ class Limits:
             + settings.fallback_every_s
             + 2 * call_s
             + _MARGIN_S,
+            old_news_s=LAST_FOLLOW_UP_S + 2 * call_s + _MARGIN_S,
             refund_s=settings.refund_limit_s + call_s + _MARGIN_S,
             step_s=retry_s + settings.call_timeout_s + _MARGIN_S,
             code_end_s=retry_s + settings.paypay_grace_s + 2 * call_s + _MARGIN_S,

@@ -9,14 +9,13 @@ again a moment later, alone (see `proof.verify`).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, column, select, table
-from sqlalchemy.sql.elements import ColumnClause
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy import bindparam
 
 from kessai.kernel.db import Tx
 from kessai.proof.invariants.books import Books
+from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.rows import (
     AttemptRow,
     AuditRow,
@@ -31,7 +30,9 @@ from kessai.proof.invariants.rows import (
     WalletMoveRow,
     WantedRow,
 )
+from kessai.proof.invariants.sql import Statement, col, rows_of
 from kessai.proof.invariants.story import Story, order_of
+from kessai.proof.invariants.told import Outboxes
 
 PAGE = 500
 # Behind every id, and behind everything that begins with an id: ids are base 36.
@@ -40,35 +41,31 @@ _END = "~"
 R = TypeVar("R", bound=NamedTuple)
 
 
-def _rows(kind: type[NamedTuple], of_table: str, key: str) -> Select[Any]:
+def _rows(kind: type[NamedTuple], of_table: str, key: str) -> Statement:
     """All columns of `kind` whose key begins with an order id of the page."""
-    found = select(*_columns(kind)).select_from(table(of_table))
-    by: ColumnClause[str] = column(key)
-    return found.where(by >= bindparam("low"), by < bindparam("high")).order_by(by)
-
-
-def _columns(kind: type[NamedTuple]) -> list[ColumnClause[Any]]:
-    return [column(name) for name in kind._fields]
+    by = col(key)
+    found = rows_of(kind, of_table).where(by >= bindparam("low"), by < bindparam("high"))
+    return found.order_by(by)
 
 
 _ORDERS = _rows(OrderRow, "orders", "order_id").limit(bindparam("page"))
-_AUDIT = _rows(AuditRow, "order_audit", "order_id").order_by(column("sequence"))
+_AUDIT = _rows(AuditRow, "order_audit", "order_id").order_by(col("sequence"))
 _WANTED = _rows(WantedRow, "order_refund", "order_id")
 _HOLDS = _rows(HoldRow, "hold", "hold_id")
 _WALLET_MOVES = _rows(WalletMoveRow, "balance_ledger", "cause_id").where(
-    column("kind").in_(("HOLD", "CAPTURE", "RELEASE"))
+    col("kind").in_(("HOLD", "CAPTURE", "RELEASE"))
 )
-_ATTEMPTS = _rows(AttemptRow, "attempt", "order_id").order_by(column("number"))
+_ATTEMPTS = _rows(AttemptRow, "attempt", "order_id").order_by(col("number"))
 _EVIDENCE = _rows(EvidenceRow, "evidence", "attempt_id")
 _REFUNDS = _rows(RefundRow, "refund", "order_id")
-_LEDGER = _rows(LedgerRow, "ledger", "order_id").order_by(column("id"))
+_LEDGER = _rows(LedgerRow, "ledger", "order_id").order_by(col("id"))
 _RESERVATIONS = _rows(ReservationRow, "reservation", "reservation_id")
 _RESTOCKS = _rows(RestockRow, "restock", "reservation_id")
-_MOVEMENTS = _rows(MovementRow, "stock_ledger", "cause_id").where(column("kind") != "RETURN")
-_RETURNS: Select[Any] = (
-    select(*_columns(MovementRow))
-    .select_from(table("stock_ledger"))
-    .where(column("kind") == "RETURN", column("cause_id").in_(bindparam("causes", expanding=True)))
+_MOVEMENTS = _rows(MovementRow, "stock_ledger", "cause_id").where(
+    col("kind").in_(("RESERVE", "CONFIRM", "RELEASE"))
+)
+_RETURNS = rows_of(MovementRow, "stock_ledger").where(
+    col("kind") == "RETURN", col("cause_id").in_(bindparam("causes", expanding=True))
 )
 
 
@@ -92,6 +89,13 @@ class Reader:
     def __init__(self, books: Books, sources: frozenset[str]) -> None:
         self._books = books
         self._sources = sources
+        self._outboxes = Outboxes() if "events" in sources else None
+        self._kept_ms = int(Limits.of(books.settings).outbox_kept_s * 1000)
+
+    async def open(self) -> None:
+        """Before the first page."""
+        if self._outboxes is not None:
+            await self._outboxes.load(self._books.order, self._books.payment)
 
     async def page(self, span: Span, size: int = PAGE) -> tuple[list[Story], Span | None]:
         """Stories in the order of their ids, also of what has no order, and where to go on."""
@@ -105,6 +109,8 @@ class Reader:
             for order in orders:
                 shelf[order.order_id] = Story(order.order_id, order)
             await self._beside_the_orders(tx, shelf, span)
+            while self._outboxes and await self._outboxes.catch_up_orders(tx):
+                pass
         if "account" in self._sources:
             await self._wallets(shelf, span)
         if "payment" in self._sources:
@@ -114,12 +120,30 @@ class Reader:
         if "provider" in self._sources and self._books.provider is not None:
             for entry in await self._books.provider.entries(span.low, span.high):
                 _of(shelf, order_of(entry.merchant_payment_id)).provider.append(entry)
+            for story in shelf.values():
+                story.asked_provider = True
+        if self._outboxes is not None:
+            self._add_events(self._outboxes, shelf, is_last=span.high == FIRST.high)
         return list(shelf.values()), following
 
     async def story(self, order_id: str) -> Story:
         stories, _ = await self.page(Span.of(order_id), 2)
         found = {story.order_id: story for story in stories}
         return found.get(order_id) or Story(order_id)
+
+    def _add_events(self, outboxes: Outboxes, shelf: dict[str, Story], *, is_last: bool) -> None:
+        if is_last:
+            # What was told of orders that are not there.
+            for order_id, told in outboxes.by_order.items():
+                if not told.has_order:
+                    _of(shelf, order_id)
+        forgotten_ms = self._books.clock.now_ms() - self._kept_ms
+        for order_id, story in shelf.items():
+            story.told = outboxes.by_order.get(order_id)
+            story.orders_told_from_ms = 0 if outboxes.orders_are_whole else forgotten_ms
+            story.payments_told_from_ms = 0 if outboxes.payments_are_whole else forgotten_ms
+            if story.told is not None and story.order is not None:
+                story.told.has_order = True
 
     async def _beside_the_orders(self, tx: Tx, shelf: dict[str, Story], span: Span) -> None:
         if "audit" in self._sources:
@@ -137,6 +161,8 @@ class Reader:
 
     async def _payments(self, shelf: dict[str, Story], span: Span) -> None:
         async with self._books.payment.read() as tx:
+            while self._outboxes and await self._outboxes.catch_up_payments(tx):
+                pass
             for attempt in await _fetch(tx, _ATTEMPTS, AttemptRow, span):
                 _of(shelf, attempt.order_id).attempts.append(attempt)
             for refund in await _fetch(tx, _REFUNDS, RefundRow, span):
@@ -164,7 +190,7 @@ class Reader:
 
 
 async def _fetch(
-    tx: Tx, statement: Select[Any], kind: type[R], span: Span, **more: object
+    tx: Tx, statement: Statement, kind: type[R], span: Span, **more: object
 ) -> list[R]:
     rows = (await tx.run(statement, {"low": span.low, "high": span.high, **more})).all()
     return [kind._make(row.values()) for row in rows]

@@ -186,3 +186,22 @@ class ProviderRow(NamedTuple):
     expires_at_ms: int
     paid_at_ms: int | None
     refunds: tuple[PaidBackRow, ...]
+
+
+class KeyRow(NamedTuple):
+    """An idempotency key."""
+
+    scope: str
+    request_key: str
+    state: str
+    subject_id: str
+    status_code: int | None
+    created_at_ms: int
+
+
+class StockRow(NamedTuple):
+    product_id: int
+    on_hand: int
+    available: int
+    reserved: int
+    sold: int

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kessai.proof.invariants.rows import (
     AttemptRow,
@@ -19,6 +22,7 @@ from kessai.proof.invariants.rows import (
     WalletMoveRow,
     WantedRow,
 )
+from kessai.proof.invariants.told import Told
 
 _ID_LENGTH = 26
 
@@ -34,9 +38,18 @@ def read_lines(text: str) -> dict[int, int]:
     return {int(product): int(quantity) for product, quantity in pairs}
 
 
+class Item(NamedTuple):
+    product_id: int
+    quantity: int
+    price: int
+
+
 @dataclass(slots=True)
 class Story:
-    """`order` is None where there is none. A list stays empty when its source was not read."""
+    """`order` is None where there is none. A list stays empty when its source was not read.
+
+    `asked_provider` tells whether the provider has a book that was read.
+    """
 
     order_id: str
     order: OrderRow | None = None
@@ -52,9 +65,27 @@ class Story:
     restocks: list[RestockRow] = field(default_factory=list)
     movements: list[MovementRow] = field(default_factory=list)
     provider: list[ProviderRow] = field(default_factory=list)
+    asked_provider: bool = False
+    told: Told | None = None
+    # Older events may have been forgotten: 0 when none was.
+    orders_told_from_ms: int = 0
+    payments_told_from_ms: int = 0
+    _items: Sequence[Item] | None = None
 
     @property
-    def is_empty(self) -> bool:
-        return self.order is None and not (
-            self.attempts or self.refunds or self.ledger or self.reservations or self.provider
-        )
+    def items(self) -> Sequence[Item]:
+        """What was bought, line by line."""
+        if self._items is None:
+            lines = json.loads(self.order.items) if self.order else ()
+            self._items = [
+                Item(one["productId"], one["quantity"], one["unitPrice"]) for one in lines
+            ]
+        return self._items
+
+    @property
+    def quantities(self) -> Mapping[int, int]:
+        """What was bought, by product."""
+        found: dict[int, int] = {}
+        for item in self.items:
+            found[item.product_id] = found.get(item.product_id, 0) + item.quantity
+        return found

@@ -1,0 +1,197 @@
+"""Orders: that each ends, by legal moves only, and that no move is lost or made twice."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, bindparam, or_, select, table
+
+from kessai.contracts.moves import (
+    FINAL_ORDER,
+    LIVE_ATTEMPT,
+    ORDER_MOVES,
+    AttemptStatus,
+    OrderReason,
+    OrderStatus,
+)
+from kessai.proof.invariants.books import Look
+from kessai.proof.invariants.doubts import Tally
+from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.rows import AttemptRow, EvidenceRow, KeyRow, OrderRow
+from kessai.proof.invariants.sql import Statement, col, cols, rows_of
+from kessai.proof.invariants.story import Story
+
+_PAGE = 1000
+_CAPTURED = ("COMPLETED", "REFUNDED")
+# What the provider says of a code that nobody paid.
+_UNPAID = ("CREATED", "NOT_FOUND", "CANCELED", "EXPIRED")
+_STATUSES = frozenset(OrderStatus)
+_ATTEMPT_STATUSES = frozenset(AttemptStatus)
+_REASONS = frozenset(OrderReason)
+
+
+def every_order_ends(story: Story, limits: Limits, tally: Tally) -> None:
+    """Every order ends, PAID or FAILED, within its deadline and what the provider's last word
+    may take after it, and a refund that began ends within the time that is promised."""
+    order = story.order
+    if order is None:
+        return
+    tally.checked += 1
+    if order.status not in FINAL_ORDER:
+        deadline_s = (order.hold_until_ms - order.created_at_ms) / 1000
+        why = f"{order.status} (decided {order.decision or 'nothing'})"
+        limit_s = deadline_s + limits.order_end_s
+        tally.unsettled(order.order_id, why, order, order.created_at_ms, limit_s)
+    elif order.status == "REFUNDING":
+        since_ms = max((one.requested_at_ms for one in story.wanted), default=None)
+        limit_s = limits.news_s + limits.refund_s
+        tally.unsettled(order.order_id, "REFUNDING", order, since_ms, limit_s)
+
+
+def only_legal_moves(story: Story, limits: Limits, tally: Tally) -> None:
+    """Only moves of the table occur: from PENDING, one legal step after the other, to where the
+    order is now, and the row is consistent with its status."""
+    del limits
+    order = story.order
+    if order is None:
+        return
+    if order.status not in _STATUSES:
+        tally.wrong(order.order_id, f"there is no status {order.status}", order)
+        return
+    last: OrderStatus | None = None
+    for entry in story.audit:
+        if entry.to_status is None:
+            continue
+        tally.checked += 1
+        if entry.to_status not in _STATUSES:
+            tally.wrong(order.order_id, f"there is no status {entry.to_status}", entry)
+            return
+        new = OrderStatus(entry.to_status)
+        legal = new in ORDER_MOVES[last] if last else new is OrderStatus.PENDING
+        if not legal or entry.from_status != last:
+            why = f"moved from {entry.from_status} to {new} after {last}"
+            tally.wrong(order.order_id, why, entry)
+            return
+        last = new
+    if story.audit and last != order.status:
+        tally.wrong(order.order_id, f"its moves end as {last}, the row is {order.status}", order)
+    if (why_not := _inconsistent(order)) is not None:
+        tally.wrong(order.order_id, why_not, order)
+    for attempt in story.attempts:
+        if attempt.status not in _ATTEMPT_STATUSES:
+            tally.wrong(attempt.id, f"there is no status {attempt.status}", attempt)
+
+
+def _inconsistent(order: OrderRow) -> str | None:
+    paid = order.status in ("PAID", "REFUNDING", "REFUNDED")
+    if paid and (order.decision != "SETTLE" or order.paid_at_ms is None or not order.paid_attempt):
+        return f"{order.status} without a decision, a time or an attempt that paid"
+    if order.status == "FAILED":
+        if order.reason not in _REASONS:
+            return f"FAILED for no known reason ({order.reason})"
+        settled = order.reason == OrderReason.OUT_OF_STOCK_AFTER_PAYMENT
+        if order.decision != ("SETTLE" if settled else "FAIL"):
+            return f"FAILED ({order.reason}) and decided {order.decision or 'nothing'}"
+    elif order.reason is not None:
+        return f"{order.status} with the reason {order.reason}"
+    if order.status == "REFUNDED" and order.refunded_amount != order.amount:
+        return f"REFUNDED, and {order.refunded_amount} of {order.amount} went back"
+    return None
+
+
+def versions_count_moves(story: Story, limits: Limits, tally: Tally) -> None:
+    """The version grows by exactly one with each move, so that no update was lost: it is the
+    number of the moves that are on record."""
+    del limits
+    order = story.order
+    if order is None or not story.audit:
+        return
+    tally.checked += 1
+    moves = [entry for entry in story.audit if entry.to_status is not None]
+    if len(moves) != order.version:
+        tally.wrong(order.order_id, f"version {order.version} after {len(moves)} moves", order)
+    if order.view_version < 1:
+        tally.wrong(order.order_id, f"there is no view {order.view_version}", order)
+
+
+def unknown_is_never_guessed(story: Story, limits: Limits, tally: Tally) -> None:
+    """No attempt has failed, expired or been cancelled by our own clock alone: the provider said
+    so, or it never made a code; and what it says now does not contradict it for long."""
+    if not story.attempts:
+        return
+    said: dict[str, list[EvidenceRow]] = {}
+    for one in story.evidence:
+        if one.source != "WEBHOOK":
+            said.setdefault(one.attempt_id, []).append(one)
+    there = {row.merchant_payment_id: row for row in story.provider}
+    for attempt in story.attempts:
+        if attempt.provider == "Balance" or attempt.status in LIVE_ATTEMPT:
+            continue
+        tally.checked += 1
+        if not _is_said(attempt, said.get(attempt.id, [])):
+            tally.wrong(attempt.id, f"{attempt.status}, and the provider never said so", attempt)
+        row = there.get(attempt.id)
+        if row is not None and attempt.error_code == "PAYMENT_UNAVAILABLE":
+            tally.wrong(attempt.id, "given up as refused, and its code exists", row)
+        elif row is not None and row.status in _CAPTURED and attempt.captured_yen == 0:
+            why = f"{attempt.status}, and the provider has {row.captured} for it"
+            since_ms = max(row.paid_at_ms or 0, attempt.ended_at_ms or 0)
+            tally.unsettled(attempt.id, why, row, since_ms, limits.old_news_s)
+
+
+def _is_said(attempt: AttemptRow, said: list[EvidenceRow]) -> bool:
+    words = {one.word for one in said}
+    if attempt.status == "FAILED":
+        refused = attempt.error_code == "PAYMENT_UNAVAILABLE" and attempt.code_id is None
+        other = attempt.error_code == "AMOUNT_MISMATCH" and not words.isdisjoint(_CAPTURED)
+        return refused or other or "FAILED" in words
+    if attempt.status in ("EXPIRED", "CANCELLED"):
+        return not words.isdisjoint(_UNPAID)
+    return not words.isdisjoint(_CAPTURED)
+
+
+_KEYS: Statement = (
+    rows_of(KeyRow, "idempotency")
+    .where(
+        or_(
+            col("scope") > bindparam("scope"),
+            and_(col("scope") == bindparam("scope"), col("request_key") > bindparam("key")),
+        )
+    )
+    .order_by(col("scope"), col("request_key"))
+    .limit(_PAGE)
+)
+_OWNERS: Statement = (
+    select(*cols("order_id", "user_id"))
+    .select_from(table("orders"))
+    .where(col("order_id").in_(bindparam("ids", expanding=True)))
+)
+_SCOPE = "purchase:"
+
+
+async def one_key_one_order(look: Look, tally: Tally) -> None:
+    """One idempotency key makes one order, of the customer whose key it is; a key that names no
+    order keeps the refusal that is repeated to whoever sends it again."""
+    scope, key = "", ""
+    named: dict[str, None] = {}
+    while True:
+        async with look.books.order.read() as tx:
+            rows = (await tx.run(_KEYS, {"scope": scope, "key": key})).all()
+            keys = [KeyRow._make(row.values()) for row in rows]
+            ids = [one.subject_id for one in keys]
+            found = (await tx.run(_OWNERS, {"ids": ids})).all() if ids else ()
+            owners = {row["order_id"]: row["user_id"] for row in found}
+        for one in keys:
+            tally.checked += 1
+            if not one.scope.startswith(_SCOPE):
+                continue
+            owner = owners.get(one.subject_id)
+            user = one.scope.removeprefix(_SCOPE)
+            if owner is not None and owner != user:
+                tally.wrong(one.request_key, f"a key of {user} names an order of {owner}", one)
+            elif one.subject_id in named:
+                tally.wrong(one.request_key, "a second key names the same order", one)
+            elif owner is None and (one.state != "ANSWERED" or one.status_code != 409):
+                tally.wrong(one.request_key, "a key names an order that is not there", one)
+            named[one.subject_id] = None
+        if len(keys) < _PAGE:
+            return
+        scope, key = keys[-1].scope, keys[-1].request_key

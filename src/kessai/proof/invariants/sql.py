@@ -1,0 +1,23 @@
+"""Statements over tables that are known by the names of their columns only."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import column, select, table
+from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.selectable import Select
+
+Statement: TypeAlias = Select[Any]
+
+
+def col(name: str) -> ColumnClause[Any]:
+    return column(name)
+
+
+def cols(*names: str) -> list[ColumnClause[Any]]:
+    return [column(name) for name in names]
+
+
+def rows_of(kind: type[NamedTuple], of_table: str) -> Statement:
+    return select(*cols(*kind._fields)).select_from(table(of_table))

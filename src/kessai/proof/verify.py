@@ -140,12 +140,10 @@ class _Seen:
     # Order (empty for the books as a whole) -> what seemed wrong there at the last look.
     suspects: dict[str, list[Doubt]] = field(default_factory=dict)
 
-    def take(self, place: str, tally: Tally, now_ms: int, *, again: bool = False) -> None:
+    def take(self, place: str, doubts: list[Doubt], now_ms: int, *, again: bool = False) -> None:
         """Another look may only confirm: what is new there is the next verify's."""
         before = {doubt.subject for doubt in self.suspects.pop(place, ())} if again else None
-        if not again:
-            self.checked += tally.checked
-        for doubt in tally.doubts:
+        for doubt in doubts:
             if before is not None and doubt.subject not in before:
                 continue
             if doubt.is_settling(now_ms):
@@ -207,25 +205,32 @@ class _Run:
             span: Span | None = FIRST
             while span is not None:
                 stories, span = await self._reader.page(span)
-                now_ms = self._now()
-                for story in stories:
-                    self._orders += story.order is not None
-                    self._ask_all(story, now_ms)
+                self._orders += sum(story.order is not None for story in stories)
+                for seen in self._seen:
+                    self._ask(seen, stories)
         for seen in self._seen:
             await self._ask_books(seen)
 
-    def _ask_all(self, story: Story, now_ms: int) -> None:
-        for seen in self._seen:
-            if seen.invariant.of_order is not None:
-                tally = Tally(now_ms)
-                seen.invariant.of_order(story, self._limits, tally)
-                seen.take(story.order_id, tally, now_ms)
+    def _ask(self, seen: _Seen, stories: list[Story]) -> None:
+        check, now_ms = seen.invariant.of_order, self._now()
+        if check is None:
+            return
+        tally = Tally(now_ms)
+        for story in stories:
+            check(story, self._limits, tally)
+            if tally.doubts:
+                seen.take(story.order_id, tally.doubts, now_ms)
+                tally.doubts = []
+        seen.checked += tally.checked
 
     async def _ask_books(self, seen: _Seen, *, again: bool = False) -> None:
-        if seen.invariant.of_books is not None:
-            tally = Tally(self._now())
-            await seen.invariant.of_books(self._look, tally)
-            seen.take("", tally, self._now(), again=again)
+        check = seen.invariant.of_books
+        if check is None:
+            return
+        tally = Tally(self._now())
+        await check(self._look, tally)
+        seen.checked += 0 if again else tally.checked
+        seen.take("", tally.doubts, self._now(), again=again)
 
     async def _look_again(self) -> None:
         """Each suspect order is read once, whatever number of invariants it seems to break."""
@@ -238,9 +243,11 @@ class _Run:
                     await self._ask_books(seen, again=True)
                 continue
             story = await self._reader.story(place)
-            now_ms = self._now()
             for seen in doubted:
-                if seen.invariant.of_order is not None:
-                    tally = Tally(now_ms)
-                    seen.invariant.of_order(story, self._limits, tally)
-                    seen.take(place, tally, now_ms, again=True)
+                self._ask_again(seen, story)
+
+    def _ask_again(self, seen: _Seen, story: Story) -> None:
+        check, tally = seen.invariant.of_order, Tally(self._now())
+        if check is not None:
+            check(story, self._limits, tally)
+            seen.take(story.order_id, tally.doubts, self._now(), again=True)

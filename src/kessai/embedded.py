@@ -164,7 +164,11 @@ async def _simulators(runtime: Runtime) -> list[AnyUnit]:
 
 async def build_service(runtime: Runtime, card: ServiceCard) -> System:
     """One service alone; the others are called over HTTP at `KESSAI_SERVICE_URLS`."""
-    ports = remote_ports(runtime)
+    return System(runtime, [await build_unit(runtime, card, remote_ports(runtime))])
+
+
+async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUnit:
+    """One service or simulator that sees the others through `ports`."""
     builders: dict[str, Callable[[], Awaitable[AnyUnit]]] = {
         ACCOUNT.name: lambda: kessai.account.main.build(runtime),
         STORAGE.name: lambda: kessai.storage.main.build(runtime),
@@ -182,7 +186,7 @@ async def build_service(runtime: Runtime, card: ServiceCard) -> System:
         PAYPAY_SIMULATOR.name: lambda: kessai.sim.paypay.main.build(runtime),
         FIREBASE_SIMULATOR.name: lambda: kessai.sim.firebase.main.build(runtime),
     }
-    return System(runtime, [await builders[card.name]()])
+    return await builders[card.name]()
 
 
 def remote_ports(runtime: Runtime) -> Ports:

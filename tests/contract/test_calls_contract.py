@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from kessai.contracts.wire import Wire
 from kessai.kernel import problem
 from kessai.kernel.breaker import CircuitBreaker
-from kessai.kernel.calls import http, local, mount, operations, unavailable_code
+from kessai.kernel.calls import Serve, http, local, mount, operations, simulated, unavailable_code
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.errors import Kind, Refused, Unknown
 from kessai.kernel.http import AsgiHttp
@@ -74,7 +74,17 @@ class Case:
     client: AsgiHttp
 
 
-@pytest.fixture(params=["local", "local through JSON", "http"])
+@dataclass
+class StraightLine:
+    """The plainest of carriers: nothing is lost on the way."""
+
+    calculator: Calculator
+
+    async def carry(self, _operation: str, _command: str, serve: Serve) -> str:
+        return await serve(self.calculator)
+
+
+@pytest.fixture(params=["local", "local through JSON", "http", "simulated"])
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
     calculator, outcomes, client = Calculator(), Outcomes(), AsgiHttp()
     app = FastAPI()
@@ -90,6 +100,14 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
             client=client,
             timeout_s=0.5,
             breaker=CircuitBreaker(SystemClock()),
+            observe=outcomes,
+        )
+    elif request.param == "simulated":
+        adder = simulated(
+            Adder,
+            StraightLine(calculator),
+            service="adder-service",
+            timeout_s=0.5,
             observe=outcomes,
         )
     else:

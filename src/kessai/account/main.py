@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastapi import FastAPI
+
 from kessai.account.application import Accounts
 from kessai.account.domain import DEMO_ROLES, FirstSignIn
 from kessai.account.gateway import SqlUsers, SqlWallets
@@ -25,20 +27,22 @@ async def build(runtime: Runtime) -> Unit[AccountService]:
         db, runtime.clock, runtime.ids, SqlUsers(), SqlWallets(), first_sign_in(runtime.settings)
     )
     supervisor = Supervisor(ACCOUNT.name, stop_timeout_s=runtime.settings.stop_timeout_s)
-    app = create_app(
-        title=ACCOUNT.name,
-        runtime=runtime,
-        routers=[routes(accounts, token=runtime.settings.service_token.get_secret_value())],
-        health={"db": db.ping},
-        supervisor=supervisor,
-    )
+
+    def build_app() -> FastAPI:
+        return create_app(
+            title=ACCOUNT.name,
+            runtime=runtime,
+            routers=[routes(accounts, token=runtime.settings.service_token.get_secret_value())],
+            health={"db": db.ping},
+            supervisor=supervisor,
+        )
 
     async def start() -> None:
         """Nothing runs by itself: every change here is somebody's command."""
 
     return Unit(
         name=ACCOUNT.name,
-        app=app,
+        build_app=build_app,
         port=accounts,
         supervisor=supervisor,
         start=start,

@@ -56,7 +56,6 @@ async def build(
         webhook_sources=networks(settings.paypay_webhook_sources),
     )
     hub = Hub()
-    app = _app(runtime, door, hub, supervisor, metrics)
     # A group of its own for each instance: every one of them pushes to its own sockets.
     consumer = runtime.bus.consumer(
         f"bff.{runtime.instance}", [ORDERS_TOPIC], hub.on_record, start="latest"
@@ -68,12 +67,13 @@ async def build(
 
     return Unit(
         name=BFF.name,
-        app=app,
+        build_app=lambda: _app(runtime, door, hub, supervisor, metrics),
         port=door,
         supervisor=supervisor,
         start=start,
-        management=management_app(app, runtime=runtime),
+        build_management=lambda app: management_app(app, runtime=runtime),
         closers=[store.close],
+        doors=[door, hub],
     )
 
 

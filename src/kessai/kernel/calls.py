@@ -1,4 +1,4 @@
-"""Calls between services: one Protocol of `contracts`, adapters `Local` and `Http`, three answers.
+"""Calls between services: one Protocol of `contracts`, three adapters, three answers.
 
 A port's operations are `async def verb_noun(self, command: Model) -> Model`. Every adapter ends in
 a value, `Refused` or `Unknown`, within a deadline, and tells the correlation id to the callee.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, TypeVar, cast, get_type_hints
 
 import stamina
@@ -26,6 +27,8 @@ from kessai.kernel.telemetry import in_service, outgoing_headers
 
 P = TypeVar("P")
 Call = Callable[[BaseModel], Awaitable[BaseModel]]
+# Command in, answer out, as text: what the callee does with a call that reached it.
+Serve = Callable[[object], Coroutine[None, None, str]]
 
 PATH = "/internal/calls"
 _TRIES = 3
@@ -41,6 +44,14 @@ class Observe(Protocol):
     def __call__(self, service: str, operation: str, outcome: str, seconds: float) -> None: ...
 
 
+class Carrier(Protocol):
+    """How a simulated call travels: late, lost, doubled, or to a callee that is dead."""
+
+    async def carry(self, operation: str, command: str, serve: Serve) -> str:
+        """The answer's text. Calls `serve` with the callee's port, on the callee's side."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     name: str
@@ -50,6 +61,11 @@ class Operation:
 
 def operations(port: type) -> tuple[Operation, ...]:
     """The operations of a service's Protocol, in their order."""
+    return _operations(cast(Hashable, port))
+
+
+@cache
+def _operations(port: Hashable) -> tuple[Operation, ...]:
     found = []
     for name, member in vars(port).items():
         if name.startswith("_") or not asyncio.iscoroutinefunction(member):
@@ -101,6 +117,34 @@ def local(
 
         inner = through_json if round_trip else direct
         return _guarded(service, operation.name, inner, timeout_s, observe)
+
+    return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
+
+
+def simulated(
+    port: type[P],
+    carrier: Carrier,
+    *,
+    service: str,
+    timeout_s: float,
+    observe: Observe | None = None,
+) -> P:
+    """The callee wherever `carrier` finds it, through the JSON text of command and answer."""
+
+    def bind(operation: Operation) -> Call:
+        async def travel(command: BaseModel) -> BaseModel:
+            sent = command.model_dump_json(by_alias=True)
+
+            async def serve(target: object) -> str:
+                method = cast(Call, getattr(target, operation.name))
+                with in_service(service):
+                    answer = await method(operation.command.model_validate_json(sent))
+                return answer.model_dump_json(by_alias=True)
+
+            answer = await carrier.carry(operation.name, sent, serve)
+            return operation.answer.model_validate_json(answer)
+
+        return _guarded(service, operation.name, travel, timeout_s, observe)
 
     return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -281,10 +281,11 @@ class AsgiHttp:
         return Answer(answer.status, answer.headers, b"")
 
     async def _run(self, url: str, exchange: _Exchange, scope: Scope, timeout_s: float) -> Answer:
-        app = self._apps.get(_origin(url))
+        origin = _origin(url)
+        app = self._apps.get(origin)
         if app is None:
             raise NotSent("the connection was refused")
-        task = asyncio.get_running_loop().create_task(exchange.run(app, scope))
+        task = self._begin(origin, exchange.run(app, scope))
         self._running[task] = None
         task.add_done_callback(self._running.pop)
         try:
@@ -292,6 +293,10 @@ class AsgiHttp:
                 return await exchange.answer
         except TimeoutError as error:
             raise NoAnswer(f"no answer within {timeout_s} s") from error
+
+    def _begin(self, _origin: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Whose task the request is, where that matters: a simulation kills its owner."""
+        return asyncio.get_running_loop().create_task(work)
 
     async def close(self) -> None:
         """Ends what still runs on behalf of callers that gave up."""

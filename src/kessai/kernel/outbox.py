@@ -17,6 +17,7 @@ from kessai.kernel.db import Db, Row, Tx
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.kernel_tables import OUTBOX
 from kessai.kernel.leases import Lease, check, claim, release, renew
+from kessai.kernel.runtime import Runtime
 from kessai.kernel.telemetry import get_log, outgoing_headers
 
 _log = get_log(__name__)
@@ -257,6 +258,18 @@ class Outbox:
             _log.warning("outbox.not_handed_over", lease=self._lease_name, error=str(error))
         self._lease = None
         self._unmarked.clear()
+
+
+def open_outbox(runtime: Runtime, db: Db, service: str) -> Outbox:
+    """The outbox of a service, with what its settings say."""
+    return Outbox(
+        db,
+        runtime.bus,
+        runtime.clock,
+        service=service,
+        owner=runtime.instance,
+        limits=OutboxLimits(fallback_poll_s=runtime.settings.idle_poll_s),
+    )
 
 
 def _message(row: Row) -> Message:

@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     slo_keep_days: Annotated[int, Field(ge=2)] = Field(
         14, description="the counts behind `kessai slo` are forgotten after"
     )
+    idle_poll_s: Seconds = Field(1, description="loops that nothing woke look for work so often")
     stop_timeout_s: Count = Field(8, description="graceful stop")
 
     # Saga engine.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+
+from fastapi import FastAPI
 
 from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
@@ -16,7 +19,7 @@ from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
-from kessai.kernel.outbox import Outbox
+from kessai.kernel.outbox import Outbox, open_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
@@ -77,19 +80,21 @@ async def build(
         supervisor.start("forgetting", house.watch.forgetting)
         supervisor.start("promise", house.promise.watching)
 
-    token = runtime.settings.service_token.get_secret_value()
-    records = Records(SqlLog(db), machines(), runtime.clock)
-    app = create_app(
-        title=ORDER.name,
-        runtime=runtime,
-        routers=routes(house.desk, house.engine, records, token=token),
-        health={"db": db.ping},
-        metrics=metrics,
-        supervisor=supervisor,
-    )
+    def build_app() -> FastAPI:
+        token = runtime.settings.service_token.get_secret_value()
+        records = Records(SqlLog(db), machines(), runtime.clock)
+        return create_app(
+            title=ORDER.name,
+            runtime=runtime,
+            routers=routes(house.desk, house.engine, records, token=token),
+            health={"db": db.ping},
+            metrics=metrics,
+            supervisor=supervisor,
+        )
+
     return Unit(
         name=ORDER.name,
-        app=app,
+        build_app=build_app,
         port=house.desk,
         supervisor=supervisor,
         start=start,
@@ -121,7 +126,7 @@ def assemble(
 ) -> House:
     clock, limits, url = runtime.clock, limits_of(runtime.settings), runtime.settings.public_url
     orders, refunds, audit, samples = SqlOrders(), SqlRefunds(), SqlAuditTrail(), SqlSamples()
-    outbox = Outbox(db, runtime.bus, clock, service=ORDER.name, owner=runtime.instance)
+    outbox = open_outbox(runtime, db, ORDER.name)
     topics = Topics(ORDERS_TOPIC, SIGNALS_TOPIC)
     journal = Journal(orders, audit, outbox, samples, topics, clock)
     late = _LateSagas()
@@ -172,6 +177,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+@cache
 def machines() -> tuple[Machine, ...]:
     folder = resources.files("kessai.order").joinpath("statelang")
     return tuple(load(folder.joinpath(f"{name}.json").read_text("utf-8")) for name in MACHINES)

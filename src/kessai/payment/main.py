@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+
+from fastapi import FastAPI
 
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.paypay import Credentials
@@ -15,7 +18,7 @@ from kessai.kernel.errors import JsonValue
 from kessai.kernel.leases import Due
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
-from kessai.kernel.outbox import Outbox
+from kessai.kernel.outbox import Outbox, open_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
@@ -61,8 +64,6 @@ WORK_LEASE_S = 20.0
 # A file may take minutes, so its lease is prolonged; one at a time leaves the others their time.
 FILES_AT_ONCE = 1
 FILE_LEASE_S = 60.0
-# Due rows of other processes are found at most so late; our own wake the loops.
-WORK_PAUSE_S = 1.0
 # Beyond the create call's own timeout: writing its result.
 CREATE_LEASE_MARGIN_S = 10.0
 
@@ -81,7 +82,7 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     migrate(db, PAYMENT.package)
     supervisor = Supervisor(PAYMENT.name)
     metrics = Metrics(PAYMENT.name)
-    outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
+    outbox = open_outbox(runtime, db, PAYMENT.name)
     books = _books(runtime, db, outbox)
     wake = _Wake()
     health: dict[str, HealthCheck] = {"db": _database_answers(db)}
@@ -103,15 +104,17 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         for loop in loops:
             supervisor.start(loop.name, loop.run)
 
-    app = create_app(
-        title=PAYMENT.name,
-        runtime=runtime,
-        routers=[call_routes(desk, token=runtime.settings.service_token.get_secret_value())],
-        health=health,
-        metrics=metrics,
-        supervisor=supervisor,
-    )
-    return Unit(PAYMENT.name, app, desk, supervisor, start, closers=[db.close])
+    def build_app() -> FastAPI:
+        return create_app(
+            title=PAYMENT.name,
+            runtime=runtime,
+            routers=[call_routes(desk, token=runtime.settings.service_token.get_secret_value())],
+            health=health,
+            metrics=metrics,
+            supervisor=supervisor,
+        )
+
+    return Unit(PAYMENT.name, build_app, desk, supervisor, start, closers=[db.close])
 
 
 def _database_answers(db: Db) -> HealthCheck:
@@ -126,7 +129,7 @@ async def open_reconciliation(runtime: Runtime) -> tuple[Reconciliation, Db]:
     """Beside the service or without it: a big file shall not take the service's time."""
     db = await runtime.open_db(PAYMENT.package)
     migrate(db, PAYMENT.package)
-    outbox = Outbox(db, runtime.bus, runtime.clock, service=PAYMENT.name, owner=runtime.instance)
+    outbox = open_outbox(runtime, db, PAYMENT.name)
     return _reconciliation(runtime, db, _events(outbox), runtime.settings.data_dir), db
 
 
@@ -179,7 +182,7 @@ def _files(
         due,
         worker.work,
         at_once=FILES_AT_ONCE,
-        pause_s=WORK_PAUSE_S,
+        pause_s=settings.idle_poll_s,
         wake=wake.files,
     )
 
@@ -293,12 +296,11 @@ def _use_cases(
     visits = Visits(books, provider, lookups, settlement)
     webhooks = WebhookWorker(books, lookups, settlement)
     refunds = RefundWorker(books, provider, news, limit_ms=settings.refund_limit_s * 1000)
+    loop = partial(_loop, books, settings.idle_poll_s)
     loops = [
-        _loop("visits", books, books.visits, visits.work, LOOKUPS_AT_ONCE, wake.visits),
-        _loop(
-            "webhooks", books, books.webhook_work, webhooks.work, WEBHOOKS_AT_ONCE, wake.webhooks
-        ),
-        _loop("refunds", books, books.refund_work, refunds.work, REFUNDS_AT_ONCE, wake.refunds),
+        loop("visits", books.visits, visits.work, LOOKUPS_AT_ONCE, wake.visits),
+        loop("webhooks", books.webhook_work, webhooks.work, WEBHOOKS_AT_ONCE, wake.webhooks),
+        loop("refunds", books.refund_work, refunds.work, REFUNDS_AT_ONCE, wake.refunds),
     ]
     return desk, loops
 
@@ -319,12 +321,13 @@ def _webhook_door(runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics)
 
 
 def _loop(
-    name: str,
     books: Books,
+    pause_s: float,
+    name: str,
     rows: Work,
     work: Callable[[Due], Awaitable[None]],
     at_once: int,
     wake: asyncio.Event,
 ) -> DueLoop:
     due = DueRows(books, rows, lease_ms=int(WORK_LEASE_S * 1000))
-    return DueLoop(name, due, work, at_once=at_once, pause_s=WORK_PAUSE_S, wake=wake)
+    return DueLoop(name, due, work, at_once=at_once, pause_s=pause_s, wake=wake)

@@ -10,7 +10,7 @@ from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
 from kessai.kernel.migrations import migrate
-from kessai.kernel.outbox import Outbox
+from kessai.kernel.outbox import Outbox, open_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
@@ -25,7 +25,6 @@ from kessai.storage.gateway.stock import SqlReservationBook, SqlStockBook
 from kessai.storage.web import IMPORT_PATH, keep_doing, routes
 from kessai.topology import PRODUCTS_TOPIC, SIGNALS_TOPIC, STORAGE
 
-ANNOUNCE_EVERY_S = 1.0
 OVERDUE_EVERY_S = 30.0
 # What an order may still take after its deadline before its open reservation is worth a signal.
 SETTLE_MARGIN_S = 600
@@ -36,7 +35,7 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
     """An empty shop on a local machine opens with the demo catalogue, a production one does not."""
     db = await runtime.open_db("storage")
     migrate(db, "storage")
-    outbox = Outbox(db, runtime.bus, runtime.clock, service=STORAGE.name, owner=runtime.instance)
+    outbox = open_outbox(runtime, db, STORAGE.name)
     imports = CatalogueImport(
         db, runtime.clock, runtime.ids, SqlProductBook(), SqlStockBook(), limits=FileLimits()
     )
@@ -50,12 +49,12 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
 
     async def start() -> None:
         supervisor.start("outbox", outbox.relay)
-        supervisor.start("announce", keep_doing(products, every_s=ANNOUNCE_EVERY_S))
+        supervisor.start("announce", keep_doing(products, every_s=runtime.settings.idle_poll_s))
         supervisor.start("overdue", keep_doing(overdue, every_s=OVERDUE_EVERY_S))
 
     return Unit(
         name=STORAGE.name,
-        app=_app(runtime, db, port, supervisor),
+        build_app=lambda: _app(runtime, db, port, supervisor),
         port=port,
         supervisor=supervisor,
         start=start,

@@ -43,12 +43,20 @@ class _Group:
 class InlineDb:
     """SQLite on the event loop: one writer and one reader connection per file."""
 
-    def __init__(self, path: str | None, *, lock_timeout_s: float, durable: bool = True) -> None:
-        self._writer = _connect(path, durable=durable)
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        lock_timeout_s: float,
+        durable: bool = True,
+        connection: Connection | None = None,
+    ) -> None:
+        """`connection`, one of `connect`, is used instead of one of its own, by a simulation."""
+        self._writer = connection or connect(path, durable=durable)
         # Without a file there is nothing a second connection could open.
-        self._reader = _connect(path, read_only=True) if path else self._writer
-        self._raw = _raw(self._writer)
-        self._raw_reader = _raw(self._reader)
+        self._reader = connect(path, read_only=True) if path else self._writer
+        self._raw = raw_of(self._writer)
+        self._raw_reader = raw_of(self._reader)
         self._statements = Statements(self._writer, self._raw)
         self._reads = Statements(self._reader, self._raw_reader)
         self._lock_timeout_s = lock_timeout_s
@@ -120,8 +128,11 @@ class InlineDb:
                 return False
             raise DatabaseUnavailable(str(error)) from error
         self._group = _Group()
-        asyncio.get_running_loop().call_soon(self._flush)
+        self._soon(self._flush)
         return True
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
 
     def _leave(self, *, undo: bool) -> None:
         """Ends the active body's savepoint; an error that ended the whole group fails all of it."""
@@ -271,7 +282,7 @@ def _translated(error: sqlite3.Error, statement: Executable) -> BaseException:
     return sql_errors.DBAPIError.instance(str(statement), None, error, sqlite3.Error)
 
 
-def _connect(path: str | None, *, read_only: bool = False, durable: bool = True) -> Connection:
+def connect(path: str | None, *, read_only: bool = False, durable: bool = True) -> Connection:
     """A connection whose transactions are ours: the driver never begins or commits by itself."""
 
     def connect() -> sqlite3.Connection:
@@ -294,7 +305,7 @@ def _connect(path: str | None, *, read_only: bool = False, durable: bool = True)
     return engine.connect()
 
 
-def _raw(connection: Connection) -> sqlite3.Connection:
+def raw_of(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.driver_connection
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError(f"not an SQLite connection: {type(raw)}")

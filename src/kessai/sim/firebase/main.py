@@ -66,11 +66,12 @@ async def build(
 
     return Unit(
         name=FIREBASE_SIMULATOR.name,
-        app=_app(runtime, db, supervisor, members, control, tokens, limits),
+        build_app=lambda: _app(runtime, db, supervisor, members, control, tokens, limits),
         port=None,
         supervisor=supervisor,
         start=start,
         closers=[db.close],
+        doors=[members, control, tokens],
     )
 
 

@@ -56,12 +56,21 @@ async def build(runtime: Runtime) -> Unit[Control]:
 
     return Unit(
         name=PAYPAY_SIMULATOR.name,
-        app=_app(runtime, db, supervisor, control),
+        build_app=lambda: _app(runtime, db, supervisor, control),
         port=control,
         supervisor=supervisor,
         start=start,
         tls=tls,
         closers=[db.close],
+        doors=[
+            control,
+            control.book,
+            control.merchant,
+            control.authorisations,
+            control.customer,
+            control.faults,
+            control.settlement,
+        ],
     )
 
 

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-unit test-story test-crash test-sdk check fmt lock bench clean
+.PHONY: help up demo test test-unit test-story test-crash test-sdk simulate check fmt lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-crash: $(DEV_STAMP) ## real processes that are killed
 
 test-sdk: $(DEV_STAMP) ## PayPay's own SDKs (Python, Node) against the simulator
 	$(BIN)/python -m pytest -m sdk -rs tests/sdk
+
+SEEDS ?= 1..3000
+simulate: $(STAMP) ## thousands of broken worlds on a virtual clock; SEEDS=1..100 for fewer
+	$(BIN)/kessai simulate --seeds $(SEEDS) --jobs 2
 
 check: $(DEV_STAMP) ## format, lint, types
 	$(BIN)/ruff format --check src tests bench

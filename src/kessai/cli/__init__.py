@@ -76,6 +76,7 @@ def _add_groups() -> None:
     from kessai.cli.reconcile import app as reconcile
     from kessai.cli.saga import app as saga
     from kessai.cli.shopper import shopper
+    from kessai.cli.simulate import simulate
     from kessai.cli.slo import slo
 
     app.add_typer(account, name="account", help="Accounts and roles.")
@@ -83,6 +84,7 @@ def _add_groups() -> None:
     app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")
     app.add_typer(saga, name="saga", help="Sagas: definitions and instances.")
+    app.command()(simulate)
     app.command()(slo)
     app.command()(shopper)
 

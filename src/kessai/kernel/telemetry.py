@@ -111,6 +111,18 @@ def configure(
         logging.getLogger(name).propagate = True
 
 
+@contextmanager
+def quiet(level: str = "CRITICAL") -> Iterator[None]:
+    """No lines below the level while the block runs: a simulation has its own story."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(level)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 class _Sink:
     """Where lines go. The stream is looked up at each line unless one was given."""
 

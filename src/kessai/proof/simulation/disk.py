@@ -1,0 +1,94 @@
+"""Databases that outlive their services: one connection in memory each, filled from an image."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextvars import Context
+from typing import cast
+
+from sqlalchemy.engine import Connection
+
+from kessai.kernel.db import InlineDb
+from kessai.kernel.db.inline import connect, raw_of
+from kessai.kernel.db.prepared import Statements
+from kessai.kernel.errors import DatabaseUnavailable
+
+
+class Disk:
+    """Kept over many seeds: the connection's compiled and prepared statements are what costs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.connection = connect(None)
+        self.raw = raw_of(self.connection)
+        self.statements = Statements(self.connection, self.raw)
+        self.is_filled = False
+
+    def fill(self, image: bytes) -> None:
+        if not image:
+            return
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
+        self.raw.deserialize(image)
+        self.is_filled = True
+
+    def image(self) -> bytes:
+        """Nothing of a disk that nobody uses, which SQLite cannot write out."""
+        used = self.raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        return self.raw.serialize() if used else b""
+
+    def rows(self, query: str, *values: object) -> list[dict[str, object]]:
+        """What is written now, for the oracle; nobody's transaction is touched."""
+        cursor = self.raw.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def count(self, query: str, *values: object) -> int:
+        return cast(int, self.raw.execute(query, values).fetchone()[0])
+
+
+class SimDb(InlineDb):
+    """One service's hold of its disk. `context` is whose task a commit is."""
+
+    def __init__(
+        self, disk: Disk, context: Context, is_busy: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__(None, lock_timeout_s=5.0, connection=disk.connection)
+        self._statements = self._reads = disk.statements
+        self._disk = disk
+        self._context = context
+        self._is_busy = is_busy
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback, context=self._context)
+
+    def _begin(self) -> bool:
+        if self._is_busy():
+            raise DatabaseUnavailable("the disk does not answer")
+        return super()._begin()
+
+    def migrate(self, change: Callable[[Connection], None]) -> None:
+        """An image has its schema: looking for migrations costs more than the whole start."""
+        if not self._disk.is_filled:
+            super().migrate(change)
+
+    async def close(self) -> None:
+        self._flush()
+
+    def abandon(self) -> None:
+        """The process is gone: what it had not committed is undone, and it touches nothing more."""
+        raw = self._raw
+        self._raw = self._raw_reader = cast(sqlite3.Connection, _Gone())
+        self._writer = self._reader = cast(Connection, _Gone())
+        self._statements = self._reads = cast(Statements, _Gone())
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+
+
+class _Gone:
+    in_transaction = False
+
+    def execute(self, *_: object) -> None:
+        raise DatabaseUnavailable("the process is gone")

@@ -1,0 +1,130 @@
+"""Whether the books agree: `verify`'s invariants over the disks, and what is still under way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from kessai.kernel.db import Db
+from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
+from kessai.proof.invariants.table import known_ids
+from kessai.proof.simulation.world import World
+from kessai.proof.verify import Books, check
+from kessai.topology import ACCOUNT, ORDER, PAYMENT, STORAGE, ServiceCard
+
+# What may never be, not even for a moment and under faults.
+ALWAYS = ("I5", "I6", "I9", "I14", "I18", "I20")
+_OPEN_ORDERS = "select count(*) from orders where status in ('PENDING', 'WAITING_PAYMENT')"
+_UNSENT = "select count(*) from outbox where sent = 0"
+# Name of what is under way, its database, how many there are.
+_UNDER_WAY: Sequence[tuple[str, ServiceCard, str]] = (
+    ("open orders", ORDER, _OPEN_ORDERS),
+    ("orders being refunded", ORDER, "select count(*) from orders where status = 'REFUNDING'"),
+    ("refunds wanted", ORDER, "select count(*) from order_refund where status <> 'COMPLETED'"),
+    ("sagas", ORDER, "select count(*) from sg_machine where running = 1 or due_at is not null"),
+    ("unsent order events", ORDER, _UNSENT),
+    (
+        "live attempts",
+        PAYMENT,
+        "select count(*) from attempt where status not in "
+        "('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED', 'REFUNDED')",
+    ),
+    ("refunds", PAYMENT, "select count(*) from refund where status <> 'COMPLETED'"),
+    ("webhooks", PAYMENT, "select count(*) from webhook_inbox where status = 'NEW'"),
+    ("unsent payment events", PAYMENT, _UNSENT),
+    ("reservations", STORAGE, "select count(*) from reservation where status = 'RESERVED'"),
+    ("unsent storage events", STORAGE, _UNSENT),
+    ("holds", ACCOUNT, "select count(*) from hold where status = 'HELD'"),
+)
+_BEHIND = (
+    'select c.consumer_group, c.topic, c."partition", c.position, h.next_position '
+    "from bus_claim c join bus_head h on h.topic = c.topic and "
+    'h."partition" = c."partition" where c.position < h.next_position'
+)
+
+
+class Oracle:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.checked: Counter[str] = Counter()
+
+    def is_final(self) -> bool:
+        return self._world.disk(ORDER).count(_OPEN_ORDERS) == 0
+
+    def is_at_rest(self) -> bool:
+        return not self.unfinished()
+
+    def unfinished(self) -> list[str]:
+        """What is under way, by its name."""
+        world = self._world
+        found = [
+            f"{count} {name}"
+            for name, card, query in _UNDER_WAY
+            if (count := world.disk(card).count(query))
+        ]
+        for row in world.stage.bus_disk.rows(_BEHIND):
+            found.append("unread events: " + " ".join(map(str, row.values())))
+        return found
+
+    def may_be_old_news(self) -> bool:
+        """Money at the provider for an attempt that ended without any: it is looked at again."""
+        paid = {one.merchant_payment_id for one in self._world.provider.book if one.paid_at_ms}
+        ended = self._world.disk(PAYMENT).rows(
+            "select id from attempt where status in ('EXPIRED', 'CANCELLED', 'FAILED')"
+        )
+        return any(row["id"] in paid for row in ended)
+
+    async def look(self) -> list[str]:
+        """Safety: right at any moment."""
+        return await self._ask([one for one in ALWAYS if one in known_ids()])
+
+    async def disagreements(self) -> list[str]:
+        return await self._ask(None)
+
+    async def _ask(self, only: Collection[str] | None) -> list[str]:
+        if only is not None and not only:
+            return []
+        report = await check(self._books(), only)
+        for finding in report.findings:
+            self.checked[finding.id] += finding.checked
+        return [f"{one.id} {one.sentence} {one.first}" for one in report.wrong]
+
+    def _books(self) -> Books:
+        world = self._world
+        return Books(
+            order=self._db(ORDER),
+            payment=self._db(PAYMENT),
+            storage=self._db(STORAGE),
+            account=self._db(ACCOUNT),
+            settings=world.settings,
+            clock=world.clock,
+            bus=world.bus.db,
+            provider=self,
+        )
+
+    def _db(self, card: ServiceCard) -> Db:
+        return self._world.houses[card.name].opened(self._world.director.context())
+
+    async def entries(self, after: str, below: str) -> Sequence[ProviderRow]:
+        now_ms = self._world.clock.now_ms()
+        book = {one.merchant_payment_id: one for one in self._world.provider.book}
+        return [
+            ProviderRow(
+                merchant_payment_id=name,
+                payment_id=one.payment_id,
+                status=str(one.status_at(now_ms)),
+                amount=one.amount_yen,
+                captured=one.captured_yen,
+                is_offered=one.deleted_at_ms is None,
+                expires_at_ms=one.expires_at_s * 1000,
+                paid_at_ms=one.paid_at_ms,
+                refunds=tuple(
+                    PaidBackRow(
+                        back.merchant_refund_id, back.amount_yen, str(back.state_at(now_ms))
+                    )
+                    for back in one.refunds
+                ),
+            )
+            for name, one in sorted(book.items())
+            if after < name < below
+        ]

@@ -1,0 +1,95 @@
+"""Seeds of the simulation: nothing is wrong, and each tells the same story everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from kessai.proof.simulation.campaign import run_seeds
+from kessai.proof.simulation.mix import draw
+from kessai.proof.simulation.run import Limit, run_seed
+from kessai.proof.simulation.story import mermaid, orders_in, story_of
+
+FEWEST_ORDERS = 20
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("seed", [1, 2, 6])
+def test_faults_end_and_every_book_agrees(seed: int) -> None:
+    result = run_seed(seed)
+    assert result.violations == ()
+    assert result.orders >= FEWEST_ORDERS
+    assert sum(result.ends.values()) == result.orders
+
+
+@pytest.mark.story
+def test_a_seed_does_the_same_alone_and_in_a_series() -> None:
+    series = run_seeds([7, 2, 6])
+    assert run_seed(2).digest == series.digests[2]
+    assert len(set(series.digests.values())) == 3
+
+
+@pytest.mark.story
+def test_a_seed_does_the_same_in_every_process() -> None:
+    assert len({_digest_elsewhere(hash_seed) for hash_seed in ("0", "1", "random")}) == 1
+
+
+def _digest_elsewhere(hash_seed: str) -> str:
+    # Nothing of the machine may reach a seed: neither the order of hashes nor its settings.
+    given = {"PYTHONHASHSEED": hash_seed, "KESSAI_POLL_FIRST_S": hash_seed.strip("random") or "9"}
+    environment: Mapping[str, str] = {**os.environ, **given}
+    done = subprocess.run(
+        [sys.executable, "-m", "kessai", "simulate", "--seed", "5", "--json"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return str(json.loads(done.stdout)["digest"])
+
+
+@pytest.mark.story
+def test_looking_closely_changes_nothing() -> None:
+    assert run_seed(6, keep=True).digest == run_seed(6).digest
+
+
+@pytest.mark.story
+def test_a_prefix_has_fewer_customers_and_ends_its_faults_sooner() -> None:
+    whole, part = run_seed(6), run_seed(6, limit=Limit(customers=4, faults_until_s=3.0))
+    assert part.violations == ()
+    assert 0 < part.orders < whole.orders
+    assert sum(part.fired.values()) < sum(whole.fired.values())
+
+
+@pytest.mark.story
+def test_the_story_of_an_order_is_its_own_and_ends_with_it() -> None:
+    result = run_seed(6, keep=True)
+    first, second = result.order_ids[:2]
+    story = story_of(result, first)
+    assert any(one.kind == "move" and "PENDING" in one.text for one in story)
+    assert any(one.kind == "http" for one in story)
+    assert not any(second in one.text and first not in one.text for one in story)
+    assert mermaid(story).startswith("sequenceDiagram\n")
+    assert orders_in(result, [f"I13 {first}-1 is not final", "nothing"]) == [first]
+
+
+def test_seeds_draw_every_kind_of_fault_and_none_of_them_always() -> None:
+    mixes = [draw(seed) for seed in range(200)]
+    for of_mix in (
+        lambda mix: mix.kills,
+        lambda mix: mix.bus.again,
+        lambda mix: mix.bus.in_doubt,
+        lambda mix: mix.busy,
+        lambda mix: any(line.lost_after for line in mix.lines.values()),
+        lambda mix: mix.knobs.get("blackout"),
+        lambda mix: mix.shuffle,
+    ):
+        drawn = sum(1 for mix in mixes if of_mix(mix))
+        assert 5 < drawn < 195
+    assert all(len(mix.plans) > FEWEST_ORDERS for mix in mixes)

@@ -103,7 +103,7 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
 
     `part` tells processes of one instance apart on the shared bus.
     """
-    clock, chance = SystemClock(), SystemChance()
+    clock, chance = SystemClock(settings.clock_skew_s), SystemChance()
     folder = Path(settings.data_dir)
 
     async def open_db(name: str) -> Db:

@@ -72,6 +72,7 @@ def config() -> None:
 def _add_groups() -> None:
     from kessai.cli.account import app as account
     from kessai.cli.catalog import app as catalog
+    from kessai.cli.chaos import chaos
     from kessai.cli.order import app as order
     from kessai.cli.reconcile import app as reconcile
     from kessai.cli.saga import app as saga
@@ -87,6 +88,7 @@ def _add_groups() -> None:
     app.command()(simulate)
     app.command()(slo)
     app.command()(shopper)
+    app.command()(chaos)
 
 
 _add_groups()

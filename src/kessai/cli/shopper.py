@@ -248,7 +248,8 @@ def _print_tables(row: Mapping[str, Any]) -> None:
         f"indeterminate: {calls} calls without an answer, "
         f"{unknown['purchasesNeverAnswered']} purchases never answered"
     )
-    for title, counts in (("refused", row["refusals"]), ("gave up", row["gaveUp"])):
+    told = ("refused", "refusals"), ("not reachable", "unreachable"), ("gave up", "gaveUp")
+    for title, counts in ((title, row[name]) for title, name in told):
         if counts:
             out.print(f"{title}: " + ", ".join(f"{name} ({n})" for name, n in counts.items()))
     for sentence in row["wrong"]:

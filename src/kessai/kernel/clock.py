@@ -22,13 +22,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock; `skew_s` makes it wrong, as that of another machine may be."""
+
+    def __init__(self, skew_s: float = 0.0) -> None:
+        self._skew_ms = round(skew_s * 1000)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._skew_ms * _MILLISECOND
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._skew_ms
 
     def monotonic(self) -> float:
         return time.monotonic()

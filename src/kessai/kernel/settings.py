@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         0, description="added to every port of this machine, so that two systems may run"
     )
     crash_at: str = Field("", description="local only: kill this process at <crash point>#<n>")
+    clock_skew_s: float = Field(0, description="local only: this process's clock is off by so much")
     host: str = Field("127.0.0.1", description="address that the public ports listen on")
     public_url: str = Field("http://127.0.0.1:8080", description="redirects, Origin check, cookie")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -203,6 +204,8 @@ class Settings(BaseSettings):
             return self
         if self.crash_at:
             raise ValueError("KESSAI_CRASH_AT is for local tests")
+        if self.clock_skew_s:
+            raise ValueError("KESSAI_CLOCK_SKEW_S is for local tests")
         weak = [
             f"KESSAI_{name.upper()}"
             for name, default in LOCAL_SECRETS.items()

@@ -12,10 +12,13 @@ import aiohttp
 from pydantic import JsonValue
 
 from kessai.kernel.errors import Unknown
+from kessai.kernel.http import NotSent
 
 TIMEOUT_S: Final = 35.0
 # What a line raises when no answer came: it may have taken effect all the same.
 LOST: Final = (aiohttp.ClientError, TimeoutError, OSError, Unknown)
+# Of these, what certainly never left.
+NOT_SENT: Final = (aiohttp.ClientConnectorError, NotSent)
 
 
 @dataclass(frozen=True, slots=True)

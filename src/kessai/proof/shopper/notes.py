@@ -44,9 +44,11 @@ class Notes:
 
     orders: dict[str, OrderNote] = field(default_factory=dict)
     came: Counter[str] = field(default_factory=Counter)
-    purchase_s: list[float] = field(default_factory=list)
+    # When each was answered (loop seconds), and after how long.
+    purchases: list[tuple[float, float]] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     indeterminate: Counter[str] = field(default_factory=Counter)
+    unreachable: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
     gave_up: Counter[str] = field(default_factory=Counter)
     frames: int = 0
@@ -59,6 +61,10 @@ class Notes:
     def say_wrong(self, sentence: str) -> None:
         if len(self.wrong) < MAX_WRONG:
             self.wrong.append(sentence)
+
+    @property
+    def purchase_s(self) -> list[float]:
+        return [took_s for _, took_s in self.purchases]
 
     @property
     def ends(self) -> Counter[str]:
@@ -89,6 +95,7 @@ class Notes:
                 "calls": dict(self.indeterminate.most_common()),
                 "purchasesNeverAnswered": self.unanswered,
             },
+            "unreachable": dict(self.unreachable.most_common()),
             "gaveUp": dict(self.gave_up.most_common()),
             "wrong": list(self.wrong),
         }

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kessai.proof.shopper.person import Person
 
 LOOK_EVERY_S: Final = 3.0
-# What a look has shown and no push has told after so long was missed.
-PUSH_WITHIN_S: Final = 10.0
+# What a look has shown and no push has told after so long was missed; a heartbeat (10 s) tells too.
+PUSH_WITHIN_S: Final = 15.0
 _RECONNECT_S: Final = 0.5
 
 

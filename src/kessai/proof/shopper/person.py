@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from kessai.kernel.clock import Clock, parse_wire, to_ms
 from kessai.proof.customer import Answered, SeenOrder
-from kessai.proof.line import LOST
+from kessai.proof.line import LOST, NOT_SENT
 from kessai.proof.shopper.account import Account
 from kessai.proof.shopper.notes import Notes, OrderNote
 from kessai.proof.shopper.plan import Planned
@@ -67,7 +67,9 @@ class Person:
         try:
             return await self.account.signed_in(call)
         except LOST as lost:
-            self.notes.indeterminate[name] += 1
+            never_left = isinstance(lost, NOT_SENT)
+            counted = self.notes.unreachable if never_left else self.notes.indeterminate
+            counted[name] += 1
             raise NoReply(name) from lost
         except Answered as answered:
             self.notes.refusals[f"{name}: {answered.status} {answered.code}".strip()] += 1
@@ -115,21 +117,25 @@ class Person:
                 return await self.account.customer.purchase(
                     wanted, key=name, method=method, expected_yen=expected_yen
                 )
+            except LOST as lost:
+                in_doubt.append(not isinstance(lost, NOT_SENT))
+                raise
             finally:
                 asked_s.append(self._loop_s() - started_s)
 
         asked_s: list[float] = []
+        in_doubt: list[bool] = []
         try:
             order = await self.insist("purchase", once)
         except Answered as answered:
-            self.notes.purchase_s.append(asked_s[-1])
+            self.notes.purchases.append((self._loop_s(), asked_s[-1]))
             if "orderId" not in answered.problem:
                 raise
             return self._ordered(str(answered.problem["orderId"]), "FAILED", answered.code)
         except GaveUp:
-            self.notes.unanswered += 1
+            self.notes.unanswered += any(in_doubt)
             raise
-        self.notes.purchase_s.append(asked_s[-1])
+        self.notes.purchases.append((self._loop_s(), asked_s[-1]))
         return self._ordered(order.order_id, order.status, order.reason)
 
     def _ordered(self, order_id: str, status: str, reason: str | None) -> OrderNote:

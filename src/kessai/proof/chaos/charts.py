@@ -145,6 +145,6 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 def _svg(height: float, parts: Sequence[str], name: str) -> str:
     return (
-        f'<div class="chart"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<div class="chart"><svg viewBox="0 0 {WIDTH} {height:.0f}" font-size="11" role="img" '
         f'aria-label="{escape(name)}">{"".join(parts)}</svg></div>'
     )

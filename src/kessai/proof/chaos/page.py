@@ -136,6 +136,7 @@ def _timeline(report: Report) -> str:
 def _span(one: Happened) -> Span:
     fault = one.fault
     lane = "PayPay" if fault.group is Group.PROVIDER else fault.target
+    lane = f"{lane}.db" if fault.group is Group.STORES else lane
     what = ", ".join(_knobs(fault.knobs)) or fault.kind
     title = f"{fault.kind}, {one.began_s:.1f} s to {one.ended_s:.1f} s: {what}"
     return Span(lane, one.began_s, one.ended_s, _TONES[fault.group], title)

@@ -95,7 +95,7 @@ class Report:
                 "settling": settling.get(name, 0),
                 "violations": self.watch.wrong[name],
             }
-            for name in self.watch.looks
+            for name in sorted(self.watch.looks, key=_number)
         ]
 
 
@@ -112,3 +112,7 @@ def _happened(one: Happened) -> dict[str, JsonValue]:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
+
+
+def _number(invariant: str) -> int:
+    return int(invariant.removeprefix("I"))

@@ -79,6 +79,7 @@ def _add_groups() -> None:
     from kessai.cli.shopper import shopper
     from kessai.cli.simulate import simulate
     from kessai.cli.slo import slo
+    from kessai.cli.verify import verify
 
     app.add_typer(account, name="account", help="Accounts and roles.")
     app.add_typer(catalog, name="catalog", help="The catalogue.")
@@ -89,6 +90,7 @@ def _add_groups() -> None:
     app.command()(slo)
     app.command()(shopper)
     app.command()(chaos)
+    app.command()(verify)
 
 
 _add_groups()

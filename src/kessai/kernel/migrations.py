@@ -18,24 +18,42 @@ class SchemaTooNew(KessaiError):
     """The database was written by a newer version of this program: start that one."""
 
 
+def newest(package: str) -> frozenset[str]:
+    """The schema versions that this program brings `kessai.<package>` to."""
+    return frozenset(ScriptDirectory.from_config(_config(_folder(package))).get_heads())
+
+
+def version_table(package: str) -> str:
+    return f"alembic_version_{package.replace('.', '_')}"
+
+
 def migrate(db: Db, package: str) -> None:
     """Brings the schema of `kessai.<package>` to its newest version, all or nothing.
 
     Reads `kessai/<package>/migrations/versions`; does nothing when it is up to date. Raises
     `SchemaTooNew` when the database has a version that is not there.
     """
-    folder = resources.files("kessai").joinpath(*package.split("."), "migrations", "versions")
-    migrate_from(db, str(folder), name=package.replace(".", "_"))
+    migrate_from(db, _folder(package), name=package.replace(".", "_"))
 
 
 def migrate_from(db: Db, versions: str, *, name: str) -> None:
     """The same for a folder of versions; the version table is `alembic_version_<name>`."""
+    config = _config(versions)
+    config.attributes["version_table"] = version_table(name)
+    db.migrate(lambda connection: _upgrade(config, connection))
+
+
+def _folder(package: str) -> str:
+    parts = package.split(".")
+    return str(resources.files("kessai").joinpath(*parts, "migrations", "versions"))
+
+
+def _config(versions: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(resources.files("kessai.kernel") / "alembic"))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", versions.replace("%", "%%"))
-    config.attributes["version_table"] = f"alembic_version_{name}"
-    db.migrate(lambda connection: _upgrade(config, connection))
+    return config
 
 
 def _upgrade(config: Config, connection: Connection) -> None:

@@ -67,7 +67,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`not_asked` says why nothing was looked at; `first` is None when nothing is wrong."""
+    """`not_asked` says why nothing was looked at, `partly` which book was missing in it.
+
+    `first` is None when nothing is wrong.
+    """
 
     id: str
     sentence: str
@@ -76,6 +79,7 @@ class Finding:
     violations: int
     first: Violation | None = None
     not_asked: str | None = None
+    partly: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -153,7 +157,7 @@ class _Seen:
             else:
                 self.suspects.setdefault(place, []).append(doubt)
 
-    def finding(self, now_ms: int) -> Finding:
+    def finding(self, now_ms: int, absent: Mapping[str, str]) -> Finding:
         doubts = [doubt for found in self.suspects.values() for doubt in found]
         first = doubts[0] if doubts else None
         age_s = 0.0 if self.oldest_ms is None else (now_ms - self.oldest_ms) / 1000
@@ -164,8 +168,16 @@ class _Seen:
             settling=Settling(self.settling, age_s),
             violations=len(doubts),
             first=Violation(first.subject, first.why, first.row) if first else None,
-            not_asked=self.invariant.why_not,
+            not_asked=self._why_not(absent),
+            partly=self._without(absent, self.invariant.sources),
         )
+
+    def _why_not(self, absent: Mapping[str, str]) -> str | None:
+        return self.invariant.why_not or self._without(absent, self.invariant.needs)
+
+    def _without(self, absent: Mapping[str, str], names: Collection[str]) -> str | None:
+        found = [f"no {name}: {why}" for name, why in absent.items() if name in names]
+        return "; ".join(found) or None
 
 
 class _Run:
@@ -178,6 +190,11 @@ class _Run:
         sources = frozenset(source for one in invariants for source in one.sources)
         self._reader = Reader(books, sources)
         self._orders = 0
+        self._absent = {
+            name: books.absent.get(name, "it is elsewhere")
+            for name in ("bus", "provider")
+            if getattr(books, name) is None
+        }
 
     async def report(self) -> Report:
         clock = self._books.clock
@@ -193,7 +210,7 @@ class _Run:
             at_ms=at_ms,
             orders=self._orders,
             took_s=clock.monotonic() - began_s,
-            findings=tuple(seen.finding(at_ms) for seen in self._seen),
+            findings=tuple(seen.finding(at_ms, self._absent) for seen in self._seen),
         )
 
     def _now(self) -> int:

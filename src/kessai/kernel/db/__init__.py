@@ -33,12 +33,15 @@ __all__ = [
 ]
 
 
-async def open_database(url: str, *, lock_timeout_s: float = 5.0, durable: bool = True) -> Db:
+async def open_database(
+    url: str, *, lock_timeout_s: float = 5.0, durable: bool = True, read_only: bool = False
+) -> Db:
     """`sqlite:` in memory, `sqlite:///relative`, `sqlite:////absolute`, or
     `mysql+asyncmy://user:pw@host:port/schema`. Other schemes raise.
 
     Not `durable`: a commit survives kill -9 but not a power loss (a simulator's book). On MySQL
-    the server decides.
+    the server decides. `read_only`: makes no file, and SQLite refuses every write; raises
+    `FileNotFoundError` where there is nothing to read.
     """
     scheme, _, rest = url.partition(":")
     if scheme == SCHEME:
@@ -46,9 +49,18 @@ async def open_database(url: str, *, lock_timeout_s: float = 5.0, durable: bool 
     if scheme != "sqlite":
         raise ValueError(f"no SQL adapter for scheme {scheme!r}: use sqlite:///FILE or {SCHEME}://")
     path = rest.removeprefix("///")
-    if path:
+    if read_only:
+        _require_file(path)
+    elif path:
         await _ensure_folder(path)
-    return InlineDb(path or None, lock_timeout_s=lock_timeout_s, durable=durable)
+    return InlineDb(
+        path or None, lock_timeout_s=lock_timeout_s, durable=durable, read_only=read_only
+    )
+
+
+def _require_file(path: str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no database {path or 'in memory'}")
 
 
 async def _ensure_folder(path: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 
 _PAGE = 1000
+_EVENTS = 500
 _TIMEOUT_S = 30.0
 
 
@@ -31,10 +32,17 @@ class ProviderBook(Protocol):
         """Payments with a merchantPaymentId between the two, in that order, as they are now."""
         ...
 
+    async def notified(self) -> Sequence[str]:
+        """The merchantPaymentIds of webhooks that were answered with 200 lately."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Read only. `bus` is None where events are elsewhere, `provider` with the real PayPay."""
+    """Read only. `bus` is None where events are elsewhere, `provider` with the real PayPay.
+
+    `absent` says for `bus` or `provider` why it is not there.
+    """
 
     order: Db
     payment: Db
@@ -44,6 +52,7 @@ class Books:
     clock: Clock
     bus: Db | None = None
     provider: ProviderBook | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class HttpProviderBook:
 
     def __init__(self, http: Http, url: str) -> None:
         self._http = http
-        self._url = f"{url.rstrip('/')}/sim/book"
+        self._url = f"{url.rstrip('/')}/sim"
 
     async def entries(self, after: str, below: str) -> list[ProviderRow]:
         found: list[ProviderRow] = []
@@ -71,14 +80,22 @@ class HttpProviderBook:
                 return found
             after = found[-1].merchant_payment_id
 
+    async def notified(self) -> list[str]:
+        told = await self._get(f"events?limit={_EVENTS}")
+        names = [one["merchantPaymentId"] for one in told if one["kind"] == "webhook.sent"]
+        return [name for name in dict.fromkeys(names) if name]
+
     async def _page(self, after: str, below: str) -> list[dict[str, Any]]:
-        url = f"{self._url}?after={quote(after)}&below={quote(below)}&limit={_PAGE}"
+        return await self._get(f"book?after={quote(after)}&below={quote(below)}&limit={_PAGE}")
+
+    async def _get(self, path: str) -> list[dict[str, Any]]:
+        url = f"{self._url}/{path}"
         try:
             answer = await self._http.send("GET", url, timeout_s=_TIMEOUT_S)
         except Unknown as unknown:
             raise BooksUnreadable(f"the provider's book: {unknown.message}") from unknown
         if answer.status != 200:
-            raise BooksUnreadable(f"the provider's book: {self._url} answers {answer.status}")
+            raise BooksUnreadable(f"the provider's book: {url} answers {answer.status}")
         rows: list[dict[str, Any]] = json.loads(answer.body)
         return rows
 

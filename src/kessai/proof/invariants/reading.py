@@ -37,6 +37,7 @@ from kessai.proof.invariants.told import Outboxes
 PAGE = 500
 # Behind every id, and behind everything that begins with an id: ids are base 36.
 _END = "~"
+_LAST_CHARACTER = "\U0010ffff"
 
 R = TypeVar("R", bound=NamedTuple)
 
@@ -79,6 +80,13 @@ class Span(NamedTuple):
     def of(cls, order_id: str) -> Span:
         return cls(order_id, f"{order_id}{_END}")
 
+    @property
+    def before(self) -> str:
+        """What nothing can lie between and `low`, for who leaves the ends out."""
+        if not self.low:
+            return ""
+        return f"{self.low[:-1]}{chr(ord(self.low[-1]) - 1)}{_LAST_CHARACTER}"
+
 
 FIRST = Span("", f"{_END}{_END}")
 
@@ -118,7 +126,7 @@ class Reader:
         if "storage" in self._sources:
             await self._stock(shelf, span)
         if "provider" in self._sources and self._books.provider is not None:
-            for entry in await self._books.provider.entries(span.low, span.high):
+            for entry in await self._books.provider.entries(span.before, span.high):
                 _of(shelf, order_of(entry.merchant_payment_id)).provider.append(entry)
             for story in shelf.values():
                 story.asked_provider = True

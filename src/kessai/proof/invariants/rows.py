@@ -205,3 +205,55 @@ class StockRow(NamedTuple):
     available: int
     reserved: int
     sold: int
+
+
+class OutboxRow(NamedTuple):
+    id: int
+    topic: str
+    message_key: str
+    event_id: str
+    created_at_ms: int
+    sent: int
+
+
+class WebhookRow(NamedTuple):
+    id: str
+    merchant_payment_id: str
+    word: str
+    status: str
+    reason: str | None
+    tries: int
+    received_at_ms: int
+
+
+class SettlementRow(NamedTuple):
+    """A report on the provider's file of a day."""
+
+    id: str
+    day: str
+    file_rows: int
+    matched: int
+    missing_here: int
+    missing_there: int
+    differing: int
+    duplicates: int
+    broken: int
+    ended_at_ms: int
+
+
+class WalletRow(NamedTuple):
+    user_id: str
+    available: int
+    held: int
+
+
+class SagaRow(NamedTuple):
+    id: str
+    name: str
+    business_key: str | None
+    status: str
+    compensation: str | None
+    running: int
+    due_at: int | None
+    needs_operator: int
+    started_at: int

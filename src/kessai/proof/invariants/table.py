@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from kessai.proof.invariants import audit, codes, events, money, order, stock, stock_sums
+from kessai.proof.invariants import (
+    audit,
+    codes,
+    deliveries,
+    events,
+    money,
+    order,
+    queues,
+    settlement,
+    stock,
+    stock_sums,
+    wallets,
+)
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.limits import Limits
@@ -19,13 +31,15 @@ OfBooks = Callable[[Look, Tally], Awaitable[None]]
 class Invariant:
     """Asked of each order, of the books as a whole, of both, or not at all: then it says why.
 
-    `sources` are the books that it looks into beside the orders.
+    `sources` are the books that it looks into beside the orders; without those of `needs` it
+    cannot be asked at all.
     """
 
     id: str
     of_order: OfOrder | None = None
     of_books: OfBooks | None = None
     sources: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
     said: str = ""
     why_not: str | None = None
 
@@ -39,8 +53,16 @@ def _order(id_: str, check: OfOrder, *sources: str, books: OfBooks | None = None
     return Invariant(id_, of_order=check, of_books=books, sources=frozenset(sources))
 
 
-def _books(id_: str, check: OfBooks) -> Invariant:
-    return Invariant(id_, of_books=check)
+def _books(id_: str, check: OfBooks, *needs: str) -> Invariant:
+    return Invariant(id_, of_books=check, needs=frozenset(needs))
+
+
+def _unasked(id_: str, said: str, why_not: str) -> Invariant:
+    return Invariant(id_, said=said, why_not=why_not)
+
+
+_NO_ALERTS = "there is no alert-service yet"
+_NO_TRACE = "no database has kept what a browser saw: the stories and `kessai shopper` ask it"
 
 
 TABLE: tuple[Invariant, ...] = (
@@ -49,8 +71,15 @@ TABLE: tuple[Invariant, ...] = (
     _order("I3", money.one_capture_at_rest, "payment", "provider"),
     _order("I4", money.late_success_is_refunded, "payment", "provider"),
     _order("I5", money.refunds_within_the_capture, "payment", "provider"),
-    _order("I6", money.ledger_is_balanced, "payment", "provider"),
+    _order(
+        "I6",
+        money.ledger_is_balanced,
+        "payment",
+        "provider",
+        books=wallets.wallets_are_their_movements,
+    ),
     _order("I7", money.amounts_never_change, "payment", "audit"),
+    _books("I8", settlement.files_agree),
     _order("I9", codes.one_live_code, "payment", "provider"),
     _order("I10", codes.no_code_after_the_end, "payment", "provider"),
     _order("I11", codes.no_code_without_stock, "payment", "storage", "provider"),
@@ -72,9 +101,30 @@ TABLE: tuple[Invariant, ...] = (
     ),
     _books("I23", stock_sums.no_more_is_sold_than_there_was),
     _order("I24", events.changes_are_told_once, "audit", "payment", "events"),
+    _books("I25", deliveries.every_message_arrives, "bus"),
+    _books("I26", deliveries.dead_letters_are_counted, "bus"),
+    _books("I27", deliveries.webhooks_are_worked_off),
     _order("I28", audit.trail_is_complete, "audit"),
     _order("I29", audit.chain_verifies, "audit"),
     _order("I30", audit.replay_rebuilds_the_row, "audit"),
+    _unasked("I31", "One alert for each rule, order and episode, none false.", _NO_ALERTS),
+    _unasked("I32", "An alert is at most one tick later than its rule's deadline.", _NO_ALERTS),
+    _unasked("I33", "An alert ends by itself when the missing fact arrives.", _NO_ALERTS),
+    _unasked("I34", "The alerts' state is bounded by the orders that are open.", _NO_ALERTS),
+    _unasked("I35", "A browser sees the end within 1 s, in sequence, once.", _NO_TRACE),
+    _unasked("I36", "Without sessions protected paths answer 503, never data.", _NO_TRACE),
+    _unasked("I37", "Nobody reads another's order, ticket or push.", _NO_TRACE),
+    _books("I38", queues.queues_drain),
+    _unasked(
+        "I39",
+        "No process restarts in a loop; memory and connections return to their base.",
+        "a process is watched while it runs: `kessai chaos` does",
+    ),
+    _unasked(
+        "I40",
+        "The same seed tells the same history.",
+        "a live system has no seed: `kessai simulate` compares traces",
+    ),
 )
 
 

@@ -1,0 +1,114 @@
+"""The books of a running system, found by its settings and opened to be read only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import exc as sql_errors
+from sqlalchemy import select, table
+
+from kessai.kernel.clock import Clock
+from kessai.kernel.db import Db, open_database
+from kessai.kernel.errors import DatabaseUnavailable
+from kessai.kernel.http import Http
+from kessai.kernel.migrations import newest, version_table
+from kessai.kernel.settings import Settings
+from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBook
+from kessai.proof.invariants.sql import Statement, col
+
+SERVICES = ("order", "payment", "storage", "account")
+_SQLITE = "sqlite:"
+# PayPay's own hosts, which show nobody a book.
+_PAYPAY = ".paypay.ne.jp"
+
+
+@asynccontextmanager
+async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncIterator[Books]:
+    """Raises `BooksUnreadable` for a database that is missing or not of this program's schema."""
+    async with AsyncExitStack() as stack:
+        opened: dict[str, Db] = {}
+        for name in SERVICES:
+            opened[name] = await _open(database_url(settings, name), name)
+            stack.push_async_callback(opened[name].close)
+            await require_schema(opened[name], name)
+        absent: dict[str, str] = {}
+        bus = await _bus(settings, absent)
+        if bus is not None:
+            stack.push_async_callback(bus.close)
+        yield Books(
+            order=opened["order"],
+            payment=opened["payment"],
+            storage=opened["storage"],
+            account=opened["account"],
+            settings=settings,
+            clock=clock,
+            bus=bus,
+            provider=await _provider(settings, http, absent),
+            absent=absent,
+        )
+
+
+def database_url(settings: Settings, name: str) -> str:
+    """A file below KESSAI_DATA_DIR; on a server the schema is the URL's path and the name."""
+    if settings.sql_url == _SQLITE:
+        return f"sqlite:///{Path(settings.data_dir) / name}.db"
+    return f"{settings.sql_url}{'' if urlsplit(settings.sql_url).path else '/'}{name}"
+
+
+async def _open(url: str, name: str) -> Db:
+    try:
+        return await open_database(url, read_only=True)
+    except FileNotFoundError as error:
+        raise BooksUnreadable(f"{name}: {error}: KESSAI_DATA_DIR is the folder of a shop") from None
+    except ValueError as error:
+        raise BooksUnreadable(f"{name}: {error}") from None
+
+
+async def require_schema(db: Db, name: str) -> None:
+    statement: Statement = select(col("version_num")).select_from(table(version_table(name)))
+    try:
+        async with db.read() as tx:
+            found = {str(row["version_num"]) for row in (await tx.run(statement)).all()}
+    except sql_errors.DBAPIError:
+        raise BooksUnreadable(f"{name}: this is no database of Kessai, or an empty one") from None
+    except DatabaseUnavailable as error:
+        raise BooksUnreadable(f"{name}: {error}") from error
+    known = newest(name)
+    if found != known:
+        at = ", ".join(sorted(found)) or "nothing"
+        raise BooksUnreadable(
+            f"{name}: the schema is at {at}, this program reads {', '.join(sorted(known))}: "
+            "finish its migration (start the service) or use the program that wrote it"
+        )
+
+
+async def _bus(settings: Settings, absent: dict[str, str]) -> Db | None:
+    if settings.bus_url != "local:":
+        absent["bus"] = f"events are at {urlsplit(settings.bus_url).scheme}, not in a file"
+        return None
+    try:
+        return await open_database(
+            f"sqlite:///{Path(settings.data_dir) / 'bus'}.db", read_only=True
+        )
+    except FileNotFoundError as error:
+        absent["bus"] = str(error)
+        return None
+
+
+async def _provider(
+    settings: Settings, http: Http, absent: dict[str, str]
+) -> HttpProviderBook | None:
+    host = urlsplit(settings.paypay_url).hostname or ""
+    if host.endswith(_PAYPAY):
+        absent["provider"] = "the real PayPay shows nobody its book"
+        return None
+    book = HttpProviderBook(http, settings.paypay_url)
+    try:
+        await book.entries("", "")
+    except BooksUnreadable as unreadable:
+        absent["provider"] = f"no simulator answers: {unreadable}"
+        return None
+    return book

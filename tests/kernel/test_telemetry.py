@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -54,6 +55,46 @@ def test_half_a_surrogate_is_written_as_an_escape(out: io.StringIO) -> None:
     configure(stream=io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
     log.info("order.noted", note="\ud800")
     assert json.loads(raw.getvalue())["note"] == "\ud800"
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing while it is full."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_full_disk_under_the_log_stops_nobody_and_is_told_afterwards(out: io.StringIO) -> None:
+    disk = FullDisk()
+    configure("INFO", clock=StillClock(), stream=disk)
+    log.info("order.noted")
+    try:
+        raise RuntimeError("told to nobody")
+    except RuntimeError:
+        log.exception("order.failed")
+    logging.getLogger("library").warning("nor is this")
+    disk.full = False
+    log.info("order.noted", order_id="o4")
+    log.info("order.noted", order_id="o5")
+    told = [(line["event"], line.get("order_id"), line.get("lines")) for line in lines(disk)]
+    assert told == [
+        ("order.noted", "o4", None),
+        ("log.lines_lost", None, 3),
+        ("order.noted", "o5", None),
+    ]
+
+
+def test_a_log_whose_reader_left_stops_nobody(out: io.StringIO) -> None:
+    class Gone(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    configure("INFO", clock=StillClock(), stream=Gone())
+    log.info("order.noted")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def configure(
     stream: TextIO | None = None,
 ) -> None:
     """Sets the format of all lines of this process, stdlib loggers included; may be repeated."""
-    _sink.stream = stream
+    _sink.stream, _sink.lost = stream, 0
     _sink.clock = clock or SystemClock()
     # In place: a logger that is bound already keeps this very list.
     _processors[:] = [_drop_by_level, *_FACTS, _render_json if json else _console()]
@@ -129,17 +129,29 @@ class _Sink:
     def __init__(self) -> None:
         self.stream: TextIO | None = None
         self.clock: Clock = SystemClock()
+        self.lost = 0
 
     def write(self, line: str) -> None:
-        stream = self.stream or sys.stderr
+        """Never raises: a full disk under the log decides nothing about orders and money."""
         try:
-            stream.write(line + "\n")
-            stream.flush()
-        except UnicodeEncodeError:
-            stream.write(line.encode("ascii", "backslashreplace").decode() + "\n")
+            self._write(line)
         except ValueError:
             # The stream was closed under us, as at the very end of a process: nowhere to tell.
             return
+        except OSError:
+            self.lost += 1
+            return
+        if self.lost:
+            lost, self.lost = self.lost, 0
+            get_log("kessai.telemetry").warning("log.lines_lost", lines=lost)
+
+    def _write(self, line: str) -> None:
+        stream = self.stream or sys.stderr
+        try:
+            stream.write(line + "\n")
+        except UnicodeEncodeError:
+            stream.write(line.encode("ascii", "backslashreplace").decode() + "\n")
+        stream.flush()
 
 
 _sink: Final = _Sink()

@@ -104,6 +104,7 @@ class Customer:
     def __init__(self, urls: ShopUrls, line: Line | None = None) -> None:
         self._urls = urls
         self._line = line or AiohttpLine(urls.shop)
+        self._id_token: JsonValue = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -134,9 +135,13 @@ class Customer:
             "password": password,
             "returnSecureToken": True,
         }
-        signed_in = await self._send("POST", url, wish)
+        self._id_token = (await self._send("POST", url, wish))["idToken"]
+        return await self.open_session()
+
+    async def open_session(self) -> str:
+        """A new session for who signed in at Firebase before; returns the user id."""
         session = await self._send(
-            "POST", f"{self._urls.shop}/api/auth/session", {"idToken": signed_in["idToken"]}
+            "POST", f"{self._urls.shop}/api/auth/session", {"idToken": self._id_token}
         )
         return str(session["userId"])
 

@@ -63,7 +63,10 @@ class Account:
         return other
 
     async def signed_in(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Sessions may end, as in a restart of their store: then sign in, and ask once more."""
+        """Sessions may end, as in a restart of their store: then open one, and ask once more.
+
+        As a page does it, with the token that Firebase gave; the password is asked for last.
+        """
         session = self._sessions
         try:
             return await call()
@@ -72,7 +75,12 @@ class Account:
                 raise
         async with self._signing_in:
             if self._sessions == session:
-                await self.customer.sign_in(self.email, PASSWORD)
+                try:
+                    await self.customer.open_session()
+                except Answered as answered:
+                    if answered.status != 401:
+                        raise
+                    await self.customer.sign_in(self.email, PASSWORD)
                 self._sessions += 1
         return await call()
 

@@ -10,6 +10,7 @@ from tests.support.provider import NO_ANSWER, After
 from kessai.contracts.moves import AttemptStatus, OrderReason
 from kessai.contracts.payment import CloseOutcome, RecordBalancePayment
 from kessai.kernel.errors import Refused
+from kessai.payment.domain.evidence import Word
 
 FIRST = f"{ORDER}-1"
 
@@ -72,6 +73,20 @@ async def test_a_delete_whose_answer_is_lost_is_asked_again(till: Till) -> None:
     till.provider.fail("delete", After(NO_ANSWER))
     assert (await till.close()).outcome is CloseOutcome.CLOSED
     assert len(till.provider.calls_of("delete")) == 2
+
+
+@on_the_till()
+async def test_a_delete_that_was_wrongly_called_paid_is_asked_again(till: Till) -> None:
+    await till.create()
+    code = till.provider.codes[FIRST]
+    # The provider calls it paid, and no look-up ever shows any money.
+    code.status, code.visible_from_ms = Word.COMPLETED, till.now_ms + 3_600_000
+    assert await unknown(till.close()) == "PAYMENT_UNAVAILABLE"
+    code.status = Word.CREATED
+    await asyncio.sleep(20)
+    assert code.deleted
+    assert (await till.close()).outcome is CloseOutcome.CLOSED
+    assert await till.statuses() == [AttemptStatus.CANCELLED]
 
 
 @on_the_till()

@@ -199,6 +199,18 @@ def test_money_that_is_going_back_is_not_renamed_by_evidence() -> None:
         (an_attempt(), [DELETED], 303, (Step.LOOK_UP,)),
         (an_attempt(closing_at_ms=START), [], 1, (Step.DELETE_CODE, Step.LOOK_UP)),
         (an_attempt(closing_at_ms=START), [COMPLETED], 1, (Step.LOOK_UP,)),
+        (
+            an_attempt(closing_at_ms=START),
+            [seen(Source.CLOSE, Word.ALREADY_PAID, START + 1_000)],
+            10.9,
+            (Step.LOOK_UP,),
+        ),
+        (
+            an_attempt(closing_at_ms=START),
+            [seen(Source.CLOSE, Word.ALREADY_PAID, START + 1_000)],
+            11,
+            (Step.DELETE_CODE, Step.LOOK_UP),
+        ),
         (an_attempt(code_id=None), [], 10, (Step.LOOK_UP,)),
         (an_attempt(code_id=None, lost=True), [], 10, (Step.CANCEL_PAYMENT, Step.LOOK_UP)),
         (

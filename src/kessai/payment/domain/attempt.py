@@ -171,9 +171,12 @@ def is_authorized(evidence: Collection[Evidence]) -> bool:
     return not words.isdisjoint(_AUTHORIZED) and words.isdisjoint(ended)
 
 
-def says_paid(evidence: Collection[Evidence]) -> bool:
-    """A proof or a hint of money that no look-up has confirmed yet."""
-    return any(one.word in _CAPTURED or one.word == Word.ALREADY_PAID for one in evidence)
+def says_paid(evidence: Collection[Evidence], since_ms: int) -> bool:
+    """Proof of money, or since then a word of it that no look-up has confirmed yet."""
+    return any(
+        one.word in _CAPTURED or (one.word == Word.ALREADY_PAID and one.observed_at_ms > since_ms)
+        for one in evidence
+    )
 
 
 def proved_by(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> str | None:

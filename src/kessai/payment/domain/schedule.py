@@ -30,6 +30,9 @@ HASTE_FOR_MS = 60_000
 FOLLOW_UPS_MS = (30_000, 120_000, 600_000, 3_600_000)
 # A webhook announces what a look-up does not show yet (eventual consistency).
 HINTS_MS = (300, 700, 1_500, 3_000, 6_000)
+# "Already paid" to a delete is believed for so long. Without any money then it is asked again: the
+# word may have been wrong, and such a code would be live for ever.
+PAID_WORD_MS = 10_000
 # Refunds: PayPay says "at once", and asks for a minute after THROTTLED.
 REFUND_INTERVAL_MS = 1_000
 REFUND_INTERVAL_MAX_MS = 30_000
@@ -63,7 +66,9 @@ def steps(
 def must_delete(
     attempt: PaymentAttempt, evidence: Collection[Evidence], now_ms: int, rules: Rules
 ) -> bool:
-    if attempt.code_id is None or code_is_gone(attempt, evidence) or says_paid(_proofs(evidence)):
+    if attempt.code_id is None or code_is_gone(attempt, evidence):
+        return False
+    if says_paid(_proofs(evidence), now_ms - PAID_WORD_MS):
         return False
     if attempt.status in CLOSED_WITHOUT_MONEY:
         return True

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -112,15 +112,25 @@ def configure(
 
 
 @contextmanager
-def quiet(level: str = "CRITICAL") -> Iterator[None]:
-    """No lines below the level while the block runs: a simulation has its own story."""
+def overheard(listen: Callable[[str], None], level: str = "ERROR") -> Iterator[None]:
+    """Lines of the level and above go to `listen` while the block runs, all others nowhere."""
     root = logging.getLogger()
-    before = root.level
+    before = root.level, _sink.stream
     root.setLevel(level)
+    _sink.stream = cast(TextIO, _Listener(listen))
     try:
         yield
     finally:
-        root.setLevel(before)
+        root.setLevel(before[0])
+        _sink.stream = before[1]
+
+
+class _Listener:
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 class _Sink:

@@ -116,8 +116,7 @@ class House:
     async def _open(self, life: Life) -> None:
         context = life.context()
         self._db = SimDb(self.shell.disk, context, self._is_busy)
-        self.bus = SimBus(self._bus_line, self.name)
-        self._bus_line.attach(self.bus, context)
+        self.bus = SimBus(self._bus_line, self.name, context)
         unit = await self._build(self, life)
         if unit.doors:
             self.shell.wear(unit)

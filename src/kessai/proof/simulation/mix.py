@@ -99,10 +99,10 @@ class Mix:
 
 def draw(seed: int) -> Mix:
     dice = Dice("mix", seed)
-    deadline_s = dice.pick((20, 30, 45, 60, 60, 90))
-    lifetime_s = dice.pick((10, 15, 20, 30, 60))
-    span_s = dice.pick((3, 10, 20, deadline_s / 2, deadline_s))
-    heal_s = max(span_s, dice.pick((0.6, 1.0, 1.3)) * deadline_s) + 5
+    deadline_s = dice.pick((15, 20, 30, 30, 45, 60, 90))
+    lifetime_s = dice.pick((8, 12, 20, 30, 60))
+    span_s = dice.pick((2, 5, 10, 20, deadline_s / 2))
+    heal_s = max(span_s, dice.pick((0.4, 0.8, 1.2)) * deadline_s) + 4
     swarm = _Swarm(dice, heal_s)
     return Mix(
         seed=seed,
@@ -128,10 +128,10 @@ def _settings(dice: Dice, deadline_s: int, lifetime_s: int) -> dict[str, float |
         "paypay_timeout_s": dice.pick((5, 15)),
         "paypay_create_timeout_s": dice.pick((8, 30)),
         "call_timeout_s": dice.pick((3, 10)),
-        "fallback_after_s": dice.pick((5, 20)),
-        "saga_heartbeat_s": dice.pick((0.5, 1, 2)),
-        "saga_lease_s": dice.pick((4, 8)),
-        "idle_poll_s": dice.pick((2, 5, 10)),
+        "fallback_after_s": dice.pick((10, 20, 40)),
+        "saga_heartbeat_s": dice.pick((1, 2, 4)),
+        "saga_lease_s": dice.pick((6, 12)),
+        "idle_poll_s": dice.pick((5, 10, 20)),
     }
 
 
@@ -148,7 +148,7 @@ def _plans(dice: Dice, span_s: float) -> tuple[Plan, ...]:
             s=round(dice.unit(), 4),
             t=round(dice.unit(), 4),
         )
-        for _ in range(22 + dice.below(5))
+        for _ in range(21 + dice.below(4))
     ]
     return tuple(sorted(plans, key=lambda plan: plan.at_s))
 

@@ -14,8 +14,8 @@ from kessai.proof.simulation.scene import Goods
 
 OPEN = ("PENDING", "WAITING_PAYMENT", "?")
 _WISH = {"reason": "CHANGED_MIND"}
-_FIRST_LOOK_S = 1.0
-_LAST_LOOK_S = 8.0
+_FIRST_LOOK_S = 1.5
+_LAST_LOOK_S = 12.0
 _PATIENCE_S = 60.0
 _BUY_TRIES = 6
 
@@ -202,7 +202,7 @@ class _Pauses:
 
     async def next(self) -> None:
         await asyncio.sleep(self._pause_s)
-        self._pause_s = min(_LAST_LOOK_S, self._pause_s * 1.6)
+        self._pause_s = min(_LAST_LOOK_S, self._pause_s * 2)
 
 
 async def soon(doing: Awaitable[object], delay_s: float) -> None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kessai.kernel.telemetry import quiet
+from kessai.kernel.telemetry import overheard
+from kessai.proof.simulation.complaints import Complaints
 from kessai.proof.simulation.dice import Dice
 from kessai.proof.simulation.loop import SimLoop, Stuck
 from kessai.proof.simulation.mix import Mix, draw
@@ -71,16 +72,19 @@ def run_seed(seed: int, *, limit: Limit | None = None, keep: bool = False) -> Se
 
 
 def run_mix(mix: Mix, *, keep: bool = False) -> SeedResult:
-    with quiet():
+    complaints = Complaints()
+    with overheard(complaints.hear):
         the_scene = scene()
         the_scene.set_up()
         trace = Trace(keep=keep)
         loop = SimLoop(Dice("loop", mix.seed), mix.shuffle)
         world = World(the_scene.stage, mix, loop, trace, START)
+        complaints.begin(world.findings)
         _listen(loop, world)
         try:
             outcome = _play(loop, world, the_scene)
         finally:
+            complaints.end()
             world.end()
             loop.close()
     return _result(mix, outcome, loop, the_scene, trace)

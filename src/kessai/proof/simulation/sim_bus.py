@@ -37,6 +37,7 @@ class BusLine:
         self._views: dict[SimBus, Context] = {}
 
     def attach(self, view: SimBus, context: Context) -> None:
+        """Who consumes wants to know what was appended."""
         self._views[view] = context
 
     def detach(self, view: SimBus) -> None:
@@ -57,10 +58,11 @@ class BusLine:
 
 
 class SimBus(LocalBus):
-    def __init__(self, line: BusLine, name: str) -> None:
+    def __init__(self, line: BusLine, name: str, context: Context) -> None:
         super().__init__(line.db, line.clock, partitions=PARTITIONS, instance="sim", limits=_LIMITS)
         self._line = line
         self._name = name
+        self._context = context
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Refused, or appended and in doubt: the relay sends again what it does not know of."""
@@ -79,6 +81,7 @@ class SimBus(LocalBus):
     def consumer(
         self, group: str, topics: Sequence[str], handle: Handle, *, start: Start = "earliest"
     ) -> Consumer:
+        self._line.attach(self, self._context)
         return super().consumer(group, topics, partial(self._deliver, handle), start=start)
 
     async def _deliver(self, handle: Handle, record: Record) -> None:

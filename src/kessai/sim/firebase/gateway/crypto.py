@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import jwt
@@ -195,6 +196,7 @@ class SignedTokens:
         return self._clock.now_ms() // 1000
 
 
+@lru_cache(maxsize=16)
 def _private_key(pem: str) -> RSAPrivateKey:
     key = load_pem_private_key(pem.encode(), None)
     assert isinstance(key, RSAPrivateKey)

@@ -163,7 +163,7 @@ async def _wallet_back(customer: Customer) -> str:
 
 
 async def _sold_out(shop: Shop, customer: Customer) -> str:
-    refused = await customer.purchase((shop.sold_out, 1), key="gone")
+    refused = await customer.purchase((shop.sold_out, 1), key="the-key-of-what-is-gone")
     return str(refused.body["orderId"])
 
 

@@ -154,10 +154,12 @@ def _packed(
                 elif column == "due_at_ms":
                     # Nobody runs who would look at ended attempts once more.
                     cells.append((None,))
-                elif isinstance(value, str | bytes):
-                    is_text = isinstance(value, str)
-                    texts.append(value if is_text else value.decode())
-                    cells.append((len(texts) - 1, is_text))
+                elif isinstance(value, bytes):
+                    cells.append((len(texts), False))
+                    texts.append(value.decode())
+                elif isinstance(value, str):
+                    cells.append((len(texts), True))
+                    texts.append(value)
                 else:
                     cells.append((value,))
             packed.append(((service, table), columns, cells))

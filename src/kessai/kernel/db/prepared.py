@@ -18,7 +18,7 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from kessai.kernel.db.ports import Params, Row, Rows
+from kessai.kernel.db.ports import Params, Rows
 
 # More statements than the whole house has; a caller that builds them one by one stays bounded.
 _KEPT = 2_000
@@ -57,16 +57,15 @@ class Statements:
             return Rows.of(self._connection.execute(statement, params))
         if isinstance(params, Sequence):
             cursor = self._raw.executemany(prepared.sql, [prepared.values(row) for row in params])
-            return Rows((), cursor.rowcount)
+            return Rows((), (), cursor.rowcount)
         cursor = self._raw.execute(prepared.sql, prepared.values(first))
         if cursor.description is None:
-            return Rows((), cursor.rowcount)
+            return Rows((), (), cursor.rowcount)
         names = [column[0] for column in cursor.description]
-        rows: list[Row] = [dict(zip(names, values, strict=True)) for values in cursor]
-        for name, convert in prepared.converters:
-            for row in cast(list[dict[str, Any]], rows):
-                row[name] = convert(row[name])
-        return Rows(rows, cursor.rowcount)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        if prepared.converters:
+            rows = [_converted(names, values, prepared.converters) for values in rows]
+        return Rows(names, rows, cursor.rowcount)
 
     def _prepared(self, statement: Executable, params: Mapping[str, object]) -> _Prepared | None:
         key = (statement, tuple(params))
@@ -77,6 +76,15 @@ class Statements:
                 self._known.clear()
             made = self._known[key] = _prepare(statement, params, self._dialect)
             return made
+
+
+def _converted(
+    names: Sequence[str], values: tuple[Any, ...], converters: Sequence[tuple[str, _Convert]]
+) -> tuple[Any, ...]:
+    row = dict(zip(names, values, strict=True))
+    for name, convert in converters:
+        row[name] = convert(row[name])
+    return tuple(row.values())
 
 
 def _first(params: Params | None) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.bus import BusSeen, read_bus
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import OutboxRow, WebhookRow
-from kessai.proof.invariants.sql import Statement, col, rows_of
+from kessai.proof.invariants.sql import Statement, col, made, rows_of
 
 _PAGE = 5000
 _INBOX_PAGE = 500
@@ -96,10 +96,9 @@ async def _compare_outbox(
     after = 0
     while True:
         async with db.read() as tx:
-            rows = (await tx.run(_ROWS, {"after": after})).all()
-        for values in rows:
-            tally.checked += 1
-            row = OutboxRow._make(values.values())
+            rows = made(OutboxRow, await tx.run(_ROWS, {"after": after}))
+        tally.checked += len(rows)
+        for row in rows:
             is_there = seen.explain(row.event_id)
             if row.sent == 0:
                 # The relay marks late and for many at once, so it may be on the bus already.
@@ -111,7 +110,7 @@ async def _compare_outbox(
                 missing.append((db, row))
         if len(rows) < _PAGE:
             return
-        after = rows[-1]["id"]
+        after = rows[-1].id
 
 
 async def _is_repeat(db: Db, row: OutboxRow) -> bool:
@@ -155,10 +154,9 @@ async def webhooks_are_worked_off(look: Look, tally: Tally) -> None:
     after = ""
     while True:
         async with look.books.payment.read() as tx:
-            rows = (await tx.run(_WEBHOOKS, {"after": after})).all()
-        for values in rows:
-            row = WebhookRow._make(values.values())
-            tally.checked += 1
+            rows = made(WebhookRow, await tx.run(_WEBHOOKS, {"after": after}))
+        tally.checked += len(rows)
+        for row in rows:
             if row.status == "NEW":
                 why = f"not looked into after {row.tries} tries"
                 limit_s = look.limits.webhook_s
@@ -167,7 +165,7 @@ async def webhooks_are_worked_off(look: Look, tally: Tally) -> None:
                 tally.wrong(row.id, f"{row.status} for no reason", row)
         if len(rows) < _PAGE:
             return await _answered_are_stored(look, tally)
-        after = rows[-1]["id"]
+        after = rows[-1].id
 
 
 async def _answered_are_stored(look: Look, tally: Tally) -> None:

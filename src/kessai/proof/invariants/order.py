@@ -16,7 +16,7 @@ from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.rows import AttemptRow, EvidenceRow, KeyRow, OrderRow
-from kessai.proof.invariants.sql import Statement, col, cols, rows_of
+from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.proof.invariants.story import Story
 
 _PAGE = 1000
@@ -174,8 +174,7 @@ async def one_key_one_order(look: Look, tally: Tally) -> None:
     named: dict[str, None] = {}
     while True:
         async with look.books.order.read() as tx:
-            rows = (await tx.run(_KEYS, {"scope": scope, "key": key})).all()
-            keys = [KeyRow._make(row.values()) for row in rows]
+            keys = made(KeyRow, await tx.run(_KEYS, {"scope": scope, "key": key}))
             ids = [one.subject_id for one in keys]
             found = (await tx.run(_OWNERS, {"ids": ids})).all() if ids else ()
             owners = {row["order_id"]: row["user_id"] for row in found}

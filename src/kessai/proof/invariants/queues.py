@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, or_, select, table
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import SagaRow
-from kessai.proof.invariants.sql import Statement, col, cols, rows_of
+from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 
 _MOST = 10_000
 
@@ -38,7 +38,7 @@ async def queues_drain(look: Look, tally: Tally) -> None:
     limits = look.limits
     deadline_s = look.books.settings.order_deadline_s
     async with look.books.order.read() as tx:
-        rows = [SagaRow._make(row.values()) for row in (await tx.run(_SAGAS)).all()]
+        rows = made(SagaRow, await tx.run(_SAGAS))
     for saga in rows:
         tally.checked += 1
         name = f"{saga.name} of {saga.business_key}"

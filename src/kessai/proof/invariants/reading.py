@@ -30,7 +30,7 @@ from kessai.proof.invariants.rows import (
     WalletMoveRow,
     WantedRow,
 )
-from kessai.proof.invariants.sql import Statement, col, rows_of
+from kessai.proof.invariants.sql import Statement, col, made, rows_of
 from kessai.proof.invariants.story import Story, order_of
 from kessai.proof.invariants.told import Outboxes
 
@@ -192,16 +192,16 @@ class Reader:
                 order_by_cause[restock.restock_id] = order_of(restock.reservation_id)
                 _of(shelf, order_of(restock.reservation_id)).restocks.append(restock)
             if order_by_cause:
-                rows = (await tx.run(_RETURNS, {"causes": list(order_by_cause)})).all()
-                for move in (MovementRow._make(row.values()) for row in rows):
+                causes = {"causes": list(order_by_cause)}
+                for move in made(MovementRow, await tx.run(_RETURNS, causes)):
                     _of(shelf, order_by_cause[move.cause_id]).movements.append(move)
 
 
 async def _fetch(
     tx: Tx, statement: Statement, kind: type[R], span: Span, **more: object
 ) -> list[R]:
-    rows = (await tx.run(statement, {"low": span.low, "high": span.high, **more})).all()
-    return [kind._make(row.values()) for row in rows]
+    of = {"low": span.low, "high": span.high, **more}
+    return made(kind, await tx.run(statement, of))
 
 
 def _of(shelf: dict[str, Story], order_id: str) -> Story:

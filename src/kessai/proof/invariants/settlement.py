@@ -5,7 +5,7 @@ from __future__ import annotations
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import SettlementRow
-from kessai.proof.invariants.sql import Statement, cols, rows_of
+from kessai.proof.invariants.sql import Statement, cols, made, rows_of
 
 # The newest days; what is older was looked at when it was new.
 _DAYS = 400
@@ -19,7 +19,7 @@ async def files_agree(look: Look, tally: Tally) -> None:
     """The newest report on the provider's file of each day has no difference to the ledger: no
     row is missing on either side, differs, is there twice or cannot be read."""
     async with look.books.payment.read() as tx:
-        rows = [SettlementRow._make(row.values()) for row in (await tx.run(_REPORTS)).all()]
+        rows = made(SettlementRow, await tx.run(_REPORTS))
     newest: dict[str, SettlementRow] = {}
     for row in rows:
         before = newest.get(row.day)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import column, select, table
 from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import Select
 
+from kessai.kernel.db import Rows
+
 Statement: TypeAlias = Select[Any]
+R = TypeVar("R", bound=NamedTuple)
 
 
 def col(name: str) -> ColumnClause[Any]:
@@ -21,3 +24,8 @@ def cols(*names: str) -> list[ColumnClause[Any]]:
 
 def rows_of(kind: type[NamedTuple], of_table: str) -> Statement:
     return select(*cols(*kind._fields)).select_from(table(of_table))
+
+
+def made(kind: type[R], rows: Rows) -> list[R]:
+    """What `rows_of` has selected."""
+    return [kind._make(values) for values in rows.tuples()]

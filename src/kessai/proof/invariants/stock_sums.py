@@ -16,7 +16,7 @@ from kessai.kernel.db import Tx
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import MovementRow, StockRow
-from kessai.proof.invariants.sql import Statement, col, cols, rows_of
+from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.proof.invariants.story import read_lines
 
 _STEP = 20_000
@@ -150,9 +150,9 @@ async def _read(look: Look) -> Shelves:
     async with db.read() as tx:
         last = int(cast(int, (await tx.run(_LAST)).scalar() or 0))
         await _page(tx, after, last, sums, causeless)
-        rows = (await tx.run(_STOCK)).all()
+        rows = made(StockRow, await tx.run(_STOCK))
         held = (await tx.run(_OPEN)).all()
-    products = {row["product_id"]: Shelf(StockRow._make(row.values())) for row in rows}
+    products = {row.product_id: Shelf(row) for row in rows}
     for row in sums:
         shelf = products.setdefault(
             row["product_id"], Shelf(StockRow(row["product_id"], 0, 0, 0, 0))
@@ -172,6 +172,4 @@ async def _page(
 ) -> None:
     of = {"after": after, "until": until}
     sums.extend((await tx.run(_SUMS, of)).all())
-    causeless.extend(
-        MovementRow._make(row.values()) for row in (await tx.run(_CAUSELESS, of)).all()
-    )
+    causeless.extend(made(MovementRow, await tx.run(_CAUSELESS, of)))

@@ -10,23 +10,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select, table
 
 from kessai.kernel.db import Db, Tx
-from kessai.proof.invariants.sql import Statement, col, cols
+from kessai.proof.invariants.bus import version_of
+from kessai.proof.invariants.sql import Statement, col, made, rows_of
 from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
 
 _PAGE = 2000
 # A writer of MySQL may commit a row after larger ids were read; no body is so slow that it comes
 # later than this many others.
 _LATE_IDS = 5_000
+_VIEW = b'"OrderViewChanged"'
 _ASKED = (b"PaymentSucceeded", b"RefundCompleted")
 
-_ROWS: Statement = select(
-    *cols("id", "topic", "message_key", "value", "event_id", "created_at_ms")
-).select_from(table("outbox"))
+
+class _Row(NamedTuple):
+    id: int
+    topic: str
+    message_key: str
+    value: bytes
+    event_id: str
+
+
+_ROWS = rows_of(_Row, "outbox")
 _NEXT = _ROWS.where(col("id") > bindparam("after")).order_by(col("id")).limit(_PAGE)
 _LATE = _ROWS.where(col("id").in_(bindparam("ids", expanding=True)))
 _FIRST: Statement = select(func.min(col("id"))).select_from(table("outbox"))
@@ -86,14 +95,14 @@ class Outboxes:
         """Reads what is new in the caller's snapshot; True when there may be more."""
         rows = await self._orders.new_rows(tx)
         for row in rows:
-            if row["topic"] == ORDERS_TOPIC:
+            if row.topic == ORDERS_TOPIC:
                 self._fold_order(row)
         return len(rows) >= _PAGE
 
     async def catch_up_payments(self, tx: Tx) -> bool:
         rows = await self._payments.new_rows(tx)
         for row in rows:
-            if row["topic"] == PAYMENTS_TOPIC and any(kind in row["value"] for kind in _ASKED):
+            if row.topic == PAYMENTS_TOPIC and any(kind in row.value for kind in _ASKED):
                 self._fold_payment(row)
         return len(rows) >= _PAGE
 
@@ -103,20 +112,21 @@ class Outboxes:
             told = self.by_order[order_id] = Told()
         return told
 
-    def _fold_order(self, row: Any) -> None:
-        event = json.loads(row["value"])
-        order_id = row["message_key"]
+    def _fold_order(self, row: _Row) -> None:
+        order_id, value = row.message_key, row.value
         told = self._told(order_id)
-        version = event["version"]
-        if event["aggregateId"] != order_id or event["eventId"] != row["event_id"]:
-            told.fault(f"row {row['id']} of the outbox is not about what it says")
-        if event["eventType"] == "OrderViewChanged":
+        version = version_of(value)
+        named = order_id.encode() in value and row.event_id.encode() in value
+        if version is None or not named:
+            told.fault(f"row {row.id} of the outbox is not about what it says")
+            return
+        if _VIEW in value:
             bit = 1 << version
             if told.views & bit:
                 told.fault(f"view {version} was told twice")
             told.views |= bit
             return
-        payload = event["payload"]
+        payload = json.loads(value.decode())["payload"]
         if version in told.moves:
             told.fault(f"move {version} was told twice")
         move = (payload["oldStatus"], payload["newStatus"])
@@ -126,9 +136,9 @@ class Outboxes:
         elif told.amount != payload["amount"]:
             told.fault(f"the amount was told as {told.amount} and as {payload['amount']}")
 
-    def _fold_payment(self, row: Any) -> None:
-        event = json.loads(row["value"])
-        told = self._told(row["message_key"])
+    def _fold_payment(self, row: _Row) -> None:
+        event = json.loads(row.value)
+        told = self._told(row.message_key)
         if event["eventType"] == "PaymentSucceeded":
             told.succeeded = {
                 **(told.succeeded or {}),
@@ -149,14 +159,14 @@ class _Cursor:
         self._last = 0
         self._late: dict[int, None] = {}
 
-    async def new_rows(self, tx: Tx) -> list[Any]:
-        found: list[Any] = []
+    async def new_rows(self, tx: Tx) -> list[_Row]:
+        found: list[_Row] = []
         if self._late:
-            found.extend((await tx.run(_LATE, {"ids": list(self._late)})).all())
+            found.extend(made(_Row, await tx.run(_LATE, {"ids": list(self._late)})))
             for row in found:
-                del self._late[row["id"]]
-        rows = (await tx.run(_NEXT, {"after": self._last})).all()
-        self._note_gaps(row["id"] for row in rows)
+                del self._late[row.id]
+        rows = made(_Row, await tx.run(_NEXT, {"after": self._last}))
+        self._note_gaps(row.id for row in rows)
         found.extend(rows)
         return found
 

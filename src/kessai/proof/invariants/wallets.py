@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select, table
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import WalletRow
-from kessai.proof.invariants.sql import Statement, col, rows_of
+from kessai.proof.invariants.sql import Statement, col, made, rows_of
 
 _PAGE = 500
 
@@ -45,8 +45,7 @@ async def wallets_are_their_movements(look: Look, tally: Tally) -> None:
     after = ""
     while True:
         async with look.books.account.read() as tx:
-            rows = (await tx.run(_WALLETS, {"after": after})).all()
-            wallets = [WalletRow._make(row.values()) for row in rows]
+            wallets = made(WalletRow, await tx.run(_WALLETS, {"after": after}))
             if not wallets:
                 return
             of = {"after": after, "last": wallets[-1].user_id}

@@ -105,6 +105,8 @@ RECIPES: Final[Mapping[Profile, Recipe]] = {
         rushes_every_s=50,
     ),
 }
+# Invariants compare what two services wrote down, and bear two minutes between their clocks.
+_SKEWS_S: Final = (-55, -20, -7, 7, 20, 55)
 _LANES: Final = (
     ("kills_every_s", Kind.KILL, SERVICE_NAMES, (0.0, 3.0)),
     ("freezes_every_s", Kind.FREEZE, SERVICE_NAMES, (1.0, 9.0)),
@@ -194,7 +196,7 @@ def _lane(
         if kind is Kind.DISK_FULL and dice.random() < 1 / 3:
             chosen = Kind.READ_ONLY
         if kind is Kind.CLOCK_STEP:
-            knobs = {"skewS": pick(dice, (-300, -60, -7, 7, 60, 300))}
+            knobs = {"skewS": pick(dice, _SKEWS_S)}
         yield Fault(round(at_s, 3), round(for_s, 3), chosen, targets[turn % len(targets)], knobs)
         turn += 1
         at_s += for_s + dice.uniform(0.5, 1.5) * mean_s

@@ -80,7 +80,7 @@ class Report:
             "orders": {"total": sum(self.ends.values()), "ends": dict(self.ends)},
             "customers": self.notes.row(),
             "invariants": [*self.invariants()],
-            "booksUnreadable": self.watch.unreadable,
+            "booksUnreadable": dict(self.watch.unreadable),
         }
 
     def invariants(self) -> list[dict[str, JsonValue]]:

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from kessai.kernel.telemetry import get_log
 from kessai.proof.invariants.books import Books, BooksUnreadable
 from kessai.proof.invariants.table import known_ids
 from kessai.proof.verify import Report, check
@@ -15,7 +14,6 @@ from kessai.proof.verify import Report, check
 # What may never be, not even in the middle of faults.
 SAFETY: Final = ("I2", "I5", "I6", "I7", "I9", "I14", "I16", "I18", "I19", "I20")
 _EVERY_S: Final = 6.0
-_log: Final = get_log("kessai.chaos")
 
 
 @dataclass(slots=True)
@@ -27,7 +25,7 @@ class Watch:
     sentences: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
-    unreadable: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
 
     async def keep_looking(self, books: Books) -> None:
         """The safety invariants until cancelled."""
@@ -40,9 +38,8 @@ class Watch:
             try:
                 self.take(await check(books, safety), f"after {loop.time() - began_s:.0f} s")
             except BooksUnreadable as error:
-                # The provider is down just now.
-                self.unreadable += 1
-                _log.info("chaos.unreadable", why=str(error))
+                # As while the provider is down: then nothing can be said.
+                self.unreadable[str(error)] += 1
 
     async def last_look(self, books: Books) -> Report:
         report = await check(books)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from kessai.proof.shopper.person import Person
 
 LOOK_EVERY_S: Final = 3.0
-# What a look has shown and no push has told after so long was missed; a heartbeat (10 s) tells too.
+# What a look has shown and an open channel has not told after so long was missed; each heartbeat
+# (10 s) is another chance of the shop to notice.
 PUSH_WITHIN_S: Final = 15.0
+_STEP_S: Final = 0.5
 _RECONNECT_S: Final = 0.5
 
 
@@ -27,7 +29,7 @@ class Page:
         self._account = account
         self._note = note
         self._watch = Watch()
-        self._counted = 0
+        self._open_since_s: float | None = None
 
     async def stay(self, *until: str) -> bool:
         """Until the order has one of the statuses; False when the customer gave up before."""
@@ -71,14 +73,25 @@ class Page:
             self._person.saw(self._note, order.status, order.reason)
 
     async def _await_push(self) -> None:
-        """The push of what is shown; also after a reconnect it has to come."""
-        try:
-            async with asyncio.timeout(PUSH_WITHIN_S):
-                while not self._pushed():
+        """The push of what is shown; also after a reconnect it has to come.
+
+        While there is no channel at all, nothing can be pushed, and nothing is missed.
+        """
+        loop = asyncio.get_running_loop()
+        seen_s = loop.time()
+        while not self._pushed():
+            now_s = loop.time()
+            if self._open_since_s is None:
+                if now_s > seen_s + self._person.manners.patience_s:
+                    self._person.notes.gave_up["a live channel"] += 1
+                    return
+            elif now_s > max(self._open_since_s, seen_s) + PUSH_WITHIN_S:
+                self._note.push_missed = True
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STEP_S):
                     await self._watch.arrived.wait()
-                    self._watch.arrived.clear()
-        except TimeoutError:
-            self._note.push_missed = True
+            self._watch.arrived.clear()
 
     def _pushed(self) -> bool:
         """A later status tells that the earlier one was passed."""
@@ -99,7 +112,9 @@ class Page:
                 last = frames[-1].sequence if frames else None
                 opened = self._account.customer.watching(order, self._watch, last_sequence=last)
                 async with opened:
+                    self._open_since_s = asyncio.get_running_loop().time()
                     await self._watch.closed.wait()
+            self._open_since_s = None
 
     def _count(self) -> None:
         frames = self._watch.frames

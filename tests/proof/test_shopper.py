@@ -153,6 +153,16 @@ async def test_a_push_that_never_came_is_missed(shop: Shop) -> None:
 
 
 @story(1, **SETTINGS)
+async def test_without_a_channel_nothing_is_missed(shop: Shop) -> None:
+    notes = await visit(shop, a_plan(Kind.PAYS_AT_ONCE), network=Network(shop, no_sockets=True))
+    pushes = notes.row()["pushes"]
+    assert isinstance(pushes, dict)
+    assert (pushes["frames"], pushes["missed"]) == (0, 0)
+    assert notes.gave_up == {"a live channel": 1}
+    assert ends(notes) == {"PAID": 1}
+
+
+@story(1, **SETTINGS)
 async def test_who_pays_sees_it_at_once(shop: Shop) -> None:
     notes = await visit(shop, a_plan(Kind.PAYS_AT_ONCE, Kind.PAYS_LATE))
     assert len(notes.converged_s) == 2

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from tests.support.asgi_socket import AsgiSocket
 from tests.support.shop import FIREBASE, PAYPAY, SHOP, Shop
 
-from kessai.kernel.http import NoAnswer
+from kessai.kernel.http import NoAnswer, NotSent
 from kessai.proof.customer import Customer, ShopUrls
 from kessai.proof.line import Reply, Socket
 
@@ -28,6 +28,7 @@ class Network:
     lost: dict[str, int] = field(default_factory=dict)
     sockets: list[AsgiSocket] = field(default_factory=list)
     silent: bool = False
+    no_sockets: bool = False
 
     def browser(self) -> Customer:
         return Customer(URLS, AsgiLine(self))
@@ -68,6 +69,8 @@ class AsgiLine:
 
     @asynccontextmanager
     async def socket(self, url: str) -> AsyncIterator[Socket]:
+        if self._network.no_sockets:
+            raise NotSent("the connection was refused")
         app = next(unit.app for unit in self._network.shop.system.units if unit.name == "bff")
         headers = {"cookie": self._cookie, "origin": SHOP}
         socket = AsgiSocket(app, "/ws/orders", "", headers)

@@ -116,8 +116,8 @@ class Campaign:
         try:
             await self._while_breaking(injector, began_s)
             self.tell("healing", 0.0)
-            await injector.heal()
             healed_s = loop.time()
+            await injector.heal()
             final_s, left = await self._until_final(books, crowding, healed_s)
             await _stop(looking)
             self.tell("judging", 0.0)

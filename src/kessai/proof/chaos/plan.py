@@ -54,7 +54,7 @@ SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 # Before the first fault; and nobody comes in the last seconds, so that healing is what is measured.
 CALM_S: Final = 4.0
-LAST_ORDERS_S: Final = 15.0
+LAST_ORDERS_S: Final = 10.0
 HOT_PIECES: Final = 20
 _RUSH: Final = 30
 

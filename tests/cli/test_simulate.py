@@ -16,25 +16,26 @@ def simulate(*arguments: str) -> Result:
 
 @pytest.mark.story
 def test_a_range_is_added_up() -> None:
-    done = simulate("--seeds", "1..2", "--json")
+    done = simulate("--seeds", "2..2", "--json")
     told = json.loads(done.stdout)
     assert done.exit_code == 0
-    assert (told["seeds"], told["violations"]) == (2, [])
-    assert told["orders"] == sum(told["ends"].values()) >= 40
+    assert (told["seeds"], told["violations"]) == (1, [])
+    assert told["orders"] == sum(told["ends"].values()) >= 20
     assert told["simulatedDays"] > 0
     assert sum(told["faultsFired"].values()) > 0
-    assert sorted(told["digests"]) == ["1", "2"]
+    assert list(told["digests"]) == ["2"]
 
 
 @pytest.mark.story
 def test_one_order_is_told_by_number_and_by_id() -> None:
-    by_number = simulate("--seed", "6", "--order", "1", "--trace")
+    few = ("--seed", "6", "--customers", "2")
+    by_number = simulate(*few, "--order", "1", "--trace")
     assert by_number.exit_code == 0
     assert "POST /api/orders/purchase" in by_number.stdout
-    listed = simulate("--seed", "6").stdout.splitlines()
+    listed = simulate(*few).stdout.splitlines()
     order_id = listed[0].split()[1]
     assert order_id in by_number.stdout
-    assert simulate("--seed", "6", "--order", order_id, "--trace").stdout == by_number.stdout
+    assert simulate(*few, "--order", order_id, "--trace").stdout == by_number.stdout
 
 
 @pytest.mark.parametrize(

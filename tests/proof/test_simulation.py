@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 
 import pytest
 
@@ -16,35 +17,41 @@ from kessai.proof.simulation.run import Limit, run_seed
 from kessai.proof.simulation.story import mermaid, orders_in, story_of
 
 FEWEST_ORDERS = 20
+SEED = 6
+
+# A seed is run once for all the tests that only look at it.
+seed_alone = cache(run_seed)
 
 
 @pytest.mark.story
-@pytest.mark.parametrize("seed", [1, 2, 6])
+@pytest.mark.parametrize("seed", [1, SEED])
 def test_faults_end_and_every_book_agrees(seed: int) -> None:
-    result = run_seed(seed)
+    result = seed_alone(seed)
     assert result.violations == ()
     assert result.orders >= FEWEST_ORDERS
     assert sum(result.ends.values()) == result.orders
+    assert result.checked["I20"] > result.orders
 
 
 @pytest.mark.story
-def test_a_seed_does_the_same_alone_and_in_a_series() -> None:
-    series = run_seeds([7, 2, 6])
-    assert run_seed(2).digest == series.digests[2]
-    assert len(set(series.digests.values())) == 3
+def test_a_seed_does_the_same_alone_in_a_series_and_when_looked_at_closely() -> None:
+    series = run_seeds([2, SEED])
+    assert series.digests[SEED] == seed_alone(SEED).digest != series.digests[2]
+    assert run_seed(SEED, keep=True).digest == seed_alone(SEED).digest
 
 
 @pytest.mark.story
 def test_a_seed_does_the_same_in_every_process() -> None:
-    assert len({_digest_elsewhere(hash_seed) for hash_seed in ("0", "1", "random")}) == 1
+    elsewhere = {_digest_elsewhere(hash_seed) for hash_seed in ("0", "random")}
+    assert elsewhere == {seed_alone(SEED).digest}
 
 
 def _digest_elsewhere(hash_seed: str) -> str:
     # Nothing of the machine may reach a seed: neither the order of hashes nor its settings.
-    given = {"PYTHONHASHSEED": hash_seed, "KESSAI_POLL_FIRST_S": hash_seed.strip("random") or "9"}
+    given = {"PYTHONHASHSEED": hash_seed, "KESSAI_CALL_TIMEOUT_S": "1"}
     environment: Mapping[str, str] = {**os.environ, **given}
     done = subprocess.run(
-        [sys.executable, "-m", "kessai", "simulate", "--seed", "5", "--json"],
+        [sys.executable, "-m", "kessai", "simulate", "--seed", str(SEED), "--json"],
         env=environment,
         capture_output=True,
         check=False,
@@ -55,13 +62,9 @@ def _digest_elsewhere(hash_seed: str) -> str:
 
 
 @pytest.mark.story
-def test_looking_closely_changes_nothing() -> None:
-    assert run_seed(6, keep=True).digest == run_seed(6).digest
-
-
-@pytest.mark.story
 def test_a_prefix_has_fewer_customers_and_ends_its_faults_sooner() -> None:
-    whole, part = run_seed(6), run_seed(6, limit=Limit(customers=4, faults_until_s=3.0))
+    whole = seed_alone(SEED)
+    part = run_seed(SEED, limit=Limit(customers=4, faults_until_s=3.0))
     assert part.violations == ()
     assert 0 < part.orders < whole.orders
     assert sum(part.fired.values()) < sum(whole.fired.values())
@@ -69,7 +72,7 @@ def test_a_prefix_has_fewer_customers_and_ends_its_faults_sooner() -> None:
 
 @pytest.mark.story
 def test_the_story_of_an_order_is_its_own_and_ends_with_it() -> None:
-    result = run_seed(6, keep=True)
+    result = run_seed(SEED, limit=Limit(customers=4), keep=True)
     first, second = result.order_ids[:2]
     story = story_of(result, first)
     assert any(one.kind == "move" and "PENDING" in one.text for one in story)

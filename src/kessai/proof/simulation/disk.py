@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import cast
 
@@ -38,6 +38,14 @@ class Disk:
         """Nothing of a disk that nobody uses, which SQLite cannot write out."""
         used = self.raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         return self.raw.serialize() if used else b""
+
+    def content(self) -> Iterator[bytes]:
+        """Every row of every table. Not the file's bytes: what its pages hold beside the rows
+        depends on the memory that SQLite was given."""
+        tables = self.raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
+        for (table,) in tables.fetchall():
+            for row in self.raw.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - its own name
+                yield repr(row).encode()
 
     def rows(self, query: str, *values: object) -> list[dict[str, object]]:
         """What is written now, for the oracle; nobody's transaction is touched."""

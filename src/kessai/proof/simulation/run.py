@@ -114,7 +114,8 @@ def _result(
 ) -> SeedResult:
     trace.absorb(loop.choices)
     for disk in the_scene.stage.disks().values():
-        trace.absorb(disk.image())
+        for row in disk.content():
+            trace.absorb(row)
     return SeedResult(
         seed=mix.seed,
         digest=trace.digest(),

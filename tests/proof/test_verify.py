@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
-from tests.support.shop import Shop, story
-from tests.support.verified import books_of, verify
+from tests.support.shop import Customer, Shop, story
+from tests.support.verified import (
+    Kept,
+    RememberedBook,
+    books_of,
+    keep_a_shop,
+    look_at,
+    look_with,
+    verify,
+)
 
-from kessai.proof.verify import UnknownInvariant, check
+from kessai.payment.domain.schedule import FOLLOW_UPS_MS
+from kessai.proof.invariants.limits import LAST_FOLLOW_UP_S
+from kessai.proof.invariants.table import TABLE
+from kessai.proof.verify import BooksUnreadable, ProviderRow, UnknownInvariant, check
 
 
 @story(1)
@@ -17,9 +35,57 @@ async def test_a_healthy_shop_has_nothing_wrong(shop: Shop) -> None:
     await shop.wallet(order_id)
     await customer.until(order_id, "PAID")
     await customer.buy()
+    await asyncio.sleep(5)
     report = await verify(shop)
     assert report.ok, str(report)
     assert report.orders == 2
+    found = {one.id: one for one in report.findings}
+    # The second order waits: that is counted, with its age, and not called wrong.
+    assert (found["I13"].checked, found["I13"].settling.count) == (2, 1)
+    assert 0 < found["I13"].settling.oldest_age_s < 10
+
+
+@story(1)
+async def test_an_empty_shop_has_nothing_wrong(shop: Shop) -> None:
+    report = await verify(shop)
+    assert report.ok, str(report)
+    assert report.orders == 0
+
+
+@story(1, 2, 3)
+async def test_nothing_is_called_wrong_while_traffic_runs(shop: Shop) -> None:
+    await shop.faults(
+        webhooks={"drop": 40, "duplicate": 40, "delayMs": [0, 4000]},
+        api={"getCodePayment": {"error": 20, "kinds": ["500", "429"]}},
+    )
+    customers = [await shop.new_customer() for _ in range(6)]
+    shopping = [asyncio.create_task(_shop_around(shop, one)) for one in customers]
+    looks = 0
+    while not all(task.done() for task in shopping):
+        report = await verify(shop)
+        assert report.ok, str(report)
+        looks += 1
+        await asyncio.sleep(0.3)
+    await asyncio.gather(*shopping)
+    await shop.faults(webhooks=None, api=None)
+    await asyncio.sleep(200)
+    report = await verify(shop)
+    assert report.ok, str(report)
+    assert looks > 10
+    assert [one.id for one in report.findings if one.settling.count] == []
+
+
+async def _shop_around(shop: Shop, customer: Customer) -> None:
+    for round_ in range(3):
+        order_id = await customer.buy((shop.product, 1), (shop.other_product, 1))
+        if round_ == 1:
+            await asyncio.gather(customer.act(order_id, "cancel"), shop.wallet(order_id))
+        else:
+            await shop.wallet(order_id)
+        order = await customer.until(order_id, "PAID", "FAILED", within_s=120)
+        if order["status"] == "PAID" and round_ == 2:
+            await customer.act(order_id, "refund", {"reason": "CHANGED_MIND"})
+            await customer.until(order_id, "REFUNDED", within_s=120)
 
 
 @story(1)
@@ -39,6 +105,101 @@ async def test_the_offending_row_is_shown(shop: Shop) -> None:
 
 
 @story(1)
+async def test_what_is_right_at_the_second_look_was_never_wrong(shop: Shop) -> None:
+    """An order that is half there, as a reader between two commits would see it."""
+    customer = await shop.customer()
+    order_id = await customer.buy()
+    await shop.wallet(order_id)
+    await customer.until(order_id, "PAID")
+    db = shop.databases["storage"]
+    lost = text("UPDATE reservation SET status = 'RELEASED' WHERE reservation_id LIKE :name")
+    found = text("UPDATE reservation SET status = 'CONFIRMED' WHERE reservation_id LIKE :name")
+    async with db.transaction() as tx:
+        await tx.run(lost, {"name": f"{order_id}%"})
+
+    async def mend() -> None:
+        await asyncio.sleep(0.1)
+        async with db.transaction() as tx:
+            await tx.run(found, {"name": f"{order_id}%"})
+
+    mending = asyncio.create_task(mend())
+    report = await verify(shop, ["I21"])
+    await mending
+    assert report.ok, str(report)
+
+
+@story(1)
 async def test_an_unknown_invariant_is_refused(shop: Shop) -> None:
     with pytest.raises(UnknownInvariant, match="I99"):
         await check(books_of(shop), ["I2", "I99"])
+
+
+@story(1)
+async def test_a_table_that_is_not_there_is_said_in_words(shop: Shop) -> None:
+    async with shop.databases["payment"].transaction() as tx:
+        await tx.run(text("DROP TABLE refund"))
+    with pytest.raises(BooksUnreadable, match="no such table: refund"):
+        await verify(shop)
+
+
+def test_the_table_is_whole() -> None:
+    assert [one.id for one in TABLE] == [f"I{number}" for number in range(1, 41)]
+    for one in TABLE:
+        asked = one.of_order is not None or one.of_books is not None
+        assert asked == (one.why_not is None)
+        assert one.sentence.endswith(".")
+
+
+def test_the_last_follow_up_is_the_services_own() -> None:
+    assert FOLLOW_UPS_MS[-1] / 1000 == LAST_FOLLOW_UP_S
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return keep_a_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.mark.story
+def test_content_that_cannot_be_read_is_a_violation(kept: Kept, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    shutil.copytree(kept.folder, folder)
+    paid = kept.orders["paid"]
+    with closing(sqlite3.connect(folder / "order.db")) as db:
+        db.execute(f"UPDATE orders SET items = 'no JSON' WHERE order_id = '{paid}'")
+        db.execute(f"UPDATE order_audit SET details = '[1]' WHERE order_id = '{paid}'")
+        db.execute(f"UPDATE outbox SET value = 'x' WHERE message_key = '{paid}'")
+        db.commit()
+    report = look_at(kept, folder)
+    assert {one.id for one in report.wrong} >= {"I7", "I21", "I24", "I29"}
+    for one in report.wrong:
+        assert one.first is not None
+        assert paid in f"{one.first.subject} {dict(one.first.row)}"
+
+
+@dataclass(frozen=True)
+class Meddler(RememberedBook):
+    """Sells, and cuts the log, at the moment in which verify asks the provider."""
+
+    folder: Path
+
+    async def entries(self, after: str, below: str) -> list[ProviderRow]:
+        for path in sorted(self.folder.glob("*.db")):
+            with closing(sqlite3.connect(path, timeout=0)) as db:
+                db.execute("CREATE TABLE IF NOT EXISTS meddled (n INTEGER)")
+                db.execute("INSERT INTO meddled VALUES (1)")
+                db.commit()
+                assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        return await super().entries(after, below)
+
+
+@pytest.mark.story
+def test_no_purchase_and_no_checkpoint_waits_for_it(kept: Kept, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    shutil.copytree(kept.folder, folder)
+    for path in folder.glob("*.db"):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+    report = look_with(kept, folder, Meddler(kept.provider, folder))
+    assert report.ok, str(report)
+    with closing(sqlite3.connect(folder / "order.db")) as db:
+        assert db.execute("SELECT count(*) FROM meddled").fetchone()[0] > 0

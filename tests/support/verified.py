@@ -18,7 +18,14 @@ from kessai.kernel.clock import from_ms
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.settings import Settings
-from kessai.proof.verify import Books, HttpProviderBook, ProviderRow, Report, check
+from kessai.proof.verify import (
+    Books,
+    HttpProviderBook,
+    ProviderBook,
+    ProviderRow,
+    Report,
+    check,
+)
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
 
 
@@ -190,6 +197,17 @@ def look_at(
 ) -> Report:
     """verify over files, `later_s` seconds after the moment in which they were left."""
     book = RememberedBook(kept.provider if provider is None else provider)
+    return look_with(kept, folder, book, only, later_s=later_s)
+
+
+def look_with(
+    kept: Kept,
+    folder: Path,
+    book: ProviderBook,
+    only: Collection[str] | None = None,
+    *,
+    later_s: float = 0.0,
+) -> Report:
 
     async def look() -> Report:
         names = ("order", "payment", "storage", "account", "bus")

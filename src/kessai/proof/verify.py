@@ -13,6 +13,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import exc as sql_errors
+
+from kessai.kernel.errors import DatabaseUnavailable
 from kessai.proof.invariants.books import (
     Books,
     BooksUnreadable,
@@ -25,7 +28,7 @@ from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.reading import FIRST, Reader, Span
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.story import Story
-from kessai.proof.invariants.table import TABLE, Invariant
+from kessai.proof.invariants.table import TABLE, Invariant, OfOrder
 
 __all__ = [
     "Books",
@@ -44,6 +47,8 @@ __all__ = [
 
 # Pauses before the second and the third look at what seems wrong.
 LOOKS_S = (0.2, 0.8)
+# What a row raises that was altered until it means nothing.
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class UnknownInvariant(ValueError):
@@ -120,7 +125,15 @@ async def check(
     Ages are measured at `now_ms`, or at the books' own clock at each look. Raises
     `UnknownInvariant`, and `BooksUnreadable` where a database or the provider's book is no book.
     """
-    return await _Run(books, _chosen(only), now_ms).report()
+    try:
+        return await _Run(books, _chosen(only), now_ms).report()
+    except sql_errors.DBAPIError as error:
+        raise BooksUnreadable(
+            f"a table is not as this program knows it: {error.orig}: "
+            "finish the migration of its database"
+        ) from error
+    except DatabaseUnavailable as error:
+        raise BooksUnreadable(f"a database does not answer: {error}") from error
 
 
 def _chosen(only: Collection[str] | None) -> list[Invariant]:
@@ -236,7 +249,7 @@ class _Run:
             return
         tally = Tally(now_ms)
         for story in stories:
-            check(story, self._limits, tally)
+            self._ask_one(check, story, tally)
             if tally.doubts:
                 seen.take(story.order_id, tally.doubts, now_ms)
                 tally.doubts = []
@@ -247,7 +260,10 @@ class _Run:
         if check is None:
             return
         tally = Tally(self._now())
-        await check(self._look, tally)
+        try:
+            await check(self._look, tally)
+        except _UNREADABLE as error:
+            tally.wrong("", f"a row cannot be read: {type(error).__name__}: {error}")
         seen.checked += 0 if again else tally.checked
         seen.take("", tally.doubts, self._now(), again=again)
 
@@ -268,5 +284,13 @@ class _Run:
     def _ask_again(self, seen: _Seen, story: Story) -> None:
         check, tally = seen.invariant.of_order, Tally(self._now())
         if check is not None:
-            check(story, self._limits, tally)
+            self._ask_one(check, story, tally)
             seen.take(story.order_id, tally.doubts, self._now(), again=True)
+
+    def _ask_one(self, check: OfOrder, story: Story, tally: Tally) -> None:
+        """A row that cannot be read is as wrong as any other."""
+        try:
+            check(story, self._limits, tally)
+        except _UNREADABLE as error:
+            why = f"a row cannot be read: {type(error).__name__}: {error}"
+            tally.wrong(story.order_id, why, story.order)

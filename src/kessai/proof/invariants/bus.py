@@ -273,7 +273,7 @@ def event_id_of(headers: str) -> str | None:
 def version_of(value: bytes) -> int | None:
     """`version` of an order's event. Reading all of it would cost three times as much, and there
     are ten events for each order; a quote inside of a text is escaped, so this is the field."""
-    start = value.find(_VERSION)
+    start = value.find(_VERSION) if isinstance(value, bytes) else -1
     if start < 0:
         return None
     digits = _DIGITS.match(value, start + len(_VERSION))

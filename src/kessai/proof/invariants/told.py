@@ -102,7 +102,7 @@ class Outboxes:
     async def catch_up_payments(self, tx: Tx) -> bool:
         rows = await self._payments.new_rows(tx)
         for row in rows:
-            if row.topic == PAYMENTS_TOPIC and any(kind in row.value for kind in _ASKED):
+            if row.topic == PAYMENTS_TOPIC and _is_asked(row.value):
                 self._fold_payment(row)
         return len(rows) >= _PAGE
 
@@ -116,8 +116,7 @@ class Outboxes:
         order_id, value = row.message_key, row.value
         told = self._told(order_id)
         version = version_of(value)
-        named = order_id.encode() in value and row.event_id.encode() in value
-        if version is None or not named:
+        if version is None or order_id.encode() not in value or row.event_id.encode() not in value:
             told.fault(f"row {row.id} of the outbox is not about what it says")
             return
         if _VIEW in value:
@@ -126,29 +125,40 @@ class Outboxes:
                 told.fault(f"view {version} was told twice")
             told.views |= bit
             return
-        payload = json.loads(value.decode())["payload"]
+        try:
+            payload = json.loads(value.decode())["payload"]
+            move = (payload["oldStatus"], payload["newStatus"])
+            amount = payload["amount"]
+        except (ValueError, KeyError, TypeError):
+            told.fault(f"row {row.id} of the outbox cannot be read")
+            return
         if version in told.moves:
             told.fault(f"move {version} was told twice")
-        move = (payload["oldStatus"], payload["newStatus"])
         told.moves[version] = self._words.setdefault(move, move)
         if told.amount is None:
-            told.amount = payload["amount"]
-        elif told.amount != payload["amount"]:
-            told.fault(f"the amount was told as {told.amount} and as {payload['amount']}")
+            told.amount = amount
+        elif told.amount != amount:
+            told.fault(f"the amount was told as {told.amount} and as {amount}")
 
     def _fold_payment(self, row: _Row) -> None:
-        event = json.loads(row.value)
         told = self._told(row.message_key)
-        if event["eventType"] == "PaymentSucceeded":
-            told.succeeded = {
-                **(told.succeeded or {}),
-                event["merchantPaymentId"]: event["amount"],
-            }
-        elif event["eventType"] == "RefundCompleted":
-            refund = event["refundId"]
-            if refund in (told.refunded or {}):
-                told.fault(f"the refund {refund} was told twice")
-            told.refunded = {**(told.refunded or {}), refund: event["amount"]}
+        try:
+            event = json.loads(row.value)
+            kind, amount = event["eventType"], event["amount"]
+            name = event["refundId" if kind == "RefundCompleted" else "merchantPaymentId"]
+        except (ValueError, KeyError, TypeError):
+            told.fault(f"row {row.id} of payment-service's outbox cannot be read")
+            return
+        if kind == "PaymentSucceeded":
+            told.succeeded = {**(told.succeeded or {}), name: amount}
+        elif kind == "RefundCompleted":
+            if name in (told.refunded or {}):
+                told.fault(f"the refund {name} was told twice")
+            told.refunded = {**(told.refunded or {}), name: amount}
+
+
+def _is_asked(value: bytes) -> bool:
+    return not isinstance(value, bytes) or any(kind in value for kind in _ASKED)
 
 
 class _Cursor:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any, cast
 
 from tests.support.payment import ORDER, Till, on_the_till, refusal, unknown
-from tests.support.provider import LIFETIME_S, NO_ANSWER, NOT_SENT, After
+from tests.support.provider import LIFETIME_S, NO_ANSWER, NOT_SENT, After, FakeProvider
 
 from kessai.contracts.moves import AttemptStatus
 from kessai.kernel.errors import Refused, Unknown
+from kessai.payment.application.ports import Code, CodeRequest, Provider
+from kessai.payment.main import build
 
 FIRST, SECOND = f"{ORDER}-1", f"{ORDER}-2"
 
@@ -207,3 +211,42 @@ async def test_an_order_closed_while_its_code_is_made_ends_without_one(till: Til
     await asyncio.sleep(5)
     assert till.provider.codes[FIRST].deleted
     assert await till.statuses() == [AttemptStatus.CANCELLED]
+
+
+class SlowAnswers:
+    """The provider as one process hears it: what it asks for is done, and told a minute later."""
+
+    def __init__(self, provider: FakeProvider) -> None:
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    async def create_code(self, request: CodeRequest) -> Code:
+        code = await self._provider.create_code(request)
+        await asyncio.sleep(60)
+        return code
+
+
+@on_the_till()
+async def test_an_answer_that_comes_after_its_code_was_given_up_is_never_shown(till: Till) -> None:
+    settings = till.runtime.settings.model_copy(update={"instance": "stopped"})
+    runtime = replace(till.runtime, settings=settings)
+    stopped = await build(runtime, provider=cast(Provider, SlowAnswers(till.provider)))
+    started_ms = till.now_ms
+    asking = asyncio.ensure_future(unknown(stopped.port.create_payment(till.wish())))
+    await asyncio.sleep(1)
+    attempt = None
+    while attempt is None and till.now_ms - started_ms < 100_000:
+        try:
+            attempt = await till.create()
+        except Unknown:
+            await asyncio.sleep(1)
+    await stopped.supervisor.stop()
+    assert await asking == "PAYMENT_UNAVAILABLE"
+    assert till.provider.codes[FIRST].deleted
+    assert attempt is not None
+    assert attempt.merchant_payment_id == SECOND
+    assert await till.statuses() == [AttemptStatus.EXPIRED, AttemptStatus.AWAITING]
+    # Its end was proved by deleting it, long before a code that nobody saw is outlived.
+    assert till.now_ms - started_ms < 80_000

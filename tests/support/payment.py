@@ -73,14 +73,24 @@ class Till:
         hold_s: float = 900,
     ) -> Attempt:
         return await self.service.create_payment(
-            CreatePayment(
-                request_id=request_id,
-                order_id=order_id,
-                amount=amount,
-                description="an order",
-                redirect_url="http://shop.test/orders/1",
-                hold_until_ms=self.now_ms + int(hold_s * 1000),
-            )
+            self.wish(order_id, request_id=request_id, amount=amount, hold_s=hold_s)
+        )
+
+    def wish(
+        self,
+        order_id: str = ORDER,
+        *,
+        request_id: str = "r1",
+        amount: int = 1200,
+        hold_s: float = 900,
+    ) -> CreatePayment:
+        return CreatePayment(
+            request_id=request_id,
+            order_id=order_id,
+            amount=amount,
+            description="an order",
+            redirect_url="http://shop.test/orders/1",
+            hold_until_ms=self.now_ms + int(hold_s * 1000),
         )
 
     async def payments(self, order_id: str = ORDER) -> Payments:

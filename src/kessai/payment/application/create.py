@@ -148,12 +148,14 @@ class Creation:
         await self._write_code(made)
         if made.closing_at_ms is not None:
             raise Refused("ORDER_CLOSED", "the order was closed while its code was made")
+        if made.lost:
+            raise Unknown(UNAVAILABLE, "the code was given up before its answer came")
         return made
 
     async def _write_code(self, made: PaymentAttempt) -> None:
         books = self._books
         now_ms = books.clock.now_ms()
-        is_wanted = made.is_live and made.closing_at_ms is None
+        is_wanted = made.is_live and made.closing_at_ms is None and not made.lost
         due_ms = now_ms + books.rules.poll_first_ms if is_wanted else now_ms
         async with books.db.transaction() as tx:
             await books.attempts.record_code(tx, made, due_ms=due_ms)
@@ -232,8 +234,11 @@ def _request(attempt: PaymentAttempt, command: CreatePayment) -> CodeRequest:
 
 
 def _with_code(attempt: PaymentAttempt, code: Code) -> PaymentAttempt:
-    """A code for an attempt that ended meanwhile is kept too: it has to be deleted."""
-    waiting = attempt.is_live
+    """A code for an attempt that ended meanwhile is kept too: it has to be deleted.
+
+    So has one that was given up: its payment is cancelled, whoever pays it gets the money back.
+    """
+    waiting = attempt.is_live and not attempt.lost
     return replace(
         attempt,
         status=AttemptStatus.AWAITING if waiting else attempt.status,

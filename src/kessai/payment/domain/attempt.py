@@ -209,7 +209,8 @@ def believed_over_from_ms(
     gone_at_ms = _code_gone_at_ms(attempt, evidence)
     if gone_at_ms is None:
         return None
-    if attempt.closing_at_ms is None and attempt.expires_at_ms is not None:
+    is_given_up = attempt.lost or attempt.closing_at_ms is not None
+    if not is_given_up and attempt.expires_at_ms is not None:
         return max(gone_at_ms, attempt.expires_at_ms) + rules.grace_ms
     return gone_at_ms + rules.grace_ms
 

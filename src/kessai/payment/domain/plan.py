@@ -62,9 +62,9 @@ def _go_on(
     now_ms: int,
     rules: Rules,
 ) -> Plan:
-    if mine.is_live and mine.code_id is None:
+    if mine.is_live and (mine.lost or mine.code_id is None):
         return Plan(Do.WAIT if mine.lost else Do.AGAIN, mine)
-    replaceable = mine.lost and mine.code_id is None and mine.status not in CAPTURED_PHASES
+    replaceable = mine.lost and mine.status not in CAPTURED_PHASES
     if replaceable and mine is attempts[-1]:
         return Plan(Do.BEGIN, _begin(command, attempts, now_ms, rules))
     if mine.error_code == UNAVAILABLE:

@@ -73,7 +73,7 @@ def must_delete(
     if attempt.status in CLOSED_WITHOUT_MONEY:
         return True
     return attempt.is_live and (
-        attempt.closing_at_ms is not None or now_ms >= _expiry_ms(attempt, rules)
+        attempt.lost or attempt.closing_at_ms is not None or now_ms >= _expiry_ms(attempt, rules)
     )
 
 

@@ -32,7 +32,7 @@ POINTS = [
     "call:storage-service.reserve_stock:after",
     "call:payment-service.create_payment:before",
     "commit:payment:after",
-    "send:POST /v2/codes:after",
+    "provider:create:after",
     "call:payment-service.create_payment:after",
     "call:payment-service.receive_webhook:after",
     "publish:payment-service:after",

@@ -85,6 +85,8 @@ def _run(
     telemetry.configure(settings.log_level)
     if settings.crash_at:
         crash_points.arm(settings.crash_at)
+    if settings.crash_points_file:
+        crash_points.record_to(Path(settings.crash_points_file))
     try:
         run(_serve(settings, build, welcome))
     except PortTaken as taken:

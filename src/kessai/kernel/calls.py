@@ -214,6 +214,7 @@ def _guarded(
             return answer
         except Refused:
             outcome = "refused"
+            reached(after)
             raise
         except Unknown:
             raise

@@ -15,7 +15,6 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from starlette.types import ASGIApp, Message, Scope
 from yarl import URL
 
-from kessai.kernel.crash_points import is_armed, reached
 from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
 
@@ -127,8 +126,6 @@ class AiohttpHttp:
                 ) as response,
             ):
                 content = await self._read(response)
-                if is_armed():
-                    reached(f"send:{method} {urlsplit(url).path}:after")
                 return Answer(response.status, response.headers, content)
 
     async def download(self, url: str, to: Sink, *, limit_bytes: int, timeout_s: float) -> Answer:

@@ -93,7 +93,7 @@ class Outbox:
         self._bus = bus
         self._clock = clock
         self._lease_name = f"outbox-relay:{service}"
-        self._point = f"publish:{service}:after"
+        self._points = (f"publish:{service}:before", f"publish:{service}:after")
         self._owner = owner
         self._limits = limits or OutboxLimits()
         self._wake = asyncio.Event()
@@ -213,8 +213,9 @@ class Outbox:
         return self._limits.lease_s
 
     async def _publish(self, rows: Sequence[Row]) -> None:
+        reached(self._points[0])
         await self._bus.publish([_message(row) for row in rows])
-        reached(self._point)
+        reached(self._points[1])
         if not self._unmarked:
             self._mark_at_s = self._clock.monotonic() + self._limits.mark_after_s
         self._unmarked.extend(cast(int, row["id"]) for row in rows)

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     port_offset: Annotated[int, Field(ge=0, le=50000)] = Field(
         0, description="added to every port of this machine, so that two systems may run"
     )
-    crash_at: str = Field("", description="local only: kill this process at <crash point>#<n>")
+    crash_at: str = Field("", description="local only: <crash point>#<n>[=kill|stop|full]")
+    crash_points_file: str = Field("", description="local only: crash points that were reached")
     clock_skew_s: float = Field(0, description="local only: this process's clock is off by so much")
     host: str = Field("127.0.0.1", description="address that the public ports listen on")
     public_url: str = Field("http://127.0.0.1:8080", description="redirects, Origin check, cookie")
@@ -202,8 +203,8 @@ class Settings(BaseSettings):
     def refuse_defaults_in_production(self) -> Self:
         if self.env != "production":
             return self
-        if self.crash_at:
-            raise ValueError("KESSAI_CRASH_AT is for local tests")
+        if self.crash_at or self.crash_points_file:
+            raise ValueError("KESSAI_CRASH_AT and KESSAI_CRASH_POINTS_FILE are for local tests")
         if self.clock_skew_s:
             raise ValueError("KESSAI_CLOCK_SKEW_S is for local tests")
         weak = [

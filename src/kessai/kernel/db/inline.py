@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.base import Executable
 
-from kessai.kernel.crash_points import reached
+from kessai.kernel.crash_points import reached, require_space
 from kessai.kernel.db.ports import Body, Params, Rows, call_listener
 from kessai.kernel.db.prepared import Statements
 from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplicate
@@ -62,6 +62,7 @@ class InlineDb:
         self._statements = Statements(self._writer, self._raw)
         self._reads = Statements(self._reader, self._raw_reader)
         self._lock_timeout_s = lock_timeout_s
+        self._durable = durable
         name = Path(path).stem if path else "memory"
         self._points = (f"commit:{name}:before", f"commit:{name}:after")
         self._group: _Group | None = None
@@ -174,6 +175,8 @@ class InlineDb:
             return
         reached(self._points[0])
         try:
+            if self._durable:
+                require_space()
             self._raw.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail_group(DatabaseUnavailable(str(error)))

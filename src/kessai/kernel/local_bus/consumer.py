@@ -195,6 +195,7 @@ class LocalConsumer:
             for work, position, ended in moved:
                 write = groups.let_go if ended else groups.commit
                 kept.append(await write(tx, seat, work.claim, position, now_ms))
+        reached(f"ack:{self.group}:after")
         for (work, position, ended), mine in zip(moved, kept, strict=True):
             work.committed = position
             work.lost = ended or not mine

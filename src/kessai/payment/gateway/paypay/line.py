@@ -10,6 +10,7 @@ from kessai.contracts import paypay
 from kessai.kernel.breaker import CircuitBreaker, CircuitOpen
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
+from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.http import Answer, Http
 from kessai.kernel.limits import TokenBucket
@@ -116,6 +117,7 @@ class Line:
         self, operation: Operation, method: str, path: str, query: str, body: bytes
     ) -> Answer:
         sent_s = self._clock.monotonic()
+        reached(f"provider:{operation.name}:before")
         answer = await self._http.send(
             method,
             f"{self._base_url}{path}{query}",
@@ -123,6 +125,7 @@ class Line:
             body=body or None,
             timeout_s=self._limits.timeout_of(operation),
         )
+        reached(f"provider:{operation.name}:after")
         self.skew.heard(answer.headers.get("Date"), self._clock.monotonic() - sent_s)
         if answer.status >= 500:
             # A 5xx may come after the effect, so it proves nothing.

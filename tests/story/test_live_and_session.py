@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any, cast
 
 from tests.support.shop import SHOP, Shop, story
+
+from kessai.bff.main import build
+from kessai.contracts.order import Order, OrderById, OrderService
+from kessai.kernel.errors import Unknown
 
 
 @story(1)
@@ -39,6 +45,51 @@ async def test_a_reconnect_misses_nothing_and_repeats_nothing(shop: Shop) -> Non
         heartbeat = await socket.receive(within_s=11, kind="HEARTBEAT")
         assert heartbeat == {"type": "HEARTBEAT"}
         assert socket.frames.empty()
+
+
+class FarOrders:
+    """order-service as another process: it may be out of reach for a while."""
+
+    def __init__(self, orders: OrderService) -> None:
+        self._orders = orders
+        self.out_of_reach = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._orders, name)
+
+    async def view_order(self, command: OrderById) -> Order:
+        if self.out_of_reach:
+            raise Unknown("ORDER_SERVICE_UNAVAILABLE")
+        return await self._orders.view_order(command)
+
+
+@story(1)
+async def test_what_could_not_be_read_when_it_changed_is_pushed_as_soon_as_it_can(
+    shop: Shop,
+) -> None:
+    orders = FarOrders(shop.ports.order)
+    settings = shop.runtime.settings.model_copy(update={"instance": "second"})
+    door = await build(
+        replace(shop.runtime, settings=settings),
+        order=cast(OrderService, orders),
+        account=shop.ports.account,
+        storage=shop.ports.storage,
+        payment=shop.ports.payment,
+    )
+    *others, first_door = shop.system.units
+    shop.system = replace(shop.system, units=[*others, first_door, door])
+    await door.start()
+    shop.http.route(SHOP, door.app)
+    customer = await shop.customer()
+    order_id = await customer.buy()
+    async with customer.watching(order_id, door=door.app) as socket:
+        assert (await socket.receive(within_s=1))["result"] == "PENDING"
+        orders.out_of_reach = True
+        await shop.wallet(order_id)
+        await asyncio.sleep(3)
+        assert socket.frames.empty()
+        orders.out_of_reach = False
+        assert (await socket.receive(within_s=1))["result"] == "SUCCESS"
 
 
 @story(1)

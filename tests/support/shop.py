@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 from tests.support.asgi_socket import AsgiSocket
 
 from kessai.contracts.storage import ListProducts
@@ -223,11 +224,16 @@ class Customer:
 
     @asynccontextmanager
     async def watching(
-        self, order_id: str, *, last_sequence: int | None = None, token: str | None = None
+        self,
+        order_id: str,
+        *,
+        last_sequence: int | None = None,
+        token: str | None = None,
+        door: ASGIApp | None = None,
     ) -> AsyncIterator[AsgiSocket]:
         """The live channel of an order, subscribed."""
         ticket = token or (await self.order(order_id))["channelToken"]
-        async with self.socket() as socket:
+        async with self.socket(door=door) as socket:
             wish: Json = {"type": "SUBSCRIBE", "orderId": order_id, "token": ticket}
             if last_sequence is not None:
                 wish["lastSequence"] = last_sequence
@@ -236,9 +242,15 @@ class Customer:
 
     @asynccontextmanager
     async def socket(
-        self, *, query: str = "", origin: str | None = SHOP, cookie: str | None = None
+        self,
+        *,
+        query: str = "",
+        origin: str | None = SHOP,
+        cookie: str | None = None,
+        door: ASGIApp | None = None,
     ) -> AsyncIterator[AsgiSocket]:
-        app = next(unit.app for unit in self.shop.system.units if unit.name == "bff")
+        """At the shop's own door, or at another instance of it."""
+        app = door or next(unit.app for unit in self.shop.system.units if unit.name == "bff")
         headers = {"cookie": self.cookie if cookie is None else cookie}
         if origin is not None:
             headers["origin"] = origin

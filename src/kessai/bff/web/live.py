@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 FIRST_FRAME_S = 5.0
 HEARTBEAT_S = 10.0
+# What could not be read when it changed is read again; a heartbeat would be late.
+READ_AGAIN_S = 0.5
 MAX_FRAME = 4096
 MAX_SOCKETS = 5_000
 MAX_SOCKETS_OF_USER = 20
@@ -197,12 +199,15 @@ async def _push(door: Door, socket: WebSocket, session: Session, channel: Channe
         outcome = await _send_view(door, channel, socket.send_text, first=first)
         if outcome is not None:
             first, final = False, outcome
+        else:
+            await asyncio.sleep(READ_AGAIN_S)
+            channel.changed.set()
 
 
 async def _send_view(
     door: Door, channel: Channel, send: Callable[[str], Awaitable[None]], *, first: bool
 ) -> bool | None:
-    """Whether the order is final; None when it could not be read (the next look tries again)."""
+    """Whether the order is final; None when it could not be read."""
     try:
         order = await door.orders.view_order(OrderById(order_id=channel.order_id))
     except Unknown:

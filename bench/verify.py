@@ -18,16 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.support.mariadb import server
-from tests.support.process import processes
+from tests.support.process import free_offset
 from tests.support.verified import Kept, keep_a_shop
 
 from kessai.contracts.audit import canonical, seal
@@ -422,6 +423,33 @@ def build(folder: Path, orders: int, *, mariadb: bool) -> dict[str, str]:
     return settings
 
 
+@contextmanager
+def simulator(environment: dict[str, str]) -> Iterator[None]:
+    """With the provider's book, which it reads whole before it answers."""
+    command = [sys.executable, "-m", "kessai", "sim", "paypay"]
+    url = f"http://127.0.0.1:{8090 + int(environment['KESSAI_PORT_OFFSET'])}/sim/book?limit=1"
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        try:
+            end = time.monotonic() + 300
+            while not _answers(url):
+                if child.poll() is not None or time.monotonic() > end:
+                    raise SystemExit("the simulator does not start")
+                time.sleep(0.2)
+            yield
+        finally:
+            child.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 def verify(environment: dict[str, str]) -> tuple[float, float, float, dict[str, Any]]:
     """Seconds, CPU seconds, peak MiB, and the report of a child process."""
     command = [sys.executable, "-m", "kessai", "verify", "--json"]
@@ -449,14 +477,13 @@ def main() -> None:
         began = time.perf_counter()
         settings = build(folder, asked.orders, mariadb=asked.mariadb)
         build_s = time.perf_counter() - began
-        with processes(folder, **settings) as running:
-            running.start("sim", "paypay")
-            environment = {
-                **os.environ,
-                "KESSAI_DATA_DIR": str(folder / "data"),
-                "KESSAI_PORT_OFFSET": str(running.offset),
-                **settings,
-            }
+        environment = {
+            **os.environ,
+            "KESSAI_DATA_DIR": str(folder / "data"),
+            "KESSAI_PORT_OFFSET": str(free_offset()),
+            **settings,
+        }
+        with simulator(environment):
             runs = [verify(environment) for _ in range(asked.runs)]
     for seconds, cpu_s, peak_mb, report in runs:
         wrong = [one for one in report["findings"] if one["violations"]]

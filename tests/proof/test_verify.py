@@ -150,6 +150,12 @@ def test_the_table_is_whole() -> None:
         assert one.sentence.endswith(".")
 
 
+def test_the_page_about_it_has_the_same_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "verify.md").read_text("utf-8")
+    for one in TABLE:
+        assert f"| {one.id} | {one.sentence} | {one.why_not or 'yes'} |\n" in page
+
+
 def test_the_last_follow_up_is_the_services_own() -> None:
     assert FOLLOW_UPS_MS[-1] / 1000 == LAST_FOLLOW_UP_S
 

@@ -15,15 +15,16 @@ def simulate(*arguments: str) -> Result:
 
 
 @pytest.mark.story
-def test_a_range_is_added_up() -> None:
-    done = simulate("--seeds", "2..2", "--json")
+@pytest.mark.timeout(300)
+def test_a_range_is_shared_among_processes_and_added_up() -> None:
+    done = simulate("--seeds", "2..3", "--jobs", "2", "--json")
     told = json.loads(done.stdout)
     assert done.exit_code == 0
-    assert (told["seeds"], told["violations"]) == (1, [])
-    assert told["orders"] == sum(told["ends"].values()) >= 20
+    assert (told["seeds"], told["violations"]) == (2, [])
+    assert told["orders"] == sum(told["ends"].values()) >= 40
     assert told["simulatedDays"] > 0
     assert sum(told["faultsFired"].values()) > 0
-    assert list(told["digests"]) == ["2"]
+    assert list(told["digests"]) == ["2", "3"]
 
 
 @pytest.mark.story

@@ -98,7 +98,8 @@ def _run_range(seeds: range, jobs: int, *, as_json: bool) -> int:
 def _parts(seeds: range, jobs: int) -> Iterator[Sums]:
     from kessai.proof.simulation.campaign import run_seeds
 
-    shares = [seeds[at : at + _SHARE] for at in range(0, len(seeds), _SHARE)]
+    share = max(1, min(_SHARE, len(seeds) // jobs))
+    shares = [seeds[at : at + share] for at in range(0, len(seeds), share)]
     if jobs == 1:
         yield from map(run_seeds, shares)
         return

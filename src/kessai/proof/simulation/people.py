@@ -13,7 +13,6 @@ from kessai.proof.simulation.mix import Plan
 from kessai.proof.simulation.scene import Goods
 
 OPEN = ("PENDING", "WAITING_PAYMENT", "?")
-_WISH = {"reason": "CHANGED_MIND"}
 _FIRST_LOOK_S = 1.5
 _LAST_LOOK_S = 12.0
 _PATIENCE_S = 60.0

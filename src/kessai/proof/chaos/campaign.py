@@ -119,6 +119,10 @@ class Campaign:
             healed_s = loop.time()
             await injector.heal()
             final_s, left = await self._until_final(books, crowding, healed_s)
+            # A customer or a look that failed by a mistake of ours must not pass for agreement.
+            for task in (looking, crowding):
+                if task.done():
+                    task.result()
             await _stop(looking)
             self.tell("judging", 0.0)
             last = await watch.last_look(books)

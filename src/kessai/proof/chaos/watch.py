@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kessai.proof.invariants.books import Books, BooksUnreadable
@@ -35,11 +35,13 @@ class Watch:
         began_s = loop.time()
         while True:
             await asyncio.sleep(_EVERY_S)
+            when = f"after {loop.time() - began_s:.0f} s"
             try:
-                self.take(await check(books, safety), f"after {loop.time() - began_s:.0f} s")
+                self.take(await check(books, safety), when)
             except BooksUnreadable as error:
-                # As while the provider is down: then nothing can be said.
                 self.unreadable[str(error)] += 1
+                # As while the provider is down: our own books can be asked all the same.
+                self.take(await check(replace(books, provider=None), safety), when)
 
     async def last_look(self, books: Books) -> Report:
         report = await check(books)

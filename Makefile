@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-unit test-story test-crash crash-points test-sdk simulate check fmt lock bench clean
+.PHONY: help up demo test test-unit test-story test-crash crash-points mutants test-sdk simulate check fmt lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-crash: $(DEV_STAMP) ## real processes that are killed
 
 crash-points: $(DEV_STAMP) ## break the shop at every point in every way, and write docs/crash-points.md
 	PYTHONPATH=src:. $(BIN)/python -m tests.crash.matrix
+
+mutants: $(DEV_STAMP) ## put known mistakes into copies of the source: the simulation must find each
+	$(BIN)/python -m kessai.proof.mutants
 
 test-sdk: $(DEV_STAMP) ## PayPay's own SDKs (Python, Node) against the simulator
 	$(BIN)/python -m pytest -m sdk -rs tests/sdk

@@ -36,7 +36,10 @@ _NOTE = Table(
 )
 _ADD = insert(_NOTE)
 _ONE = select(_NOTE.c.id, _NOTE.c.word).where(_NOTE.c.id == bindparam("wanted"))
-_ROWS: list[Row] = [{"id": 1, "word": "a", "body": b"\x00\xff"}, {"id": 2, "word": None, "body": None}]
+_ROWS: list[Row] = [
+    {"id": 1, "word": "a", "body": b"\x00\xff"},
+    {"id": 2, "word": None, "body": None},
+]
 
 
 @pytest.fixture

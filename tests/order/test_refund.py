@@ -184,6 +184,22 @@ async def test_two_parts_under_way_count_before_they_are_done() -> None:
 
 
 @on_virtual_time
+async def test_the_customer_cannot_have_back_the_whole_while_a_part_is_on_its_way() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    desk = shop.house.desk
+
+    part = await desk.refund_by_operator(by_operator(order, "broken", 1000))
+    with pytest.raises(Refused) as refused:
+        await desk.refund_order(a_wish(order))
+
+    assert "refund" not in part.actions
+    assert refused.value.code == "ILLEGAL_STATE"
+    assert (await shop.order(order.order_id)).status == "PAID"
+    assert await shop.count("order_refund") == 1
+
+
+@on_virtual_time
 async def test_the_same_request_is_the_same_refund() -> None:
     shop = await a_shop()
     order = await a_paid_order(shop)

@@ -23,6 +23,10 @@ class Refunding:
         self._sagas = sagas
         self._clock = clock
 
+    async def asked_yen(self, tx: Tx, order_id: str, merchant_payment_id: str) -> int:
+        """What was asked back of a payment, done or under way."""
+        return await self._refunds.asked_yen(tx, order_id, merchant_payment_id)
+
     async def start(
         self, tx: Tx, order: Order, wanted: RefundWanted, *, actor: str, cause: str
     ) -> Order:

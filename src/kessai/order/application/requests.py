@@ -131,6 +131,9 @@ class CustomerRequests:
             may = may_refund(order, self._limits.policy, now_ms)
             if order.paid_attempt is None or not may:
                 raise _illegal(order, "no refund may be asked for now")
+            # Another one's news may hide that a part is on its way back: both would be too much.
+            if await self._refunding.asked_yen(tx, order.order_id, order.paid_attempt):
+                raise _illegal(order, "a part of it is being given back")
             wanted = RefundWanted(order.paid_attempt, order.amount, RefundReason.CUSTOMER)
             return await self._refunding.start(
                 tx, order, wanted, actor="customer", cause=command.reason[:200]

@@ -283,9 +283,12 @@ def may_use_code(order: Order, now_ms: int) -> bool:
 
 def may_refund(order: Order, policy: Policy, now_ms: int) -> bool:
     """By the customer: the whole of a PAID order, within the time that the shop grants."""
+    note = order.refund
+    under_way = note is not None and note.status == "REQUESTED" and note.reason == "OPERATOR"
     return (
         order.status is OrderStatus.PAID
         and order.refunded_amount == 0
+        and not under_way
         and now_ms < (order.paid_at_ms or 0) + policy.customer_refund_ms
     )
 

@@ -99,6 +99,25 @@ def test_what_the_evidence_proves(evidence: list[Evidence], status: AttemptStatu
     assert decide(an_attempt(), evidence, RULES).status is status
 
 
+@pytest.mark.parametrize("word", ["NOT_FOUND", "CREATED"])
+@pytest.mark.parametrize("code_id", [None, "04-1"])
+def test_a_create_that_was_refused_stays_failed_whatever_a_forged_webhook_makes_us_ask(
+    word: str, code_id: str | None
+) -> None:
+    refused = an_attempt(
+        status=AttemptStatus.FAILED,
+        error_code="PAYMENT_UNAVAILABLE",
+        code_id=code_id,
+        expires_at_ms=EXPIRES if code_id else None,
+    )
+    hint = a_sighting("COMPLETED", source=Source.WEBHOOK)
+    for evidence in ([hint, a_sighting(word, 9_999)], [hint, DELETED, a_sighting(word, 9_999)]):
+        after = apply(refused, decide(refused, evidence, RULES), START + 9_999_000)
+        assert (after.status, after.error_code) == (AttemptStatus.FAILED, "PAYMENT_UNAVAILABLE")
+    late = apply(refused, decide(refused, [COMPLETED], RULES), START + 9_999_000)
+    assert late.status is AttemptStatus.SUCCEEDED
+
+
 def test_closed_before_its_end_is_cancelled_and_after_it_expired() -> None:
     deleted = seen(Source.CLOSE, Word.CODE_DELETED, START + 50_000)
     early = an_attempt(closing_at_ms=START + 49_000)

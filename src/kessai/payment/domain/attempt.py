@@ -119,7 +119,8 @@ def decide(attempt: PaymentAttempt, evidence: Collection[Evidence], rules: Rules
         return _captured(attempt, captures, said, went_back=went_back)
     if Word.FAILED in words:
         return _failed(said, "PAYMENT_DECLINED", "the payment failed at the provider")
-    if _is_over(attempt, proofs, rules):
+    # A create that was refused has ended already: there is no code whose end could be seen.
+    if attempt.status is not AttemptStatus.FAILED and _is_over(attempt, proofs, rules):
         return replace(said, status=_end_without_money(attempt, rules))
     return undecided
 

@@ -9,7 +9,7 @@ from kessai.kernel.db import Db
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.table import known_ids
 from kessai.proof.simulation.world import World
-from kessai.proof.verify import Books, check
+from kessai.proof.verify import Books, Report, check
 from kessai.topology import ACCOUNT, ORDER, PAYMENT, STORAGE, ServiceCard
 
 # What may never be, not even for a moment and under faults.
@@ -79,15 +79,24 @@ class Oracle:
         return await self._ask([one for one in ALWAYS if one in known_ids()])
 
     async def disagreements(self) -> list[str]:
-        return await self._ask(None)
+        """At rest nothing settles any more: what a live system would be given an hour for."""
+        report = await self._report(None)
+        return _wrong(report) + [
+            f"{one.id} never settles: {one.settling.count} for {one.settling.oldest_age_s:.0f} s"
+            for one in report.findings
+            if one.ok and one.settling.count
+        ]
 
     async def _ask(self, only: Collection[str] | None) -> list[str]:
         if only is not None and not only:
             return []
+        return _wrong(await self._report(only))
+
+    async def _report(self, only: Collection[str] | None) -> Report:
         report = await check(self._books(), only)
         for finding in report.findings:
             self.checked[finding.id] += finding.checked
-        return [f"{one.id} {one.sentence} {one.first}" for one in report.wrong]
+        return report
 
     def _books(self) -> Books:
         world = self._world
@@ -132,3 +141,7 @@ class Oracle:
     async def notified(self) -> Sequence[str]:
         """What this book told is judged by the inbox itself: a crash may take an answer back."""
         return ()
+
+
+def _wrong(report: Report) -> list[str]:
+    return [f"{one.id} {one.sentence} {one.first}" for one in report.wrong]

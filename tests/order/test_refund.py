@@ -200,6 +200,26 @@ async def test_the_customer_cannot_have_back_the_whole_while_a_part_is_on_its_wa
 
 
 @on_virtual_time
+async def test_news_of_another_refund_does_not_hide_the_part_that_is_on_its_way() -> None:
+    shop = await a_shop()
+    order = await a_paid_order(shop)
+    desk = shop.house.desk
+
+    await desk.refund_by_operator(by_operator(order, "broken", 1000))
+    await asyncio.sleep(1)
+    shop.payment.meets("request_refund", Refused("ILLEGAL_STATE", "not now"))
+    await desk.refund_by_operator(by_operator(order, "late", 500))
+    await asyncio.sleep(1)
+    shown = (await shop.order(order.order_id)).refund
+    with pytest.raises(Refused) as refused:
+        await desk.refund_order(a_wish(order))
+
+    assert shown is not None and shown.status == "REJECTED"
+    assert refused.value.code == "ILLEGAL_STATE"
+    assert (await shop.order(order.order_id)).status == "PAID"
+
+
+@on_virtual_time
 async def test_the_same_request_is_the_same_refund() -> None:
     shop = await a_shop()
     order = await a_paid_order(shop)

@@ -214,7 +214,8 @@ async def test_news_of_another_refund_does_not_hide_the_part_that_is_on_its_way(
     with pytest.raises(Refused) as refused:
         await desk.refund_order(a_wish(order))
 
-    assert shown is not None and shown.status == "REJECTED"
+    assert shown is not None
+    assert shown.status == "REJECTED"
     assert refused.value.code == "ILLEGAL_STATE"
     assert (await shop.order(order.order_id)).status == "PAID"
 

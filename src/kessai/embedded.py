@@ -13,13 +13,16 @@ import kessai.account.main
 import kessai.bff.main
 import kessai.order.main
 import kessai.payment.main
+import kessai.search.main
 import kessai.sim.firebase.main
 import kessai.sim.paypay.main
 import kessai.storage.main
 from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
+from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
+from kessai.kernel.aside import InThread
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import http, local, unavailable_code
 from kessai.kernel.chance import SystemChance
@@ -29,6 +32,7 @@ from kessai.kernel.errors import Unknown
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.objects import open_objects
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.server import Binding, check_ports, serve_all
 from kessai.kernel.service import Unit
@@ -41,6 +45,7 @@ from kessai.topology import (
     PARTITIONS,
     PAYMENT,
     PAYPAY_SIMULATOR,
+    SEARCH,
     SIMULATORS,
     STORAGE,
     ServiceCard,
@@ -59,6 +64,7 @@ class Ports:
     account: AccountService
     storage: StorageService
     payment: PaymentService
+    search: SearchService
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
         ),
         http=AiohttpHttp(),
         open_db=open_db,
+        objects=open_objects(settings.objects_url, folder / "objects"),
+        aside=InThread(),
     )
 
 
@@ -141,18 +149,26 @@ async def build_system(
     account_port = call(AccountService, account)
     storage_port = call(StorageService, storage)
     payment_port = call(PaymentService, payment)
+    search = await kessai.search.main.build(runtime, storage=storage_port)
     order = await kessai.order.main.build(
         runtime, account=account_port, storage=storage_port, payment=payment_port
     )
-    ports = Ports(call(OrderService, order), account_port, storage_port, payment_port)
+    ports = Ports(
+        call(OrderService, order),
+        account_port,
+        storage_port,
+        payment_port,
+        call(SearchService, search),
+    )
     bff = await kessai.bff.main.build(
         runtime,
         order=ports.order,
         account=ports.account,
         storage=ports.storage,
         payment=ports.payment,
+        search=ports.search,
     )
-    return System(runtime, [*sims, account, storage, payment, order, bff], ports)
+    return System(runtime, [*sims, account, storage, payment, search, order, bff], ports)
 
 
 async def _simulators(runtime: Runtime) -> list[AnyUnit]:
@@ -182,7 +198,9 @@ async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUn
             account=ports.account,
             storage=ports.storage,
             payment=ports.payment,
+            search=ports.search,
         ),
+        SEARCH.name: lambda: kessai.search.main.build(runtime, storage=ports.storage),
         PAYPAY_SIMULATOR.name: lambda: kessai.sim.paypay.main.build(runtime),
         FIREBASE_SIMULATOR.name: lambda: kessai.sim.firebase.main.build(runtime),
     }
@@ -210,6 +228,7 @@ def remote_ports(runtime: Runtime) -> Ports:
         account=call(AccountService, ACCOUNT),
         storage=call(StorageService, STORAGE),
         payment=call(PaymentService, PAYMENT),
+        search=call(SearchService, SEARCH),
     )
 
 

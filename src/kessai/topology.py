@@ -35,7 +35,7 @@ BFF = ServiceCard(
     public=True,
     management_port=9080,
     consumes=(ORDERS_TOPIC,),
-    calls=("order-service", "account-service", "storage-service", "payment-service"),
+    calls=("order-service", "account-service", "storage-service", "payment-service", "es-service"),
 )
 ACCOUNT = ServiceCard("account-service", 8081, "account")
 ORDER = ServiceCard(
@@ -48,10 +48,11 @@ ORDER = ServiceCard(
 )
 STORAGE = ServiceCard("storage-service", 8083, "storage", emits=(PRODUCTS_TOPIC, SIGNALS_TOPIC))
 PAYMENT = ServiceCard("payment-service", 8084, "payment", emits=(PAYMENTS_TOPIC, SIGNALS_TOPIC))
+SEARCH = ServiceCard("es-service", 8086, "search", calls=("storage-service",))
 PAYPAY_SIMULATOR = ServiceCard("paypay-simulator", 8090, "sim.paypay", public=True)
 FIREBASE_SIMULATOR = ServiceCard("firebase-simulator", 8091, "sim.firebase", public=True)
 
-SERVICES = (BFF, ACCOUNT, ORDER, STORAGE, PAYMENT)
+SERVICES = (BFF, ACCOUNT, ORDER, STORAGE, PAYMENT, SEARCH)
 SIMULATORS = (PAYPAY_SIMULATOR, FIREBASE_SIMULATOR)
 
 

@@ -83,7 +83,7 @@ async def test_the_whole_catalogue_is_announced_after_the_first_start() -> None:
 
     async def on_record(record: Record) -> None:
         keys.append(record.key)
-        if len(keys) == 70:
+        if len(keys) == 180:
             complete.set()
 
     async with a_runtime() as runtime, asyncio.timeout(30):
@@ -96,7 +96,7 @@ async def test_the_whole_catalogue_is_announced_after_the_first_start() -> None:
         reading.cancel()
         await asyncio.wait([reading])
         await unit.stop()
-    assert sorted(keys) == [str(product_id) for product_id in range(1001, 1071)]
+    assert sorted(keys) == [str(product_id) for product_id in range(1001, 1181)]
 
 
 async def test_a_loop_rests_only_when_there_is_nothing_to_do() -> None:

@@ -34,6 +34,7 @@ from kessai.kernel.settings import Settings
 from kessai.storage.application.announcements import AnnounceLimits, Announcements, Topics
 from kessai.storage.application.catalogue import Catalogue
 from kessai.storage.application.catalogue_import import CatalogueImport
+from kessai.storage.application.pictures import Pictures
 from kessai.storage.application.reservations import Reservations
 from kessai.storage.application.service import Storage
 from kessai.storage.domain.catalogue_file import FileLimits
@@ -204,7 +205,9 @@ async def a_storage(
         limits=limits or FileLimits(),
         batch_rows=3,
     )
-    storage = Storage(db, Catalogue(db, products), imports, Reservations(db, clock, book, shelves))
+    reservations = Reservations(db, clock, book, shelves)
+    pictures = Pictures(db, products, shelves)
+    storage = Storage(db, Catalogue(db, products), imports, reservations, pictures)
     announcements = Announcements(
         db,
         clock,

@@ -1,8 +1,9 @@
-"""What the door does: sign in and out, hand out channel tickets, keep browsers up to date."""
+"""What the door does: sign in and out, hand out channel tickets, show pictures."""
 
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,12 +20,15 @@ from kessai.bff.domain import (
     time_left_ms,
 )
 from kessai.contracts.account import AccountService, SyncUser, User
+from kessai.contracts.search import Format, SearchService, Thumbnail, Width, thumbnail_name
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import Kind, Refused
+from kessai.kernel.objects import Objects
 
 _log = structlog.get_logger(__name__)
 _SECRET_BYTES = 32
+_SHOWN_BYTES = 16 * 1024 * 1024
 
 
 class SessionStore(Protocol):
@@ -155,3 +159,46 @@ class Sessions:
         return (
             base64.urlsafe_b64encode(self._chance.token_bytes(_SECRET_BYTES)).decode().rstrip("=")
         )
+
+
+class Images:
+    """Thumbnails from the object store; es-service makes the one that is not there yet.
+
+    A picture never changes under its key, so what was read once may be kept: the pictures of a
+    page cost no store, up to `kept_bytes` of them.
+    """
+
+    def __init__(
+        self, objects: Objects, search: SearchService, *, kept_bytes: int = _SHOWN_BYTES
+    ) -> None:
+        self._objects = objects
+        self._search = search
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._most_bytes = self._room = kept_bytes
+
+    async def find(self, key: str, width: Width, format_: Format) -> bytes | None:
+        """None when there is no such picture; `Unknown` when nobody can tell."""
+        name = thumbnail_name(key, width, format_)
+        content = self._kept.get(name)
+        if content is not None:
+            self._kept.move_to_end(name)
+            return content
+        content = await self._objects.get(name)
+        if content is None:
+            thumbnail = Thumbnail(image_key=key, width=width, format=format_)
+            if not (await self._search.make_thumbnail(thumbnail)).made:
+                return None
+            content = await self._objects.get(name)
+        if content is not None:
+            self._keep(name, content)
+        return content
+
+    def _keep(self, name: str, content: bytes) -> None:
+        # Two that looked at once bring the same one twice.
+        if name in self._kept or len(content) > self._most_bytes:
+            return
+        self._kept[name] = content
+        self._room -= len(content)
+        while self._room < 0:
+            _, oldest = self._kept.popitem(last=False)
+            self._room += len(oldest)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from kessai.bff.application import Sessions, SessionStore
+from kessai.bff.application import Images, Sessions, SessionStore
 from kessai.bff.domain import SessionLimits, networks
 from kessai.bff.gateway import FirebaseIdentity, MemorySessionStore, RedisSessionStore
 from kessai.bff.web.catalogue import catalogue_routes, search_routes
 from kessai.bff.web.door import Door, Limits
 from kessai.bff.web.home import home_routes
+from kessai.bff.web.images import image_routes
 from kessai.bff.web.live import Hub, live_routes
 from kessai.bff.web.orders import order_routes, purchase_routes, qr_routes
 from kessai.bff.web.session import account_routes, session_routes
@@ -18,6 +19,7 @@ from kessai.bff.web.webhooks import webhook_routes
 from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
+from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app, management_app
 from kessai.kernel.limits import MemoryRateLimit, RateLimit
@@ -38,6 +40,7 @@ async def build(
     account: AccountService,
     storage: StorageService,
     payment: PaymentService,
+    search: SearchService,
 ) -> Unit[Door]:
     settings = runtime.settings
     supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
@@ -51,6 +54,7 @@ async def build(
         accounts=account,
         catalogue=storage,
         payments=payment,
+        images=Images(runtime.objects, search),
         limits=_limits(runtime),
         trusted_proxies=networks(settings.trusted_proxies),
         webhook_sources=networks(settings.paypay_webhook_sources),
@@ -89,6 +93,7 @@ def _app(
         account_routes(door),
         search_routes(door),
         catalogue_routes(door),
+        image_routes(door),
         purchase_routes(door),
         order_routes(door),
         qr_routes(door),

@@ -178,6 +178,35 @@ class Imported(Wire):
     bad: tuple[BadRow, ...]
 
 
+class ListPictureless(Wire):
+    after: int = 0
+    limit: int = Field(default=500, ge=1, le=500)
+
+
+class Pictureless(Wire):
+    """A product whose file names a picture that nobody has brought yet."""
+
+    product_id: int
+    image_file: str
+
+
+class PicturelessPage(Wire):
+    items: tuple[Pictureless, ...]
+
+
+class Picture(Wire):
+    product_id: int
+    image_key: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class SetPictures(Wire):
+    items: tuple[Picture, ...] = Field(max_length=500)
+
+
+class PicturesSet(Wire):
+    changed: int
+
+
 class StorageService(Protocol):
     async def list_categories(self, command: Nothing) -> Categories: ...
 
@@ -208,5 +237,13 @@ class StorageService(Protocol):
     async def restock(self, command: Restock) -> Reservation: ...
 
     async def import_catalogue(self, command: ImportCatalogue) -> Imported: ...
+
+    async def list_pictureless(self, command: ListPictureless) -> PicturelessPage:
+        """In the order of product ids."""
+        ...
+
+    async def set_pictures(self, command: SetPictures) -> PicturesSet:
+        """Refused NOT_FOUND, and then sets none, when a product is unknown."""
+        ...
 
     async def ping(self, command: Nothing) -> Nothing: ...

@@ -76,10 +76,9 @@ def _operations(port: Hashable) -> tuple[Operation, ...]:
 
 
 def unavailable_code(service: str) -> str:
-    """`order-service` -> `ORDER_SERVICE_UNAVAILABLE`; the payment one is named by http-api."""
-    if service == "payment-service":
-        return "PAYMENT_UNAVAILABLE"
-    return f"{service.upper().replace('-', '_')}_UNAVAILABLE"
+    """`order-service` -> `ORDER_SERVICE_UNAVAILABLE`; two have names of their own in http-api."""
+    named = {"payment-service": "PAYMENT_UNAVAILABLE", "es-service": "SEARCH_UNAVAILABLE"}
+    return named.get(service) or f"{service.upper().replace('-', '_')}_UNAVAILABLE"
 
 
 class _Calls:
@@ -119,6 +118,15 @@ def local(
         return _guarded(service, operation.name, inner, timeout_s, observe)
 
     return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
+
+
+def absent(port: type[P], *, service: str) -> P:
+    """A service that is not there: every call is Unknown."""
+
+    async def nobody(command: BaseModel) -> BaseModel:  # noqa: ARG001 - the shape of a call
+        raise Unknown(unavailable_code(service), f"{service} is not part of this system")
+
+    return cast(P, _Calls({op.name: nobody for op in operations(port)}))
 
 
 def simulated(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kessai.kernel.aside import Aside, at_once
 from kessai.kernel.bus import Bus
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.http import HttpClient
 from kessai.kernel.ids import Ids
+from kessai.kernel.objects import MemoryObjects, Objects
 from kessai.kernel.settings import Settings
 
 
@@ -25,6 +27,8 @@ class Runtime:
     bus: Bus
     http: HttpClient
     open_db: Callable[[str], Awaitable[Db]]
+    objects: Objects = field(default_factory=MemoryObjects)
+    aside: Aside = at_once
 
     @property
     def instance(self) -> str:

@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     bus_url: str = Field("local:", description="events: local:")
     redis_url: str = Field("memory:", description="sessions: memory: | redis://...")
     audit_url: str = Field("sql:", description="audit trail: sql:")
-    objects_url: str = Field("file:", description="product images: file:")
+    objects_url: str = Field(
+        "file:",
+        description="product images: file:[/path] | s3://bucket?endpoint=http://h:p&region=...",
+    )
     search_url: str = Field("sql:", description="product search: sql: (storage-service answers)")
 
     # Identity.

@@ -17,6 +17,7 @@ from kessai.kernel.supervisor import Supervisor
 from kessai.storage.application.announcements import AnnounceLimits, Announcements, Topics
 from kessai.storage.application.catalogue import Catalogue
 from kessai.storage.application.catalogue_import import CatalogueImport
+from kessai.storage.application.pictures import Pictures
 from kessai.storage.application.reservations import Reservations
 from kessai.storage.application.service import Storage
 from kessai.storage.domain.catalogue_file import FileLimits
@@ -42,7 +43,8 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
     if demo_catalogue and runtime.settings.env == "local":
         await imports.seed(resources.files("kessai.storage").joinpath("catalogue.csv").read_bytes())
     reservations = Reservations(db, runtime.clock, SqlReservationBook(), SqlStockBook())
-    port = Storage(db, Catalogue(db, SqlProductBook()), imports, reservations)
+    pictures = Pictures(db, SqlProductBook(), SqlStockBook())
+    port = Storage(db, Catalogue(db, SqlProductBook()), imports, reservations, pictures)
     supervisor = Supervisor(STORAGE.name, stop_timeout_s=runtime.settings.stop_timeout_s)
     announcements = _announcements(runtime, db, outbox)
     products, overdue = announcements.announce_products, announcements.signal_overdue

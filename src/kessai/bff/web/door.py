@@ -9,7 +9,7 @@ from fastapi import Response
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
-from kessai.bff.application import Sessions
+from kessai.bff.application import Images, Sessions
 from kessai.bff.domain import (
     Caller,
     Network,
@@ -46,6 +46,7 @@ class Door:
     accounts: AccountService
     catalogue: StorageService
     payments: PaymentService
+    images: Images
     limits: Limits
     trusted_proxies: Sequence[Network]
     webhook_sources: Sequence[Network]

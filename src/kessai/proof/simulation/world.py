@@ -15,9 +15,10 @@ import kessai.sim.firebase.main
 from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
+from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
 from kessai.embedded import Ports, build_unit
-from kessai.kernel.calls import simulated
+from kessai.kernel.calls import absent, simulated
 from kessai.kernel.clock import from_ms
 from kessai.kernel.db import Db
 from kessai.kernel.ids import RandomIds
@@ -39,6 +40,7 @@ from kessai.topology import (
     ORDER,
     PAYMENT,
     PAYPAY_SIMULATOR,
+    SEARCH,
     SERVICES,
     SIMULATORS,
     STORAGE,
@@ -218,6 +220,8 @@ class World:
             account=port(AccountService, ACCOUNT),
             storage=port(StorageService, STORAGE),
             payment=port(PaymentService, PAYMENT),
+            # Pictures move no money.
+            search=absent(SearchService, service=SEARCH.name),
         )
 
     def _port(self, caller: str, port: type[P], card: ServiceCard) -> P:

@@ -9,7 +9,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from kessai.contracts.moves import ReservationStatus
-from kessai.contracts.storage import Category, Product
+from kessai.contracts.storage import Category, Pictureless, Product
 from kessai.kernel.db import Tx
 from kessai.storage.domain.catalogue import CategoryName, Plan, Stored
 from kessai.storage.domain.movements import Movement, Wanted
@@ -129,6 +129,12 @@ class ProductBook(Protocol):
 
     async def write(self, tx: Tx, plans: Sequence[Plan], categories: Sequence[Category]) -> None:
         """Inserts what is CREATED, updates what is CHANGED."""
+        ...
+
+    async def pictureless(self, tx: Tx, after: int, limit: int) -> list[Pictureless]: ...
+
+    async def picture(self, tx: Tx, keys: Mapping[int, str]) -> None:
+        """A category without a picture takes that of its first product."""
         ...
 
     async def unannounced(self, tx: Tx, before_ms: int, limit: int) -> list[int]:

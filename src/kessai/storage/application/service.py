@@ -6,7 +6,10 @@ from kessai.contracts.storage import (
     Categories,
     ImportCatalogue,
     Imported,
+    ListPictureless,
     ListProducts,
+    PicturelessPage,
+    PicturesSet,
     Product,
     ProductById,
     ProductPage,
@@ -18,6 +21,7 @@ from kessai.contracts.storage import (
     Restock,
     SearchPage,
     SearchProducts,
+    SetPictures,
     Suggest,
     Suggestions,
 )
@@ -25,6 +29,7 @@ from kessai.contracts.wire import Nothing
 from kessai.kernel.db import Db
 from kessai.storage.application.catalogue import Catalogue
 from kessai.storage.application.catalogue_import import CatalogueImport
+from kessai.storage.application.pictures import Pictures
 from kessai.storage.application.reservations import Reservations
 
 
@@ -37,11 +42,13 @@ class Storage:
         catalogue: Catalogue,
         imports: CatalogueImport,
         reservations: Reservations,
+        pictures: Pictures,
     ) -> None:
         self._db = db
         self._catalogue = catalogue
         self._imports = imports
         self._reservations = reservations
+        self._pictures = pictures
 
     async def list_categories(self, command: Nothing) -> Categories:  # noqa: ARG002
         return await self._catalogue.list_categories()
@@ -75,6 +82,12 @@ class Storage:
 
     async def import_catalogue(self, command: ImportCatalogue) -> Imported:
         return await self._imports.run(command.csv, dry_run=command.dry_run)
+
+    async def list_pictureless(self, command: ListPictureless) -> PicturelessPage:
+        return await self._pictures.list_pictureless(command)
+
+    async def set_pictures(self, command: SetPictures) -> PicturesSet:
+        return await self._pictures.set_pictures(command)
 
     async def ping(self, command: Nothing) -> Nothing:
         await self._db.ping()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pydantic import JsonValue
 from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, text, update
 
-from kessai.contracts.storage import Category, Names, Product
+from kessai.contracts.storage import Category, Names, Pictureless, Product
 from kessai.kernel.clock import wire
 from kessai.kernel.db import Row, Tx
 from kessai.storage.application.ports import Priced, Snapshot
@@ -63,6 +63,31 @@ _CHANGE = (
             if column.name not in ("product_id", "image_key")
         }
     )
+)
+_PICTURELESS = (
+    select(PRODUCT.c.product_id, PRODUCT.c.image_file)
+    .where(
+        PRODUCT.c.image_key.is_(None),
+        PRODUCT.c.image_file.is_not(None),
+        PRODUCT.c.product_id > bindparam("after"),
+    )
+    .order_by(PRODUCT.c.product_id)
+    .limit(bindparam("limit"))
+)
+_PICTURE = (
+    update(PRODUCT)
+    .where(PRODUCT.c.product_id == bindparam("of_product"))
+    .values(image_key=bindparam("new_key"))
+)
+_FIRST_PICTURE = (
+    select(PRODUCT.c.image_key)
+    .where(PRODUCT.c.category_id == CATEGORY.c.category_id, PRODUCT.c.image_key.is_not(None))
+    .order_by(PRODUCT.c.product_id)
+    .limit(1)
+    .scalar_subquery()
+)
+_PICTURE_CATEGORIES = (
+    update(CATEGORY).where(CATEGORY.c.image_key.is_(None)).values(image_key=_FIRST_PICTURE)
 )
 # Literals, so that SQLite takes the partial index of what is dirty.
 _UNANNOUNCED = (
@@ -202,6 +227,18 @@ class SqlProductBook:
             await tx.run(_ADD, [{**row, "image_key": None} for row in new])
         if changed := [row for plan, row in rows if plan.change is Change.CHANGED]:
             await tx.run(_CHANGE, [_as_change(row) for row in changed])
+
+    async def pictureless(self, tx: Tx, after: int, limit: int) -> list[Pictureless]:
+        rows = (await tx.run(_PICTURELESS, {"after": after, "limit": limit})).all()
+        return [
+            Pictureless(product_id=row["product_id"], image_file=row["image_file"]) for row in rows
+        ]
+
+    async def picture(self, tx: Tx, keys: Mapping[int, str]) -> None:
+        await tx.run(
+            _PICTURE, [{"of_product": product, "new_key": key} for product, key in keys.items()]
+        )
+        await tx.run(_PICTURE_CATEGORIES)
 
     async def unannounced(self, tx: Tx, before_ms: int, limit: int) -> list[int]:
         rows = (await tx.run(_UNANNOUNCED, {"before_ms": before_ms, "limit": limit})).all()

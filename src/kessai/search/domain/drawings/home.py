@@ -23,6 +23,7 @@ from kessai.search.domain.drawings.kit import (
     dome,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -60,17 +61,22 @@ def zabuton(p: Palette) -> str:
             + knot
         )
 
-    return (
-        tassel(44, 56, 130)
-        + tassel(196, 56, -130)
-        + tassel(44, 192, 50)
-        + tassel(196, 192, -50)
-        + split(
-            "M40 52A250 250 0 0 0 200 52A250 250 0 0 0 200 196"
-            "A250 250 0 0 0 40 196A250 250 0 0 0 40 52z",
-            p.main,
-        )
-        + stroke("M112 124H128M120 116V132", p.accent.light, 5)
+    return place(
+        (
+            tassel(44, 56, 130)
+            + tassel(196, 56, -130)
+            + tassel(44, 192, 50)
+            + tassel(196, 192, -50)
+            + split(
+                "M40 52A250 250 0 0 0 200 52A250 250 0 0 0 200 196"
+                "A250 250 0 0 0 40 196A250 250 0 0 0 40 52z",
+                p.main,
+            )
+            + stroke("M112 124H128M120 116V132", p.accent.light, 5)
+        ),
+        12,
+        12.2,
+        0.9,
     )
 
 
@@ -111,14 +117,19 @@ def stool(p: Palette) -> str:
 
 @HOME.kind(KI, KIN, SHU, on=SAKURA, band=None)
 def broom(p: Palette) -> str:
-    return turn(
-        28,
-        split(rect(113, 8, 14, 118, 6), p.second)
-        + split("M104 124H136L168 208A40 10 0 0 1 72 208z", p.main)
-        + stroke("M106 150L92 206M112 150L106 210", p.main.dark, 2.5)
-        + stroke("M134 150L148 206M128 150L134 210", p.main.light, 2.5)
-        + split(rect(100, 120, 40, 10, 3), p.accent)
-        + split(rect(97, 138, 46, 7, 3), p.accent),
+    return place(
+        turn(
+            28,
+            split(rect(113, 8, 14, 118, 6), p.second)
+            + split("M104 124H136L168 208A40 10 0 0 1 72 208z", p.main)
+            + stroke("M106 150L92 206M112 150L106 210", p.main.dark, 2.5)
+            + stroke("M134 150L148 206M128 150L134 210", p.main.light, 2.5)
+            + split(rect(100, 120, 40, 10, 3), p.accent)
+            + split(rect(97, 138, 46, 7, 3), p.accent),
+        ),
+        10.56,
+        8.96,
+        0.92,
     )
 
 
@@ -165,14 +176,19 @@ def incense(p: Palette) -> str:
 
 @HOME.kind(SUMI, KINARI, SHU, on=ASAGI, band=None)
 def wind_chime(p: Palette) -> str:
-    return (
-        stroke("M120 26V58", p.second.dark, 3)
-        + split_stroke(oval(120, 26, 5), p.main, 4)
-        + split("M64 122A56 70 0 0 1 176 122z", p.main)
-        + split(rect(58, 116, 124, 10, 5), p.main)
-        + stroke("M120 126V160", p.main.dark, 3)
-        + split(oval(120, 136, 8), p.main)
-        + turn(6, split(rect(106, 158, 28, 58), p.accent), 120, 158)
+    return place(
+        (
+            stroke("M120 26V58", p.second.dark, 3)
+            + split_stroke(oval(120, 26, 5), p.main, 4)
+            + split("M64 122A56 70 0 0 1 176 122z", p.main)
+            + split(rect(58, 116, 124, 10, 5), p.main)
+            + stroke("M120 126V160", p.main.dark, 3)
+            + split(oval(120, 136, 8), p.main)
+            + turn(6, split(rect(106, 158, 28, 58), p.accent), 120, 158)
+        ),
+        7.2,
+        7.92,
+        0.94,
     )
 
 
@@ -199,17 +215,22 @@ def clock(p: Palette) -> str:
 
 @HOME.kind(TETSU, KI, SHU, on=SAND, band=178)
 def vase(p: Palette) -> str:
-    return (
-        stroke("M120 84A90 90 0 0 1 150 30M132 60A40 40 0 0 0 108 38", p.second.dark, 4)
-        + split(oval(150, 32, 10), p.accent, 150)
-        + split(oval(106, 38, 9), p.accent, 106)
-        + split(oval(138, 58, 7), p.accent, 138)
-        + split(
-            "M106 80H134V104A52 52 0 0 1 162 148A42 42 0 0 1 142 190"
-            "H98A42 42 0 0 1 78 148A52 52 0 0 1 106 104z",
-            p.main,
-        )
-        + split(rect(101, 76, 38, 9, 4), p.main)
+    return place(
+        (
+            stroke("M120 84A90 90 0 0 1 150 30M132 60A40 40 0 0 0 108 38", p.second.dark, 4)
+            + split(oval(150, 32, 10), p.accent, 150)
+            + split(oval(106, 38, 9), p.accent, 106)
+            + split(oval(138, 58, 7), p.accent, 138)
+            + split(
+                "M106 80H134V104A52 52 0 0 1 162 148A42 42 0 0 1 142 190"
+                "H98A42 42 0 0 1 78 148A52 52 0 0 1 106 104z",
+                p.main,
+            )
+            + split(rect(101, 76, 38, 9, 4), p.main)
+        ),
+        4.8,
+        7.52,
+        0.96,
     )
 
 

@@ -22,6 +22,7 @@ from kessai.search.domain.drawings.kit import (
     dome,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -46,11 +47,15 @@ def knife(p: Palette) -> str:
 
 @KITCHEN.kind(SUMI, KINARI, SHU, on=SAKURA, band=None)
 def petty(p: Palette) -> str:
-    return turn(
-        -38,
-        split("M108 142V34A130 160 0 0 1 134 142z", p.second)
-        + flat(rect(106, 142, 28, 8), p.accent.dark)
-        + split(rect(106, 150, 28, 76, 8), p.main),
+    return place(
+        turn(
+            -38,
+            split("M108 142V34A130 160 0 0 1 134 142z", p.second)
+            + flat(rect(106, 142, 28, 8), p.accent.dark)
+            + split(rect(106, 150, 28, 76, 8), p.main),
+        ),
+        -10,
+        -4,
     )
 
 
@@ -71,12 +76,16 @@ def board(p: Palette) -> str:
 
 @KITCHEN.kind(SUMI, SUMI, KI, on=SAND, band=None)
 def pan(p: Palette) -> str:
-    return turn(
-        45,
-        split(rect(110, 140, 20, 96, 9), p.accent)
-        + split(rect(107, 136, 26, 22, 3), p.main)
-        + split(oval(120, 84, 66), p.main)
-        + split(oval(120, 84, 52), p.second if p.second != p.main else SUMI_FLOOR),
+    return place(
+        turn(
+            45,
+            split(rect(110, 140, 20, 96, 9), p.accent)
+            + split(rect(107, 136, 26, 22, 3), p.main)
+            + split(oval(120, 84, 66), p.main)
+            + split(oval(120, 84, 52), p.second if p.second != p.main else SUMI_FLOOR),
+        ),
+        -9,
+        9,
     )
 
 
@@ -88,11 +97,15 @@ def saucepan(p: Palette) -> str:
     dents = "".join(
         oval(x, y, 4) for y, xs in ((132, (62, 80, 98)), (150, (70, 88, 106))) for x in xs
     )
-    return (
-        split(rect(150, 112, 66, 14, 7), p.second, 168)
-        + split("M40 104H164V156A28 28 0 0 1 136 184H68A28 28 0 0 1 40 156z", p.main, 102)
-        + flat(dents, p.main.dark)
-        + split(rect(34, 100, 136, 10, 5), p.main, 102)
+    return place(
+        (
+            split(rect(150, 112, 66, 14, 7), p.second, 168)
+            + split("M40 104H164V156A28 28 0 0 1 136 184H68A28 28 0 0 1 40 156z", p.main, 102)
+            + flat(dents, p.main.dark)
+            + split(rect(34, 100, 136, 10, 5), p.main, 102)
+        ),
+        0,
+        0,
     )
 
 
@@ -129,28 +142,36 @@ def grater(p: Palette) -> str:
         for row, y in enumerate(range(72, 150, 17))
         for x in range(82 + (row % 2) * 9, 146, 18)
     )
-    return turn(
-        24,
-        split(rect(107, 156, 26, 66, 11), p.main)
-        + split(
-            "M70 44A10 10 0 0 1 80 34H160A10 10 0 0 1 170 44"
-            "V136A34 34 0 0 1 136 170H104A34 34 0 0 1 70 136z",
-            p.main,
-        )
-        + flat(teeth, p.ground.wall),
+    return place(
+        turn(
+            24,
+            split(rect(107, 156, 26, 66, 11), p.main)
+            + split(
+                "M70 44A10 10 0 0 1 80 34H160A10 10 0 0 1 170 44"
+                "V136A34 34 0 0 1 136 170H104A34 34 0 0 1 70 136z",
+                p.main,
+            )
+            + flat(teeth, p.ground.wall),
+        ),
+        -4,
+        1,
     )
 
 
 @KITCHEN.kind(KI, KI, SHU, on=SAKURA, band=None)
 def spatula(p: Palette) -> str:
-    return turn(
-        34,
-        split(
-            "M98 30L146 46V104A24 30 0 0 1 130 130V218"
-            "A10 10 0 0 1 110 218V130A24 30 0 0 1 94 104V40z",
-            p.main,
-        )
-        + split(rect(110, 176, 20, 8), p.accent),
+    return place(
+        turn(
+            34,
+            split(
+                "M98 30L146 46V104A24 30 0 0 1 130 130V218"
+                "A10 10 0 0 1 110 218V130A24 30 0 0 1 94 104V40z",
+                p.main,
+            )
+            + split(rect(110, 176, 20, 8), p.accent),
+        ),
+        -2,
+        3,
     )
 
 
@@ -203,12 +224,16 @@ def whetstone(p: Palette) -> str:
 
 @KITCHEN.kind(KI, SUMI, SHU, on=SAKURA, band=None)
 def ladle(p: Palette) -> str:
-    return turn(
-        30,
-        split(rect(113, 24, 14, 134, 7), p.main)
-        + split(rect(113, 50, 14, 7), p.accent)
-        + split(oval(120, 176, 44), p.second)
-        + split(oval(120, 176, 31), SUMI_FLOOR if p.second == SUMI else p.main),
+    return place(
+        turn(
+            30,
+            split(rect(113, 24, 14, 134, 7), p.main)
+            + split(rect(113, 50, 14, 7), p.accent)
+            + split(oval(120, 176, 44), p.second)
+            + split(oval(120, 176, 31), SUMI_FLOOR if p.second == SUMI else p.main),
+        ),
+        12,
+        -12,
     )
 
 
@@ -243,22 +268,31 @@ def bottle(p: Palette) -> str:
 
 @KITCHEN.kind(KIN, SUMI, KI, on=PALE_FUJI, band=None)
 def egg_pan(p: Palette) -> str:
-    return turn(
-        40,
-        split(rect(110, 138, 20, 94, 8), p.accent)
-        + split(rect(66, 28, 108, 116, 8), p.main)
-        + split(rect(78, 40, 84, 92, 4), p.second),
+    return place(
+        turn(
+            40,
+            split(rect(110, 138, 20, 94, 8), p.accent)
+            + split(rect(66, 28, 108, 116, 8), p.main)
+            + split(rect(78, 40, 84, 92, 4), p.second),
+        ),
+        10,
+        18,
+        0.9,
     )
 
 
 @KITCHEN.kind(KIN, SUMI, KI, on=ASAGI, band=176)
 def kettle(p: Palette) -> str:
-    return (
-        split_stroke("M74 100A54 58 0 0 1 166 100", p.accent, 11)
-        + flat(poly(212, 92, 222, 102, 184, 156, 168, 130), p.main.dark)
-        + split("M82 190A66 66 0 0 1 66 112H174A66 66 0 0 1 158 190z", p.main)
-        + split(dome(84, 114, 72, 17), p.main)
-        + split(oval(120, 91, 8), p.second)
+    return place(
+        (
+            split_stroke("M74 100A54 58 0 0 1 166 100", p.accent, 11)
+            + flat(poly(212, 92, 222, 102, 184, 156, 168, 130), p.main.dark)
+            + split("M82 190A66 66 0 0 1 66 112H174A66 66 0 0 1 158 190z", p.main)
+            + split(dome(84, 114, 72, 17), p.main)
+            + split(oval(120, 91, 8), p.second)
+        ),
+        -8,
+        0,
     )
 
 

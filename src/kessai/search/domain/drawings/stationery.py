@@ -22,6 +22,7 @@ from kessai.search.domain.drawings.kit import (
     Tone,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -37,7 +38,7 @@ STATIONERY = Family()
 @STATIONERY.kind(FUJI, SUMI, SHU, on=WAKAKUSA, band=188)
 def notebook(p: Palette) -> str:
     return (
-        flat(poly(147, 186, 161, 186, 161, 222, 154, 214, 147, 222), p.accent.dark)
+        flat(poly(147, 186, 161, 186, 161, 215, 154, 208, 147, 215), p.accent.dark)
         + split(rect(56, 44, 126, 156, 7), p.main)
         + flat("M52 44H72V200H52z", p.second.dark)
         + flat(rect(96, 76, 62, 34), KINARI.light)
@@ -122,19 +123,25 @@ def scissors(p: Palette) -> str:
         + stroke("M104 160L116 136", p.second.light, 12)
         + stroke("M136 160L124 136", p.second.dark, 12)
     )
-    return turn(24, right + left + rings + split(oval(120, 124, 7), p.accent))
+    pivot = split(oval(120, 124, 7), p.accent)
+    return place(turn(24, right + left + rings + pivot), 10.56, 9.12, 0.92)
 
 
 @STATIONERY.kind(KI, KI, SHU, on=WAKAKUSA, band=None)
 def pen_case(p: Palette) -> str:
     grain = stroke("M74 40V104M88 40V80", p.main.dark, 2)
-    return turn(
-        52,
-        split(rect(66, 22, 108, 196, 6), p.main)
-        + grain
-        + flat(rect(66, 140, 108, 3), p.main.dark)
-        + flat(oval(120, 122, 10), p.main.dark)
-        + split(rect(66, 150, 108, 10), p.accent),
+    return place(
+        turn(
+            52,
+            split(rect(66, 22, 108, 196, 6), p.main)
+            + grain
+            + flat(rect(66, 140, 108, 3), p.main.dark)
+            + flat(oval(120, 122, 10), p.main.dark)
+            + split(rect(66, 150, 108, 10), p.accent),
+        ),
+        16.8,
+        17.36,
+        0.86,
     )
 
 
@@ -150,11 +157,16 @@ def sticky_notes(p: Palette) -> str:
 
 @STATIONERY.kind(KINARI, SHU, TETSU, on=NEZU, band=None)
 def seal_paste(p: Palette) -> str:
-    return (
-        split(oval(92, 136, 66), p.main, 92)
-        + split(oval(92, 136, 50), p.second, 92)
-        + split(oval(176, 88, 44), p.main, 176)
-        + split_stroke(oval(176, 88, 32), p.accent, 5, 176)
+    return place(
+        (
+            split(oval(92, 136, 66), p.main, 92)
+            + split(oval(92, 136, 50), p.second, 92)
+            + split(oval(176, 88, 44), p.main, 176)
+            + split_stroke(oval(176, 88, 32), p.accent, 5, 176)
+        ),
+        6.6,
+        7.44,
+        0.94,
     )
 
 
@@ -185,21 +197,31 @@ def paper_tape(p: Palette) -> str:
 @STATIONERY.kind(KI, SHU, SUMI, on=SAND, band=174)
 def seal(p: Palette) -> str:
     """A name seal and its mark."""
-    return (
-        split("M86 52A34 34 0 0 1 154 52V110H146V172H94V110H86z", p.main)
-        + split(rect(92, 172, 56, 18, 3), p.second)
-        + split(rect(94, 104, 52, 8), p.accent)
+    return place(
+        (
+            split("M86 52A34 34 0 0 1 154 52V110H146V172H94V110H86z", p.main)
+            + split(rect(92, 172, 56, 18, 3), p.second)
+            + split(rect(94, 104, 52, 8), p.accent)
+        ),
+        9.6,
+        15.2,
+        0.92,
     )
 
 
 @STATIONERY.kind(SUMI, TETSU, SHU, on=NEZU, band=None)
 def inkstone(p: Palette) -> str:
-    return turn(
-        -14,
-        split(rect(62, 30, 116, 180, 10), p.main)
-        + split(rect(76, 92, 88, 104, 6), Tone(p.main.dark, p.main.light))
-        + split("M76 78A8 34 0 0 1 84 44H156A8 34 0 0 1 164 78z", p.second)
-        + turn(20, split(rect(134, 70, 22, 84, 3), p.accent, 145), 145, 112),
+    return place(
+        turn(
+            -14,
+            split(rect(62, 30, 116, 180, 10), p.main)
+            + split(rect(76, 92, 88, 104, 6), Tone(p.main.dark, p.main.light))
+            + split("M76 78A8 34 0 0 1 84 44H156A8 34 0 0 1 164 78z", p.second)
+            + turn(20, split(rect(134, 70, 22, 84, 3), p.accent, 145), 145, 112),
+        ),
+        6,
+        6.2,
+        0.95,
     )
 
 

@@ -42,30 +42,41 @@ _HANDLE = (216.0, 86.0, 226.0, 101.0, 178.0, 137.0, 168.0, 119.0)
 
 @TEA.kind(TETSU, SUMI, SHU, on=SAND, band=172)
 def kyusu(p: Palette) -> str:
-    return (
-        flat(poly(*_SPOUT), p.main.light)
-        + flat(poly(*_HANDLE), p.main.dark)
-        + split(_BELLY, p.main, 118)
-        + split(dome(80, 98, 76, 16), p.second, 118)
-        + split(oval(118, 75, 9), p.accent, 118)
+    return place(
+        (
+            flat(poly(*_SPOUT), p.main.light)
+            + flat(poly(*_HANDLE), p.main.dark)
+            + split(_BELLY, p.main, 118)
+            + split(dome(80, 98, 76, 16), p.second, 118)
+            + split(oval(118, 75, 9), p.accent, 118)
+        ),
+        0.28,
+        9.3,
+        0.95,
     )
 
 
 @TEA.kind(SHU, SUMI, KIN, on=ASAGI, band=172)
 def kyusu_left(p: Palette) -> str:
-    return (
-        flat(poly(*mirrored(120, *_SPOUT)), p.main.dark)
-        + flat(poly(*mirrored(120, *_HANDLE)), p.main.light)
-        + place(split(_BELLY, p.main, 118), 4, 0)
-        + split(dome(84, 98, 76, 16), p.second, 122)
-        + split(oval(122, 75, 9), p.accent, 122)
+    return place(
+        (
+            flat(poly(*mirrored(120, *_SPOUT)), p.main.dark)
+            + flat(poly(*mirrored(120, *_HANDLE)), p.main.light)
+            + place(split(_BELLY, p.main, 118), 4, 0)
+            + split(dome(84, 98, 76, 16), p.second, 122)
+            + split(oval(122, 75, 9), p.accent, 122)
+        ),
+        11.72,
+        9.3,
+        0.95,
     )
 
 
 @TEA.kind(TETSU, SUMI, SHU, on=WAKAKUSA, band=168)
 def tea_set(p: Palette) -> str:
     cup = split(bowl(0, 0, 44, 46, 22), p.main, 22) + split(rect(11, 45, 22, 7), p.main, 22)
-    return place(kyusu(p), -2, 34, 0.82) + place(cup, 126, 156) + place(cup, 176, 156)
+    cups = place(cup, 126, 156) + place(cup, 176, 156)
+    return place(place(kyusu(p), 0, 36, 0.84) + cups, 6, 9.3, 0.95)
 
 
 @TEA.kind(TETSU, KINARI, KI, on=ASAGI)
@@ -165,11 +176,15 @@ def chasen(p: Palette) -> str:
 
 @TEA.kind(KI, KI, SHU, on=SAKURA, band=None)
 def scoop(p: Palette) -> str:
-    return turn(
-        38,
-        split("M90 44A10 10 0 0 1 100 34H140A10 10 0 0 1 150 44V84A30 34 0 0 1 90 84z", p.main)
-        + split(rect(112, 112, 16, 94, 8), p.second)
-        + split(rect(109, 118, 22, 8, 4), p.accent),
+    return place(
+        turn(
+            38,
+            split("M90 44A10 10 0 0 1 100 34H140A10 10 0 0 1 150 44V84A30 34 0 0 1 90 84z", p.main)
+            + split(rect(112, 112, 16, 94, 8), p.second)
+            + split(rect(109, 118, 22, 8, 4), p.accent),
+        ),
+        -8,
+        16,
     )
 
 
@@ -198,15 +213,13 @@ def tray(p: Palette) -> str:
 @TEA.kind(KIN, SUMI, KI, on=NEZU, band=None)
 def strainer(p: Palette) -> str:
     mesh = "".join(f"M{x} 70V166M72 {x + 16}H168" for x in (84, 96, 108, 120, 132, 144, 156))
-    return turn(
-        40,
-        split(rect(113, 150, 14, 84, 7), p.accent)
-        + split(oval(120, 98, 56), p.main)
-        + flat(oval(120, 98, 44), p.ground.wall)
+    parts = (
+        split(rect(113, 150, 14, 82, 7), p.accent)
+        + flat(oval(120, 98, 50), p.ground.wall)
         + place(stroke(mesh, p.second.light, 1.6), 36, 18, 0.7)
-        + f'<path d="{oval(120, 98, 50)}" fill="none" stroke="{p.main.light}" stroke-width="12"/>'
-        + split_stroke(oval(120, 98, 50), p.main, 12),
+        + split_stroke(oval(120, 98, 50), p.main, 12)
     )
+    return place(turn(40, parts), 0, 8)
 
 
 @TEA.kind(MATSU, KINARI, SUMI, on=ASAGI)

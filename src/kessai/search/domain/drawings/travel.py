@@ -23,6 +23,7 @@ from kessai.search.domain.drawings.kit import (
     dome,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -132,14 +133,19 @@ def compass(p: Palette) -> str:
         120,
         132,
     )
-    return (
-        split_stroke(oval(120, 38, 13), p.main, 7)
-        + split(rect(112, 48, 16, 16, 3), p.main)
-        + split(oval(120, 132, 76), p.main)
-        + split(oval(120, 132, 60), p.second)
-        + stroke("M120 80V90M120 174V184M68 132H78M162 132H172", p.main.dark, 3, cap="butt")
-        + needle
-        + split(oval(120, 132, 6), p.main)
+    return place(
+        (
+            split_stroke(oval(120, 38, 13), p.main, 7)
+            + split(rect(112, 48, 16, 16, 3), p.main)
+            + split(oval(120, 132, 76), p.main)
+            + split(oval(120, 132, 60), p.second)
+            + stroke("M120 80V90M120 174V184M68 132H78M162 132H172", p.main.dark, 3, cap="butt")
+            + needle
+            + split(oval(120, 132, 6), p.main)
+        ),
+        6,
+        6.5,
+        0.95,
     )
 
 
@@ -205,16 +211,21 @@ def drawstring(p: Palette) -> str:
 
 @TRAVEL.kind(KI, KINARI, SUMI, on=SAND, band=None)
 def luggage_tag(p: Palette) -> str:
-    return turn(
-        24,
-        split_stroke(
-            "M120 76A34 40 0 0 1 108 22A14 14 0 0 1 132 22A34 40 0 0 1 120 76", p.accent, 5
-        )
-        + split("M98 48H142L168 82V206A8 8 0 0 1 160 214H80A8 8 0 0 1 72 206V82z", p.main)
-        + flat(oval(120, 76, 9), p.ground.wall)
-        + split(rect(86, 108, 68, 82, 3), p.second)
-        + stroke("M98 130H120M98 150H120M98 170H112", p.accent.light, 3, cap="butt")
-        + stroke("M120 130H142M120 150H142", p.accent.dark, 3, cap="butt"),
+    return place(
+        turn(
+            24,
+            split_stroke(
+                "M120 76A34 40 0 0 1 108 22A14 14 0 0 1 132 22A34 40 0 0 1 120 76", p.accent, 5
+            )
+            + split("M98 48H142L168 82V206A8 8 0 0 1 160 214H80A8 8 0 0 1 72 206V82z", p.main)
+            + flat(oval(120, 76, 9), p.ground.wall)
+            + split(rect(86, 108, 68, 82, 3), p.second)
+            + stroke("M98 130H120M98 150H120M98 170H112", p.accent.light, 3, cap="butt")
+            + stroke("M120 130H142M120 150H142", p.accent.dark, 3, cap="butt"),
+        ),
+        12,
+        12.4,
+        0.9,
     )
 
 

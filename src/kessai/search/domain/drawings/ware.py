@@ -24,6 +24,7 @@ from kessai.search.domain.drawings.kit import (
     dome,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -123,7 +124,7 @@ def chopsticks(p: Palette) -> str:
         body = split(poly(x - 8, 26, x + 8, 26, x + 3, 216, x - 3, 216), p.main, x)
         return body + split(poly(x - 7.6, 40, x + 7.6, 40, x + 7, 62, x - 7, 62), p.second, x)
 
-    return turn(36, turn(-3, stick(104)) + turn(3, stick(136)))
+    return place(turn(36, turn(-3, stick(104)) + turn(3, stick(136))), -4, 8)
 
 
 @WARE.kind(TETSU, SUMI, SHU, on=WAKAKUSA, band=None)
@@ -169,12 +170,16 @@ def mug(p: Palette) -> str:
 
 @WARE.kind(KI, KI, SHU, on=SAKURA, band=None)
 def spoon(p: Palette) -> str:
-    return turn(
-        36,
-        split(oval(120, 74, 36, 48), p.main)
-        + split(oval(120, 74, 24, 35), Tone(p.main.dark, p.main.light))
-        + split(rect(113, 116, 14, 106, 7), p.second)
-        + split(rect(112, 186, 16, 8), p.accent),
+    return place(
+        turn(
+            36,
+            split(oval(120, 74, 36, 48), p.main)
+            + split(oval(120, 74, 24, 35), Tone(p.main.dark, p.main.light))
+            + split(rect(113, 116, 14, 106, 7), p.second)
+            + split(rect(112, 186, 16, 8), p.accent),
+        ),
+        -8,
+        11,
     )
 
 
@@ -222,16 +227,21 @@ def big_bowl(p: Palette) -> str:
 @WARE.kind(FUJI, KINARI, SHU, on=NEZU, band=None)
 def long_plate(p: Palette) -> str:
     waves = "".join(f"M{x} 134a13 13 0 0 1 26 0" for x in (44, 70, 94))
-    return turn(
-        -16,
-        split(rect(28, 82, 184, 84, 10), p.main)
-        + split(rect(40, 94, 160, 60, 5), p.second)
-        + stroke(waves, p.main.light, 4)
-        + stroke(
-            "M120 134a13 13 0 0 1 26 0M146 134a13 13 0 0 1 26 0M172 134a13 13 0 0 1 24 0",
-            p.main.dark,
-            4,
+    return place(
+        turn(
+            -16,
+            split(rect(28, 82, 184, 84, 10), p.main)
+            + split(rect(40, 94, 160, 60, 5), p.second)
+            + stroke(waves, p.main.light, 4)
+            + stroke(
+                "M120 134a13 13 0 0 1 26 0M146 134a13 13 0 0 1 26 0M172 134a13 13 0 0 1 24 0",
+                p.main.dark,
+                4,
+            ),
         ),
+        6,
+        6.2,
+        0.95,
     )
 
 

@@ -21,6 +21,7 @@ from kessai.search.domain.drawings.kit import (
     Tone,
     flat,
     oval,
+    place,
     poly,
     rect,
     split,
@@ -68,7 +69,7 @@ def tenugui(p: Palette) -> str:
     rows = ((62, (86, 121, 154)), (100, (103, 137)), (138, (86, 121, 154)), (176, (103, 137)))
     stars = "".join(star(x, y) for y, xs in rows for x in xs)
     hem = flat(rect(62, 198, 116, 4), p.second.dark)
-    return turn(-8, split(rect(62, 30, 116, 180, 2), p.main) + stars + hem)
+    return place(turn(-8, split(rect(62, 30, 116, 180, 2), p.main) + stars + hem), 3.6, 3.6, 0.97)
 
 
 @WEAR.kind(KINARI, SHU, SUMI, on=PALE_FUJI, band=None)
@@ -84,7 +85,7 @@ def socks(p: Palette) -> str:
             )
         )
 
-    return sock(58, 50) + sock(140, 72)
+    return place(sock(58, 50) + sock(140, 72), 0, -6)
 
 
 @WEAR.kind(KINARI, SUMI, SHU, on=ASAGI, band=None)
@@ -129,11 +130,15 @@ def belt(p: Palette) -> str:
 @WEAR.kind(KINARI, SUMI, SHU, on=NEZU, band=None)
 def hair_clip(p: Palette) -> str:
     moon = "M112 44.4A76 76 0 1 0 192 144.4A66 66 0 1 1 112 44.4z"
-    return (
-        turn(38, split(rect(24, 119, 196, 9, 4), p.second), 120, 124)
-        + split(moon, p.main)
-        + turn(38, split(rect(24, 119, 60, 9, 4), p.second), 120, 124)
-        + split(oval(164, 158, 9), p.accent, 164)
+    return place(
+        (
+            turn(38, split(rect(24, 119, 196, 9, 4), p.second), 120, 124)
+            + split(moon, p.main)
+            + turn(38, split(rect(24, 119, 60, 9, 4), p.second), 120, 124)
+            + split(oval(164, 158, 9), p.accent, 164)
+        ),
+        14,
+        -6,
     )
 
 
@@ -141,13 +146,18 @@ def hair_clip(p: Palette) -> str:
 def apron(p: Palette) -> str:
     left = "M72 176h12M92 176h12M72 190h12M92 190h12"
     right = "M126 176h12M146 176h12M126 190h12M146 190h12"
-    return (
-        split_stroke("M92 66A28 40 0 0 1 148 66", p.second, 6)
-        + split_stroke("M70 112L36 104M170 112L204 104", p.second, 6)
-        + split("M88 62H152L156 96A26 26 0 0 0 180 120V206H60V120A26 26 0 0 0 84 96z", p.main)
-        + split(rect(86, 128, 68, 40, 4), p.accent)
-        + stroke(left, p.second.light, 3)
-        + stroke(right, p.second.dark, 3)
+    return place(
+        (
+            split_stroke("M92 66A28 40 0 0 1 148 66", p.second, 6)
+            + split_stroke("M70 112L36 104M170 112L204 104", p.second, 6)
+            + split("M88 62H152L156 96A26 26 0 0 0 180 120V206H60V120A26 26 0 0 0 84 96z", p.main)
+            + split(rect(86, 128, 68, 40, 4), p.accent)
+            + stroke(left, p.second.light, 3)
+            + stroke(right, p.second.dark, 3)
+        ),
+        3.6,
+        4.02,
+        0.97,
     )
 
 
@@ -234,12 +244,17 @@ def glasses(p: Palette) -> str:
     def lens(x: float) -> str:
         return split(oval(x, 126, 40), p.second, x) + split_stroke(oval(x, 126, 40), p.main, 10, x)
 
-    return (
-        lens(72)
-        + lens(168)
-        + split_stroke("M106 112A16 14 0 0 1 134 112", p.main, 9)
-        + stroke("M34 114L26 100", p.main.light, 9)
-        + stroke("M206 114L214 100", p.main.dark, 9)
+    return place(
+        (
+            lens(72)
+            + lens(168)
+            + split_stroke("M106 112A16 14 0 0 1 134 112", p.main, 9)
+            + stroke("M34 114L26 100", p.main.light, 9)
+            + stroke("M206 114L214 100", p.main.dark, 9)
+        ),
+        4.8,
+        5.04,
+        0.96,
     )
 
 

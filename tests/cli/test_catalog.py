@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +14,12 @@ from typing import cast
 
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from tests.support.storage import HEADER, a_row, a_runtime
 from typer.testing import CliRunner
 
 import kessai.account.main
+import kessai.search.main
 import kessai.storage.main
 from kessai.cli import account, catalog
 from kessai.cli.catalog import Tally, import_rows
@@ -133,17 +137,41 @@ async def test_rows_that_the_service_refuses_have_the_numbers_of_the_file(tmp_pa
         await unit.stop()
 
 
-async def test_images_are_said_to_wait(tmp_path: Path) -> None:
+async def test_pictures_come_in_after_their_products(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), (9, 9, 9)).save(picture, "PNG")
+    (tmp_path / "good.png").write_bytes(picture.getvalue())
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    names = ("good.png", "bad.png", "missing.png", "")
+    rows = [a_row(n).replace("Z,,", f"Z,{name},") for n, name in enumerate(names, 1)]
     async with a_runtime() as runtime:
         unit = await kessai.storage.main.build(runtime, demo_catalogue=False)
-        file = a_file(tmp_path, a_row(1))
-        async with served(Binding("storage-service", unit.app, 0)) as ports:
-            urls = f"storage-service=http://127.0.0.1:{ports['storage-service']}"
-            code, out, error = await invoke(
-                catalog.app, "import", str(file), "--images", str(tmp_path), urls=urls
-            )
-        assert (code, out[:9]) == (0, "1 created")
-        assert "are not imported" in error
+        search = await kessai.search.main.build(runtime, storage=unit.port)
+        file = a_file(tmp_path, *rows)
+        bindings = (
+            Binding("storage-service", unit.app, 0),
+            Binding("es-service", search.app, 0),
+        )
+        async with served(*bindings) as ports:
+            urls = ";".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items())
+            command = ("import", str(file), "--images", str(tmp_path))
+            tried = await invoke(catalog.app, *command, "--dry-run", urls=urls)
+            assert tried[0] == 1
+            assert "row 4, imageFile: cannot be read from" in tried[1]
+            assert (await unit.port.list_products(ListProducts())).items == ()
+            code, out, _ = await invoke(catalog.app, *command, urls=urls)
+            again = await invoke(catalog.app, *command, urls=urls)
+        assert code == 1
+        assert out.splitlines()[:2] == [
+            "row 3, imageFile: the file is no PNG, JPEG or WebP that opens",
+            f"row 4, imageFile: cannot be read from {tmp_path}: No such file or directory",
+        ]
+        assert "4 created, 0 changed, 0 unchanged, 2 bad, 1 pictures, by" in out
+        assert "0 created, 0 changed, 4 unchanged, 2 bad, 1 pictures, by" in again[1]
+        products = (await unit.port.list_products(ListProducts())).items
+        key = hashlib.sha256(picture.getvalue()).hexdigest()
+        assert [product.image_key for product in products] == [key, None, None, None]
+        await search.stop()
         await unit.stop()
 
 

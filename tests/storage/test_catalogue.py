@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from importlib import resources
 
@@ -22,6 +24,8 @@ from kessai.contracts.wire import Nothing
 from kessai.kernel.errors import Invalid, NotFound, Refused
 from kessai.storage.domain.catalogue_file import CatalogueFile, FileLimits
 
+_KANA = re.compile(r"[ぁ-んー]+")
+_LATIN = re.compile(r"[\x20-\x7e]+")
 WIDE = f"{HEADER},titleEn,titleZh,reading"
 ROWS = (
     "1,常滑焼の急須 280ml,土,8800,ACTIVE,2026-01-01,,茶,5,Tokoname teapot,常滑烧茶壶,きゅうす",
@@ -257,14 +261,25 @@ def test_the_shop_opens_with_a_catalogue_in_three_languages() -> None:
     for found in CatalogueFile(seed(), FileLimits()).rows():
         assert not isinstance(found, BadRow), found
         rows.append(found[1])
-    assert len(rows) >= 60
-    assert len({row.category for row in rows}) == 8
+    assert len(rows) >= 160
+    assert [row.product_id for row in rows] == list(range(1001, 1001 + len(rows)))
+    sizes = Counter((row.category, row.category_en, row.category_zh) for row in rows)
+    assert len(sizes) == len({row.category for row in rows}) == 8
+    assert min(sizes.values()) >= 15
     assert all(row.title_en and row.title_zh and row.reading for row in rows)
     assert all(len(row.description) >= 20 for row in rows)
-    assert len({row.title for row in rows}) == len(rows)
-    stocks = [row.stock for row in rows]
+    for names in ([row.title for row in rows], [row.title_zh for row in rows]):
+        assert len(set(names)) == len(names)
+    assert all(_KANA.fullmatch(row.reading or "") for row in rows)
+    assert all(_LATIN.fullmatch(row.title_en or "") for row in rows)
+    assert all(100 <= row.price <= 60_000 for row in rows)
+    stocks = [row.stock for row in rows if row.stock is not None]
+    assert len(stocks) == len(rows)
     assert 3 in stocks
-    assert 0 in stocks
+    assert 3 <= stocks.count(0) <= len(rows) // 20
+    assert 5 <= sum(0 < stock <= 5 for stock in stocks) <= len(rows) // 10
+    sizes_of_shoes = {found for row in rows for found in re.findall(r"\d\d\.\dcm", row.title)}
+    assert len(sizes_of_shoes) >= 3
 
 
 async def test_the_first_catalogue_comes_once() -> None:

@@ -176,6 +176,10 @@ class Images:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._most_bytes = self._room = kept_bytes
 
+    @property
+    def kept_bytes(self) -> int:
+        return self._most_bytes - self._room
+
     async def find(self, key: str, width: Width, format_: Format) -> bytes | None:
         """None when there is no such picture; `Unknown` when nobody can tell."""
         name = thumbnail_name(key, width, format_)

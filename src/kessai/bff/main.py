@@ -93,7 +93,7 @@ def _app(
         account_routes(door),
         search_routes(door),
         catalogue_routes(door),
-        image_routes(door),
+        image_routes(door.images),
         purchase_routes(door),
         order_routes(door),
         qr_routes(door),

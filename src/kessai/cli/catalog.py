@@ -1,4 +1,4 @@
-"""`kessai catalog import`: a CSV file into the catalogue, chunk by chunk, bad rows by name."""
+"""`kessai catalog import`: a CSV file and its pictures, chunk by chunk, bad rows by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kessai.kernel.runtime import Runtime
     from kessai.kernel.service import Unit
     from kessai.kernel.settings import Settings
-    from kessai.storage.domain.catalogue_file import RawRow
+    from kessai.storage.domain.catalogue_file import CatalogueRow, RawRow
     from kessai.topology import ServiceCard
 
 app = typer.Typer(no_args_is_help=True)
@@ -35,6 +35,7 @@ class Tally:
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    pictures: int = 0
     bad: list[BadRow] = field(default_factory=list)
 
 
@@ -56,6 +57,8 @@ def import_file(
     Header: productId,title,description,price,status,createdAt,imageFile and, where wanted,
     category,stock,titleEn,titleZh,reading,categoryEn,categoryZh.
 
+    Pictures are PNG, JPEG or WebP of at most 8 MiB, by the names in imageFile.
+
     Exit codes: 0 every row is in, 1 some rows were bad and all others are in, 2 the file cannot
     be imported, 3 the storage-service is not reachable (rows so far are in, run it again).
     """
@@ -65,14 +68,11 @@ def import_file(
     from kessai.kernel.migrations import SchemaTooNew
     from kessai.topology import STORAGE
 
-    if images:
-        _progress.print(
-            f"Images in {images} are not imported: the es-service, which keeps images, is not "
-            "part of this version. Products come without pictures; run the import again later."
-        )
     tally = Tally()
     try:
-        where = asyncio.run(import_rows(load_settings(), STORAGE, file, tally, dry_run=dry_run))
+        where = asyncio.run(
+            import_rows(load_settings(), STORAGE, file, tally, images=images, dry_run=dry_run)
+        )
     except Refused as refused:
         fail(f"{file}: {refused.message or refused.code}")
     except (Unknown, SchemaTooNew) as error:
@@ -87,12 +87,18 @@ def import_file(
 def _summary(tally: Tally) -> str:
     return (
         f"{tally.created} created, {tally.changed} changed, {tally.unchanged} unchanged, "
-        f"{len(tally.bad)} bad"
+        f"{len(tally.bad)} bad" + (f", {tally.pictures} pictures" if tally.pictures else "")
     )
 
 
 async def import_rows(
-    settings: Settings, card: ServiceCard, file: Path, tally: Tally, *, dry_run: bool
+    settings: Settings,
+    card: ServiceCard,
+    file: Path,
+    tally: Tally,
+    *,
+    images: Path | None = None,
+    dry_run: bool,
 ) -> str:
     """Counts into `tally` as it goes; returns in words what it wrote to."""
     from kessai.cli.reach import reach
@@ -105,11 +111,14 @@ async def import_rows(
         content = opened.read(limits.max_bytes + 1)
     catalogue = CatalogueFile(content, limits)
     good: list[RawRow] = []
+    pictured: list[tuple[RawRow, CatalogueRow]] = []
     for found in catalogue.rows():
         if isinstance(found, BadRow):
             tally.bad.append(found)
         else:
             good.append(found[0])
+            if images and found[1].image_file:
+                pictured.append(found)
     async with reach(settings, card, StorageService, _build) as (storage, where):
         with _bar() as progress:
             task = progress.add_task(file.name, total=len(good))
@@ -124,7 +133,50 @@ async def import_rows(
                     bad.model_copy(update={"row": chunk[bad.row - 2].number}) for bad in answer.bad
                 ]
                 progress.advance(task, len(chunk))
+        if images and pictured:
+            await _import_images(settings, storage, images, pictured, tally, dry_run=dry_run)
     return where
+
+
+async def _import_images(
+    settings: Settings,
+    storage: StorageService,
+    folder: Path,
+    rows: Sequence[tuple[RawRow, CatalogueRow]],
+    tally: Tally,
+    *,
+    dry_run: bool,
+) -> None:
+    """After the rows, since a picture needs its product; what is wrong with one stops no other."""
+    import kessai.search.main
+    from kessai.cli.reach import reach
+    from kessai.contracts.search import MAX_IMAGE_BYTES, ProductImage, SearchService
+    from kessai.contracts.storage import BadRow
+    from kessai.kernel.errors import Refused
+    from kessai.topology import SEARCH
+
+    async def build(runtime: Runtime) -> Unit[SearchService]:
+        return await kessai.search.main.build(runtime, storage=storage)
+
+    async with reach(settings, SEARCH, SearchService, build) as (search, _):
+        with _bar() as progress:
+            for raw, row in progress.track(rows, description="pictures"):
+                path = folder / (row.image_file or "")
+                try:
+                    with path.open("rb") as opened:
+                        content = opened.read(MAX_IMAGE_BYTES + 1)
+                    if len(content) > MAX_IMAGE_BYTES:
+                        raise Refused("TOO_LARGE", f"is larger than {MAX_IMAGE_BYTES} bytes")
+                    if not dry_run:
+                        image = ProductImage(product_id=row.product_id, content=content)
+                        await search.import_image(image)
+                    tally.pictures += 1
+                except OSError as error:
+                    why = f"cannot be read from {folder}: {error.strerror}"
+                    tally.bad.append(BadRow(row=raw.number, column="imageFile", why=why))
+                except Refused as refused:
+                    why = refused.message or refused.code
+                    tally.bad.append(BadRow(row=raw.number, column="imageFile", why=why))
 
 
 async def _build(runtime: Runtime) -> Unit[StorageService]:

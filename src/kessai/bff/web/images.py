@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import structlog
 from fastapi import APIRouter, Query, Request, Response
 
-from kessai.bff.web.door import Door
+from kessai.bff.application import Images
 from kessai.contracts.search import IMAGE_KEY, WIDTHS, Format, media_type
 from kessai.kernel.errors import Invalid, NotFound, Unknown
 
@@ -32,7 +32,7 @@ _PLACEHOLDER: Final = (
 )
 
 
-def image_routes(door: Door) -> APIRouter:
+def image_routes(images: Images) -> APIRouter:
     # Of no use to whoever reads the JSON API's description.
     router = APIRouter(include_in_schema=False)
 
@@ -52,7 +52,7 @@ def image_routes(door: Door) -> APIRouter:
         if _names(request.headers.getlist("if-none-match"), tag):
             return Response(status_code=304, headers=headers)
         try:
-            content = await door.images.find(key, w, format_)
+            content = await images.find(key, w, format_)
         except Unknown as unknown:
             _log.warning("image.unknown", key=key, code=unknown.code)
             return _placeholder(503, {"Retry-After": str(_RETRY_AFTER_S)}, "no-store")

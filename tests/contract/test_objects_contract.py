@@ -1,0 +1,158 @@
+"""Every object store keeps the same promises: in process, in a folder, in S3 (moto's server)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from obstore.store import S3Store
+
+from kessai.kernel.errors import Unknown
+from kessai.kernel.objects import MemoryObjects, Objects, open_objects
+
+pytestmark = pytest.mark.network
+KEYS = "AWSKEY:secret%2Fkey"
+BUCKET = "shop-pictures"
+READY_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of an S3 server of our own, with one bucket."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + READY_S
+        while True:
+            assert server.poll() is None, "moto's server ended"
+            try:
+                made = httpx2.put(f"{address}/{BUCKET}")
+                assert made.status_code == 200, made.text
+                break
+            except httpx2.TransportError:
+                assert time.monotonic() < end, "moto's server is not ready"
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.kill()
+        server.wait(10)
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
+    if request.param == "memory":
+        yield MemoryObjects()
+    elif request.param == "file":
+        yield open_objects("file:", tmp_path / "objects")
+    else:
+        endpoint = request.getfixturevalue("s3")
+        prefix = request.node.name.partition("[")[0]
+        yield open_objects(f"s3://{KEYS}@{BUCKET}/{prefix}?endpoint={endpoint}", tmp_path)
+
+
+async def test_what_was_put_is_read(store: Objects) -> None:
+    content = bytes(range(256)) * 40
+    await store.put("thumbnails/a/160.webp", content, media_type="image/webp")
+    assert await store.get("thumbnails/a/160.webp") == content
+
+
+async def test_what_is_not_there_is_none(store: Objects) -> None:
+    assert await store.get("originals/nothing") is None
+    await store.put("originals/a", b"1", media_type="image/png")
+    # A folder is no object.
+    assert await store.get("originals/b") is None
+
+
+async def test_the_last_put_counts(store: Objects) -> None:
+    for content in (b"first", b"second, longer", b""):
+        await store.put("originals/a", content, media_type="image/png")
+        assert await store.get("originals/a") == content
+
+
+async def test_many_at_once(store: Objects) -> None:
+    names = [f"originals/{number}" for number in range(40)]
+    await asyncio.gather(
+        *(store.put(name, name.encode(), media_type="image/png") for name in names)
+    )
+    found = await asyncio.gather(*(store.get(name) for name in names))
+    assert found == [name.encode() for name in names]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../bus.db", "a/../../bus.db", "/etc/passwd", "a//b", "a/", ".", "a\\b", "茶"]
+)
+async def test_names_that_lead_elsewhere_are_no_names(store: Objects, name: str) -> None:
+    with pytest.raises(ValueError, match="is no name of an object"):
+        await store.get(name)
+    with pytest.raises(ValueError, match="is no name of an object"):
+        await store.put(name, b"x", media_type="image/png")
+
+
+async def test_a_store_that_is_there_answers(store: Objects) -> None:
+    await store.ping()
+
+
+async def test_a_bucket_keeps_the_media_type(s3: str, tmp_path: Path) -> None:
+    store = open_objects(f"s3://{KEYS}@{BUCKET}?endpoint={s3}", tmp_path)
+    await store.put("originals/typed", b"x", media_type="image/webp")
+    as_others_see_it = S3Store(
+        BUCKET,
+        config={"endpoint": s3, "access_key_id": "k", "secret_access_key": "s"},
+        client_options={"allow_http": True},
+    )
+    found = await as_others_see_it.get_async("originals/typed")
+    assert found.attributes["Content-Type"] == "image/webp"
+
+
+async def test_what_is_kept_in_a_folder_outlives_the_process(tmp_path: Path) -> None:
+    await open_objects("file:", tmp_path / "o").put("originals/a", b"x", media_type="image/png")
+    assert await open_objects(f"file:{tmp_path}/o", Path("/none")).get("originals/a") == b"x"
+
+
+async def test_a_bucket_that_is_missing_or_far_is_unknown(s3: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+        far = open_objects(f"s3://{KEYS}@{BUCKET}?endpoint={nobody}", tmp_path)
+        for act in (far.get("a"), far.put("a", b"x", media_type="image/png"), far.ping()):
+            with pytest.raises(Unknown) as unknown:
+                await act
+            assert unknown.value.code == "OBJECTS_UNAVAILABLE"
+            assert "secret" not in str(unknown.value)
+    missing = open_objects(f"s3://{KEYS}@no-such-bucket?endpoint={s3}", tmp_path)
+    with pytest.raises(Unknown):
+        await missing.put("a", b"x", media_type="image/png")
+
+
+async def test_a_folder_that_cannot_be_written_is_unknown(tmp_path: Path) -> None:
+    store = open_objects("file:", tmp_path / "o")
+    (tmp_path / "o" / "originals").write_bytes(b"a file where a folder should be")
+    with pytest.raises(Unknown):
+        await store.put("originals/a", b"x", media_type="image/png")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "memory:", "http://host/x", "s3://", "s3:bucket", "file://host/x", "gs://bucket"]
+)
+def test_other_addresses_are_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="KESSAI_OBJECTS_URL is not"):
+        open_objects(url, tmp_path)
+
+
+def test_a_misspelt_option_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown option endpoints"):
+        open_objects("s3://bucket?endpoints=http://127.0.0.1:9000", tmp_path)

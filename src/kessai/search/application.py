@@ -110,7 +110,7 @@ class Pictures:
                     ListPictureless(after=after, limit=_PAGE)
                 )
         except Unknown as unknown:
-            _log.info("drawings.not_hung", code=unknown.code)
+            _log.debug("drawings.not_hung", code=unknown.code)
             return False
         if hung:
             _log.info("drawings.hung", products=hung)

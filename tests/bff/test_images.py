@@ -38,8 +38,8 @@ NOBODY = "0" * 64
 async def ask(
     shop: Shop, path: str, accept: str | None = CHROME, method: str = "GET", **headers: str
 ) -> Reply:
-    wanted = {"accept": accept} if accept is not None else {}
-    return await shop.send(method, f"{SHOP}{path}", headers={**wanted, **headers})
+    wanted: dict[str, str] = {} if accept is None else {"accept": accept}
+    return await shop.send(method, f"{SHOP}{path}", headers=wanted | headers)
 
 
 async def a_key(shop: Shop) -> str:
@@ -84,8 +84,8 @@ async def test_webp_for_those_who_say_so_and_jpeg_for_the_rest(shop: Shop) -> No
         assert answer.headers["content-type"] == "image/webp"
         assert picture(answer).format == "WEBP"
         assert answer.headers["vary"] == "Accept"
-    for accept in (SAFARI, "*/*", "image/*", "image/jpeg", "image/webp;q=0, */*", "", None):
-        answer = await ask(shop, path, accept)
+    for other in (SAFARI, "*/*", "image/*", "image/jpeg", "image/webp;q=0, */*", "", None):
+        answer = await ask(shop, path, other)
         assert answer.headers["content-type"] == "image/jpeg"
         assert picture(answer).format == "JPEG"
         assert answer.headers["vary"] == "Accept"

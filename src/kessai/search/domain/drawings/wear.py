@@ -48,14 +48,14 @@ def umbrella(p: Palette) -> str:
 @WEAR.kind(TETSU, KINARI, SHU, on=SAKURA, band=180)
 def sneakers(p: Palette) -> str:
     upper = (
-        "M30 100A24 20 0 0 0 58 96A40 40 0 0 0 80 82L110 112A90 60 0 0 0 160 131"
-        "A36 34 0 0 1 210 165H30A130 130 0 0 1 30 100z"
+        "M36 99A28 18 0 0 0 70 98L86 81L122 113A120 60 0 0 0 184 131"
+        "A34 34 0 0 1 211 165H30A150 150 0 0 1 36 99z"
     )
     return (
         split(upper, p.main)
-        + flat("M174 165A34 40 0 0 1 182 133A30 34 0 0 1 210 165z", p.accent.dark)
+        + flat("M174 165A44 48 0 0 1 184 131A34 34 0 0 1 211 165z", p.accent.dark)
         + split("M28 164H212V172A12 12 0 0 1 200 184H40A12 12 0 0 1 28 172z", p.second)
-        + stroke("M93 106L109 92M107 118L124 103M121 128L137 114", p.second.light, 5)
+        + stroke("M95 104L111 91M109 116L126 103M123 125L139 112", p.second.light, 5)
     )
 
 

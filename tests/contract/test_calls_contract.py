@@ -13,7 +13,16 @@ from fastapi import FastAPI
 from kessai.contracts.wire import Wire
 from kessai.kernel import problem
 from kessai.kernel.breaker import CircuitBreaker
-from kessai.kernel.calls import Serve, http, local, mount, operations, simulated, unavailable_code
+from kessai.kernel.calls import (
+    Serve,
+    absent,
+    http,
+    local,
+    mount,
+    operations,
+    simulated,
+    unavailable_code,
+)
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.errors import Kind, Refused, Unknown
 from kessai.kernel.http import AsgiHttp
@@ -236,3 +245,12 @@ def test_operations_are_read_from_the_protocol() -> None:
 def test_codes_of_services_that_are_away() -> None:
     assert unavailable_code("order-service") == "ORDER_SERVICE_UNAVAILABLE"
     assert unavailable_code("payment-service") == "PAYMENT_UNAVAILABLE"
+    assert unavailable_code("es-service") == "SEARCH_UNAVAILABLE"
+
+
+async def test_a_service_that_is_not_there_knows_nothing() -> None:
+    nobody = absent(Adder, service="es-service")
+    for call in (nobody.add_numbers, nobody.add_slowly):
+        with pytest.raises(Unknown) as unknown:
+            await call(Add(left=1, right=2))
+        assert unknown.value.code == "SEARCH_UNAVAILABLE"

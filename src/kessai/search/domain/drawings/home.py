@@ -277,7 +277,7 @@ def blanket(p: Palette) -> str:
     )
 
 
-@HOME.kind(TETSU, KINARI, KI, on=SAND, band=None)
+@HOME.kind(TETSU, KINARI, KI, on=ASAGI, band=None)
 def slippers(p: Palette) -> str:
     def slipper(x: float) -> str:
         return (

@@ -213,7 +213,7 @@ def steamer(p: Palette) -> str:
     )
 
 
-@KITCHEN.kind(TETSU, KI, KINARI, on=SAND)
+@KITCHEN.kind(TETSU, KI, KINARI, on=NEZU)
 def whetstone(p: Palette) -> str:
     return (
         split(rect(40, 168, 160, 20, 3), p.second)
@@ -300,7 +300,7 @@ def kettle(p: Palette) -> str:
 def jar(p: Palette) -> str:
     """A lidded crock for salt, miso or plums."""
     return (
-        split(rect(66, 92, 108, 98, 18), p.main)
+        split("M66 122H174V172A18 18 0 0 1 156 190H84A18 18 0 0 1 66 172z", p.main)
         + split("M66 98H174V128L158 142L140 126L120 146L100 128L84 140L66 124z", p.second)
         + split(rect(60, 80, 120, 18, 5), p.accent)
         + split(rect(104, 64, 32, 16, 6), p.accent)

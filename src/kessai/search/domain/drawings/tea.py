@@ -82,7 +82,7 @@ def tea_set(p: Palette) -> str:
 @TEA.kind(TETSU, KINARI, KI, on=ASAGI)
 def yunomi(p: Palette) -> str:
     return (
-        split("M72 64H168V164A24 24 0 0 1 144 188H96A24 24 0 0 1 72 164z", p.main)
+        split("M72 92H168V164A24 24 0 0 1 144 188H96A24 24 0 0 1 72 164z", p.main)
         + split(rect(94, 186, 52, 8, 2), p.main)
         + split("M72 64H168V96L152 108L136 94L120 110L104 96L88 106L72 94z", p.second)
     )

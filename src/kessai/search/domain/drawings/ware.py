@@ -41,8 +41,8 @@ WARE = Family()
 def rice_bowl(p: Palette) -> str:
     return (
         split(rect(94, 176, 52, 14), p.second)
-        + split(bowl(44, 94, 152, 84, 56), p.main)
-        + split("M44 94H196A60 60 0 0 1 193 112H47A60 60 0 0 1 44 94z", p.second)
+        + split("M45 111H195A48 84 0 0 1 148 178H92A48 84 0 0 1 45 111z", p.main)
+        + split("M44 94H196A48 84 0 0 1 194.9 112H45.1A48 84 0 0 1 44 94z", p.second)
     )
 
 
@@ -204,7 +204,7 @@ def tumbler(p: Palette) -> str:
     dark = "".join(f"M{x} 128L{x + 14} 152L{x} 176L{x - 14} 152z" for x in (146,))
     middle = "M120 128L134 152L120 176L106 152z"
     return (
-        split(taper(120, 64, 96, 80, 124), p.main)
+        split(taper(120, 83, 93.6, 80, 105), p.main)
         + flat(cuts, p.second.light)
         + flat(dark, p.second.dark)
         + split(middle, p.second)

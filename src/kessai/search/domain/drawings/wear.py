@@ -75,12 +75,12 @@ def tenugui(p: Palette) -> str:
 @WEAR.kind(KINARI, SHU, SUMI, on=PALE_FUJI, band=None)
 def socks(p: Palette) -> str:
     def sock(x: float, y: float) -> str:
-        body = f"M{x} {y}h52v86a40 40 0 0 1-14 32l-22 22a27 27 0 0 1-40-36l24-26z"
+        body = f"M{x} {y + 8}h52v78a40 40 0 0 1-14 32l-22 22a27 27 0 0 1-40-36l24-26z"
         return (
             split(body, p.main, x + 22)
             + split(rect(x, y - 14, 52, 30, 5), p.second, x + 22)
             + flat(
-                f"M{x - 26} {y + 128}a27 27 0 0 1 2-24l8-9 30 30-12 15a27 27 0 0 1-28-12z",
+                f"M{x + 16} {y + 140}a27 27 0 0 1-40-36l8-8.7L{x + 24} {y + 132}z",
                 p.second.light,
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
@@ -135,3 +135,53 @@ def result_of(order: Order) -> Result:
     if order.status is not OrderStatus.FAILED:
         return "SUCCESS"
     return "TIMEOUT" if order.reason is OrderReason.PAYMENT_EXPIRED else "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One built file: its bytes by content coding (`identity` is always there)."""
+
+    media_type: str
+    tag: str
+    bodies: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The front end as it was built; `assets` by file name, which carries a hash of the content."""
+
+    shop: Asset
+    console: Asset
+    assets: Mapping[str, Asset]
+
+
+# Smallest first.
+_CODINGS = ("br", "gzip")
+
+
+def pick_encoding(accepted: str, available: Mapping[str, bytes]) -> str:
+    """The smallest coding that the client takes (RFC 9110, 12.5.3); `q=0` refuses one."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, _, parameter = part.strip().partition(";")
+        weights[name.strip()] = _weight(parameter)
+    for coding in _CODINGS:
+        if coding in available and weights.get(coding, weights.get("*", 0.0)) > 0:
+            return coding
+    return "identity"
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def is_same(if_none_match: str, tag: str) -> bool:
+    """Weak comparison, as If-None-Match asks for."""
+    tags = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return "*" in tags or tag in tags

@@ -1,17 +1,19 @@
-"""Session stores: a bounded table in process, and Redis; identity by Firebase's keys."""
+"""Session stores (a bounded table, Redis), identity by Firebase's keys, the built pages."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable
 from dataclasses import asdict
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Final, Generic, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from kessai.bff.domain import Session, Ticket
+from kessai.bff.domain import Asset, Pages, Session, Ticket
 from kessai.contracts.account import SyncUser
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import Unknown
@@ -133,3 +135,38 @@ class FirebaseIdentity:
             email=claims.email[:254] if claims.email else None,
             name=claims.name[:200] if claims.name else None,
         )
+
+
+# Written out, since the table of a machine is not the same everywhere.
+_MEDIA: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+_CODED: Final = {"br": ".br", "gzip": ".gz"}
+
+
+def read_pages(folder: Path) -> Pages | None:
+    """The build in `folder`, whole in memory: no address can lead outside. None without one."""
+    shop, console = folder / "index.html", folder / "console.html"
+    if not (shop.is_file() and console.is_file()):
+        return None
+    files = sorted((folder / "assets").iterdir()) if (folder / "assets").is_dir() else []
+    assets = {path.name: _asset(path) for path in files if path.suffix in _MEDIA}
+    return Pages(_asset(shop), _asset(console), assets)
+
+
+def _asset(path: Path) -> Asset:
+    body = path.read_bytes()
+    coded = {
+        coding: beside.read_bytes()
+        for coding, suffix in _CODED.items()
+        if (beside := path.with_name(path.name + suffix)).is_file()
+    }
+    tag = hashlib.sha256(body).hexdigest()[:16]
+    return Asset(_MEDIA[path.suffix], tag, {"identity": body, **coded})

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from kessai.bff.application import Images, Sessions, SessionStore
 from kessai.bff.domain import SessionLimits, networks
-from kessai.bff.gateway import FirebaseIdentity, MemorySessionStore, RedisSessionStore
+from kessai.bff.gateway import (
+    FirebaseIdentity,
+    MemorySessionStore,
+    RedisSessionStore,
+    read_pages,
+)
 from kessai.bff.web.catalogue import catalogue_routes, search_routes
 from kessai.bff.web.door import Door, Limits
 from kessai.bff.web.home import home_routes
 from kessai.bff.web.images import image_routes
 from kessai.bff.web.live import Hub, live_routes
 from kessai.bff.web.orders import order_routes, purchase_routes, qr_routes
+from kessai.bff.web.pages import page_routes
 from kessai.bff.web.session import account_routes, session_routes
 from kessai.bff.web.webhooks import webhook_routes
 from kessai.contracts.account import AccountService
@@ -85,10 +93,10 @@ def _app(
     runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor, metrics: Metrics
 ) -> FastAPI:
     metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
+    pages = read_pages(Path(runtime.settings.frontend_dir))
     # Routes are tried in this order, and no other has to answer five hundred times a second.
     routers = [
         webhook_routes(door),
-        home_routes(door),
         session_routes(door),
         account_routes(door),
         search_routes(door),
@@ -98,6 +106,8 @@ def _app(
         order_routes(door),
         qr_routes(door),
         live_routes(door, hub),
+        # The last one: it takes every address that is nobody else's.
+        page_routes(door, pages) if pages else home_routes(door),
     ]
     return create_app(
         title=BFF.name,

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     port_offset: Annotated[int, Field(ge=0, le=50000)] = Field(
         0, description="added to every port of this machine, so that two systems may run"
     )
+    frontend_dir: str = Field("frontend/dist", description="the built pages; none: a plain page")
     crash_at: str = Field("", description="local only: <crash point>#<n>[=kill|stop|full]")
     crash_points_file: str = Field("", description="local only: crash points that were reached")
     clock_skew_s: float = Field(0, description="local only: this process's clock is off by so much")

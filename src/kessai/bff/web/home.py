@@ -41,6 +41,7 @@ def _page(door: Door) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Kessai 決済</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<style>{_STYLE}</style></head><body><main><h1>Kessai <span lang="ja">決済</span></h1>'
-        "<p>The shop's API is up. Buy something from the terminal with "
+        "<p>The shop's API is up. Its pages are not built: <code>make pages</code> builds them "
+        "(Node.js 20.19 or newer). Buy something from the terminal with "
         f"<code>make demo</code>.</p><ul>{items}</ul></main></body></html>"
     )

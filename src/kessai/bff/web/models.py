@@ -278,6 +278,8 @@ class OrderAnswer(Wire):
     timeline: tuple[TimelineAnswer, ...]
     refund: RefundAnswer | None
     actions: tuple[str, ...]
+    # The `sequence` of the live channel: a page knows by it which of two answers is the newer.
+    view_version: int
     server_time: str
     correlation_id: str
 

@@ -111,6 +111,7 @@ def order_answer(order: Order, channel: Pass, now_ms: int, correlation_id: str) 
         ),
         refund=_refund(order),
         actions=order.actions,
+        view_version=order.view_version,
         server_time=wire(now_ms),
         correlation_id=correlation_id,
     )

@@ -8,7 +8,6 @@ export function plainDigits(text: string): string {
 const digits = (least: number, most: number) =>
   v.pipe(v.string(), v.transform(plainDigits), v.regex(new RegExp(`^\\d{${least},${most}}$`)))
 const line = (most: number) =>
-  // eslint-disable-next-line no-control-regex
   v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(most), v.regex(/^[^\x00-\x1f\x7f]+$/))
 
 export const Contact = v.object({

@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-unit test-story test-crash crash-points mutants test-sdk simulate check fmt lock bench clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e simulate check fmt lock bench clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -26,8 +26,31 @@ $(DEV_STAMP): requirements/dev.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-up: $(STAMP) ## install, start the whole shop and print its addresses
+up: $(STAMP) pages ## install, start the whole shop and print its addresses
 	$(BIN)/kessai up
+
+# The pages are built where Node is there and something changed; a build that is there serves without.
+PAGES := frontend/dist/index.html
+PAGES_FROM := $(shell find frontend/src frontend/scripts -type f 2>/dev/null) $(wildcard frontend/*.html frontend/*.ts frontend/*.json)
+NODE_IS_NEW := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+NODE_STAMP := frontend/node_modules/.installed
+
+pages: ## build the shop's pages (needs Node.js 20.19 or newer; without it a build that is there is kept)
+	@if $(NODE_IS_NEW) && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(PAGES); \
+	elif [ -f $(PAGES) ]; then \
+		echo "No Node.js 20.19 or newer here: the pages are served as they were built before."; \
+	else \
+		echo "No Node.js 20.19 or newer here: the shop starts without its pages; API and simulators work."; \
+	fi
+
+$(NODE_STAMP): frontend/package-lock.json
+	cd frontend && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(PAGES): $(NODE_STAMP) $(PAGES_FROM)
+	cd frontend && npm run --silent build -- --logLevel warn
+
 
 demo: $(STAMP) ## buy something, lose its webhook, double it, and see what was kept
 	$(BIN)/kessai demo
@@ -53,6 +76,18 @@ mutants: $(DEV_STAMP) ## put known mistakes into copies of the source: the simul
 
 test-sdk: $(DEV_STAMP) ## PayPay's own SDKs (Python, Node) against the simulator
 	$(BIN)/python -m pytest -m sdk -rs tests/sdk
+
+test-pages: $(NODE_STAMP) $(PAGES) ## types, lint, units and bytes of the pages (needs Node.js)
+	cd frontend && npm run --silent check && npm run --silent budget
+
+E2E_STAMP := $(VENV)/.installed-e2e
+$(E2E_STAMP): requirements/e2e.txt $(DEV_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/e2e.txt
+	@touch $@
+
+test-e2e: $(E2E_STAMP) $(PAGES) ## the pages in a real browser (needs Node.js and Debian's chromium)
+	@command -v chromium >/dev/null || { echo "No chromium here. Try: apt-get install chromium fonts-noto-cjk"; exit 1; }
+	$(BIN)/python -m pytest -m e2e tests/e2e
 
 SEEDS ?= 1..3000
 simulate: $(STAMP) ## thousands of broken worlds on a virtual clock; SEEDS=1..100 for fewer
@@ -80,10 +115,12 @@ lock: ## write the hash-pinned requirements anew (needs uv and npm)
 		--python-version 3.11 -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/dev.txt
+	uv pip compile requirements/e2e.in --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/e2e.txt
 	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/sdk.txt
 	cd tests/sdk/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
 		&& node -e 'const fs = require("fs"), lock = require("./package-lock.json"); for (const part of Object.values(lock.packages)) delete part.funding; fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")'
 
 clean: ## remove what was installed and the local data
-	rm -rf $(VENV) .kessai .cache
+	rm -rf $(VENV) .kessai .cache frontend/dist frontend/node_modules

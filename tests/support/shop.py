@@ -273,7 +273,8 @@ async def open_shop(seed: int, **settings: Any) -> Shop:
     bus: LocalBus = await open_local_bus(None, clock, partitions=PARTITIONS, instance="story")
     http = AsgiHttp()
     runtime = Runtime(
-        settings=Settings(_env_file=None, **settings),
+        # Whether somebody built the pages here must not change what a story sees.
+        settings=Settings(_env_file=None, **{"frontend_dir": "", **settings}),
         clock=clock,
         ids=RandomIds(clock, chance),
         chance=chance,

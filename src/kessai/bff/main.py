@@ -93,7 +93,8 @@ def _app(
     runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor, metrics: Metrics
 ) -> FastAPI:
     metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
-    pages = read_pages(Path(runtime.settings.frontend_dir))
+    folder = runtime.settings.frontend_dir
+    pages = read_pages(Path(folder)) if folder else None
     # Routes are tried in this order, and no other has to answer five hundred times a second.
     routers = [
         webhook_routes(door),

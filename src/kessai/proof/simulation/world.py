@@ -71,7 +71,7 @@ class SimSettings(Settings):
         return (init_settings,)
 
 
-SETTINGS = SimSettings(instance="sim", data_dir="/nonexistent/kessai-simulation")
+SETTINGS = SimSettings(instance="sim", data_dir="/nonexistent/kessai-simulation", frontend_dir="")
 
 
 class SimClock:

@@ -1,0 +1,102 @@
+"""What a person does in the shop, and what the wallet does on the other side."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.support.process import Processes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# A page of a busy machine; nothing here judges how fast it was.
+WAIT_MS = 30_000
+EMAIL, PASSWORD = "shopper@example.com", "kessai-demo"
+ADDRESS = {
+    "name": "山田 花子",
+    "postal-code": "１５０-0001",
+    "tel": "090-1234-5678",
+    "street-address": "東京都渋谷区神宮前 1-2-3",
+}
+
+
+@dataclass
+class Wallet:
+    """The simulator as its owner uses it."""
+
+    url: str
+
+    def press(self, what: str, order_id: str, attempt: int = 1) -> None:
+        self._send("POST", f"/sim/payments/{order_id}-{attempt}/{what}", {})
+
+    def faults(self, **faults: Any) -> None:
+        self._send("PUT", "/sim/faults", faults)
+
+    def _send(self, method: str, path: str, body: Any) -> None:
+        request = urllib.request.Request(
+            self.url + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        urllib.request.urlopen(request, timeout=20).read()
+
+
+class Shopper:
+    def __init__(self, page: Page, system: Processes) -> None:
+        self.page = page
+        self.shop = system.urls.shop
+        self.wallet = Wallet(system.urls.paypay)
+        self.clicks = 0
+        self.page.set_default_timeout(WAIT_MS)
+        self.broken: list[str] = []
+        page.on("pageerror", lambda error: self.broken.append(str(error)))
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.shop + path)
+        self.page.wait_for_selector("h1")
+
+    def click(self, selector: str) -> None:
+        self.clicks += 1
+        self.page.locator(selector).locator("visible=true").first.click()
+
+    def sign_in(self, next_path: str = "/") -> None:
+        self.open(f"/login?next={next_path}")
+        self.page.fill("input[type=email]", EMAIL)
+        self.page.fill("input[autocomplete=current-password]", PASSWORD)
+        self.page.press("input[autocomplete=current-password]", "Enter")
+        self.page.wait_for_url(self.shop + next_path)
+
+    def fill_address(self) -> None:
+        for name, value in ADDRESS.items():
+            self.page.fill(f"input[autocomplete={name}]", value)
+
+    def order(self) -> str:
+        """From home to the pay page; the order's id."""
+        self.open("/")
+        self.click(".product .btn")
+        self.open("/checkout")
+        self.fill_address()
+        return self.pay_button()
+
+    def pay_button(self) -> str:
+        self.page.wait_for_selector("button[type=submit]:not([aria-disabled]) >> visible=true")
+        self.click("button[type=submit]")
+        self.page.wait_for_url("**/checkout/*/pay")
+        return str(self.page.url).split("/")[-2]
+
+    def phase(self, phase: str) -> None:
+        self.page.wait_for_selector(f"[data-phase={phase}]")
+
+    def link(self, link: str) -> None:
+        self.page.wait_for_selector(f".chip[data-link={link}] >> visible=true")
+
+    def stay(self) -> None:
+        self.page.get_by_role("button", name="移動しない").click()
+
+    @property
+    def text(self) -> str:
+        return str(self.page.inner_text("main"))

@@ -1,0 +1,200 @@
+"""The shop around the payment: cart, checkout, sign-in, languages, keys."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.conftest import ROOT
+from tests.e2e.shopper import Shopper
+from tests.support.process import Processes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(300)]
+
+PUBLIC = (
+    "/",
+    "/products?q=急須",
+    "/products?q=zzzz",
+    "/products/1001",
+    "/cart",
+    "/login",
+    "/signup",
+    "/reset",
+    "/nowhere",
+)
+MEMBERS = ("/checkout", "/orders", "/account")
+
+
+@pytest.fixture
+def shopper(page: Page, system: Processes) -> Shopper:
+    return Shopper(page, system)
+
+
+def test_a_changed_price_is_told_before_paying(shopper: Shopper) -> None:
+    shopper.sign_in()
+    shopper.click(".product .btn")
+    cart = json.loads(shopper.page.evaluate("localStorage.getItem('kessai.cart')"))
+    cart[0]["price"] -= 100
+    shopper.page.evaluate("cart => localStorage.setItem('kessai.cart', cart)", json.dumps(cart))
+    shopper.open("/checkout")
+    shopper.fill_address()
+    shopper.page.wait_for_selector("text=カートに入れたあとで、内容が変わりました")
+    button = shopper.page.locator("button[type=submit] >> visible=true")
+    assert button.get_attribute("aria-disabled") == "true"
+    button.click()
+    assert shopper.page.url.endswith("/checkout")
+    shopper.page.get_by_role("button", name="新しい内容で続ける").click()
+    shopper.pay_button()
+    shopper.phase("waiting")
+
+
+def test_pressing_twice_makes_one_order(shopper: Shopper) -> None:
+    shopper.sign_in()
+    shopper.click(".product .btn")
+    shopper.open("/checkout")
+    shopper.fill_address()
+    sent: list[str] = []
+    shopper.page.on(
+        "request",
+        lambda request: sent.append(request.url) if request.url.endswith("purchase") else None,
+    )
+    shopper.page.wait_for_selector("button[type=submit]:not([aria-disabled]) >> visible=true")
+    shopper.page.locator("button[type=submit] >> visible=true").dblclick()
+    shopper.page.wait_for_url("**/checkout/*/pay")
+    assert len(sent) == 1
+
+
+def test_a_session_that_ended_in_mid_checkout_is_begun_anew_unasked(shopper: Shopper) -> None:
+    shopper.sign_in()
+    shopper.click(".product .btn")
+    shopper.open("/checkout")
+    shopper.fill_address()
+    shopper.page.context.clear_cookies()
+    shopper.pay_button()
+    shopper.phase("waiting")
+
+
+def test_a_guest_signs_in_on_the_way_and_goes_on_where_he_was(shopper: Shopper) -> None:
+    shopper.open("/")
+    shopper.click(".product .btn")
+    shopper.page.goto(shopper.shop + "/checkout")
+    shopper.page.wait_for_url("**/login?next=/checkout")
+    shopper.page.fill("input[type=email]", "shopper@example.com")
+    shopper.page.fill("input[autocomplete=current-password]", "wrong-password")
+    shopper.page.press("input[autocomplete=current-password]", "Enter")
+    shopper.page.wait_for_selector("text=メールアドレスかパスワードが違います。")
+    shopper.page.fill("input[autocomplete=current-password]", "kessai-demo")
+    shopper.page.press("input[autocomplete=current-password]", "Enter")
+    shopper.page.wait_for_url("**/checkout")
+    shopper.page.wait_for_selector(".items li")
+
+
+def test_what_was_removed_comes_back(shopper: Shopper) -> None:
+    shopper.open("/")
+    shopper.click(".product .btn")
+    shopper.open("/cart")
+    shopper.page.get_by_role("button", name="を外す").click()
+    shopper.page.wait_for_selector("text=カートは空です")
+    shopper.page.get_by_role("button", name="元に戻す").click()
+    shopper.page.wait_for_selector(".line")
+
+
+def test_keys_alone_find_and_buy(shopper: Shopper) -> None:
+    shopper.sign_in()
+    keys = shopper.page.keyboard
+    keys.press("/")
+    keys.type("急須")
+    shopper.page.wait_for_selector("[role=option]")
+    for _ in range(20):
+        keys.press("ArrowDown")
+        chosen = shopper.page.locator("[role=option][aria-selected=true]")
+        if chosen.count() and "¥" in chosen.inner_text():
+            break
+    keys.press("Enter")
+    shopper.page.wait_for_url("**/products/*")
+    _tab_to(shopper.page, "カートに入れる")
+    keys.press("Enter")
+    shopper.page.wait_for_selector("dialog[open]")
+    _tab_to(shopper.page, "ご注文手続きへ")
+    keys.press("Enter")
+    shopper.page.wait_for_url("**/checkout")
+    shopper.fill_address()
+    shopper.page.wait_for_selector("button[type=submit]:not([aria-disabled]) >> visible=true")
+    _tab_to(shopper.page, "PayPayで支払う")
+    keys.press("Enter")
+    shopper.phase("waiting")
+
+
+def _tab_to(page: Page, words: str) -> None:
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if words in page.evaluate("document.activeElement?.innerText ?? ''"):
+            return
+    raise AssertionError(f"no way by Tab to {words}")
+
+
+@pytest.mark.parametrize("language", ["ja", "en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_barrier_that_a_machine_can_find(
+    shopper: Shopper, theme: str, language: str
+) -> None:
+    axe = (ROOT / "frontend/node_modules/axe-core/axe.min.js").read_text("utf-8")
+    shopper.page.add_init_script(
+        f"localStorage.setItem('kessai.theme','{theme}');"
+        f"localStorage.setItem('kessai.language','{language}')"
+    )
+    shopper.sign_in()
+    shopper.click(".product .btn")
+    found: list[str] = []
+    for path in (*PUBLIC, *MEMBERS):
+        shopper.open(path)
+        shopper.page.wait_for_load_state("networkidle")
+        shopper.page.evaluate(axe)
+        result = shopper.page.evaluate(
+            "() => axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})"
+        )
+        found += [
+            f"{path} {issue['id']}: {issue['nodes'][0]['html'][:120]}"
+            for issue in result["violations"]
+        ]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_is_wider_than_its_window(shopper: Shopper, width: int) -> None:
+    shopper.page.set_viewport_size({"width": width, "height": 800})
+    shopper.sign_in()
+    shopper.click(".product .btn")
+    out = ROOT / "out" / "shots"
+    out.mkdir(parents=True, exist_ok=True)
+    for path in (*PUBLIC, *MEMBERS):
+        shopper.open(path)
+        shopper.page.wait_for_load_state("networkidle")
+        name = path.strip("/").replace("/", "-").replace("?", "-") or "home"
+        shopper.page.screenshot(path=out / f"{name}-{width}.png", full_page=True)
+        assert shopper.page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert shopper.broken == []
+
+
+def test_a_page_that_is_not_there_helps_and_says_404(shopper: Shopper) -> None:
+    answer = shopper.page.goto(shopper.shop + "/no/such/page")
+    assert answer is not None
+    assert answer.status == 404
+    shopper.page.wait_for_selector("text=このページはありません")
+
+
+def test_nothing_moves_while_the_first_page_loads(shopper: Shopper) -> None:
+    shopper.page.add_init_script(
+        "window.moved = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())"
+        " if (!one.hadRecentInput) window.moved += one.value })"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+    for path in ("/", "/products/1001", "/cart"):
+        shopper.open(path)
+        shopper.page.wait_for_load_state("networkidle")
+        moved = shopper.page.evaluate("window.moved")
+        assert moved <= 0.05, (path, moved)

@@ -115,7 +115,7 @@ lock: ## write the hash-pinned requirements anew (needs uv and npm)
 		--python-version 3.11 -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/dev.txt
-	uv pip compile requirements/e2e.in --universal --generate-hashes --no-emit-index-url --no-header \
+	uv pip compile requirements/e2e.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/e2e.txt
 	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/sdk.txt

@@ -26,7 +26,9 @@ $(DEV_STAMP): requirements/dev.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-up: $(STAMP) pages ## install, start the whole shop and print its addresses
+up: $(STAMP) ## install, start the whole shop and print its addresses
+	@$(MAKE) --no-print-directory pages \
+		|| echo "The pages could not be built (npm's words are above); the rest of the shop starts."
 	$(BIN)/kessai up
 
 # The pages are built where Node is there and something changed; a build that is there serves without.

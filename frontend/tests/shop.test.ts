@@ -133,9 +133,9 @@ describe('small rules', () => {
     expect(drawQr('x'.repeat(9_000))).toBeNull()
   })
   it('polls what can still change by itself', () => {
-    expect([pollEveryMs(order()), pollEveryMs(order({ status: 'REFUNDING' })), pollEveryMs(order({ status: 'PAID' })), pollEveryMs(order({ status: 'FAILED' }))]).toEqual([3_000, 10_000, null, null])
+    expect([pollEveryMs(order()), pollEveryMs(order({ status: 'REFUNDING' })), pollEveryMs(order({ status: 'PAID' })), pollEveryMs(order({ status: 'FAILED' }))]).toEqual([3_000, 3_000, 3_000, null])
     const late = { amount: 1, reason: 'LATE_SUCCESS', at: '2026-11-22T01:46:15.000Z' }
-    expect([pollEveryMs(order({ status: 'FAILED', refund: { ...late, status: 'ACCEPTED' } })), pollEveryMs(order({ status: 'FAILED', refund: { ...late, status: 'COMPLETED' } }))]).toEqual([10_000, null])
+    expect([pollEveryMs(order({ status: 'FAILED', refund: { ...late, status: 'ACCEPTED' } })), pollEveryMs(order({ status: 'FAILED', refund: { ...late, status: 'COMPLETED' } }))]).toEqual([3_000, null])
   })
   it('leads back into this shop only', () => {
     expect(['/checkout?x=1', '//evil.example', '/\\evil.example', 'https://evil.example', undefined, ['/a']].map(safeNext)).toEqual(['/checkout?x=1', '/', '/', '/', '/', '/'])

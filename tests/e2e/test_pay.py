@@ -11,7 +11,7 @@ from tests.support.process import Processes
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, WebSocketRoute
 
-pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(400)]
 
 PHONE = {"width": 390, "height": 844}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from kessai.proof.customer import ShopUrls
 from kessai.topology import SERVICES, SIMULATORS, service
 
-READY_S = 30.0
+READY_S = 90.0
 
 
 def free_offset() -> int:

@@ -11,19 +11,18 @@ import { CONFIRM_MS, viewOf, type View } from './pay'
 export type Trouble = 'session' | 'gone' | 'unreachable'
 
 const POLL_MS = 3_000
-const REFUND_POLL_MS = 10_000
 const TICK_MS = 250
 
-/** How often an order is worth asking; null when only a push or a click can change it. */
+/** How often an order is worth asking when no push comes; null when nothing more can happen to it. */
 export function pollEveryMs(order: Order): number | null {
   switch (order.status) {
     case 'PENDING':
     case 'WAITING_PAYMENT':
-      return POLL_MS
+    case 'PAID':
     case 'REFUNDING':
-      return REFUND_POLL_MS
+      return POLL_MS
     default:
-      return order.refund && !['COMPLETED', 'REJECTED'].includes(order.refund.status) ? REFUND_POLL_MS : null
+      return order.refund && !['COMPLETED', 'REJECTED'].includes(order.refund.status) ? POLL_MS : null
   }
 }
 
@@ -90,6 +89,7 @@ export function useOrder(orderId: string) {
     nowMs.value = clock.now()
     trouble.value = null
     error.value = null
+    if (view.value?.isFinal && confirmUntilMs.value !== null) stopConfirming()
     if (link.value === 'closed' && pollEveryMs(answer) !== null) channel.start(ticketOf(answer))
     return answer
   }

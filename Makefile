@@ -51,7 +51,7 @@ $(NODE_STAMP): frontend/package-lock.json
 	@touch $@
 
 $(PAGES): $(NODE_STAMP) $(PAGES_FROM)
-	cd frontend && npm run --silent build -- --logLevel warn
+	cd frontend && npm run --silent build
 
 
 demo: $(STAMP) ## buy something, lose its webhook, double it, and see what was kept

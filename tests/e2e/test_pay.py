@@ -9,11 +9,11 @@ from tests.e2e.shopper import Shopper
 from tests.support.process import Processes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, WebSocketRoute
+    from playwright.sync_api import Browser, Page, ViewportSize, WebSocketRoute
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(400)]
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture

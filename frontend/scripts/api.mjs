@@ -1,7 +1,7 @@
 // Types of the API from the door's own description.
 //   npm run api            reads it from a running shop (KESSAI_API, else http://127.0.0.1:8080)
 //   npm run api -- --check says whether schema.d.ts still follows openapi.json
-// That openapi.json follows the services is checked by tests/bff/test_openapi.py.
+// That openapi.json follows the services is checked by tests/bff/test_pages.py.
 import { readFile, writeFile } from 'node:fs/promises'
 
 import openapiTS, { astToString } from 'openapi-typescript'

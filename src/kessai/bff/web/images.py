@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Query, Request, Response
 
 from kessai.bff.application import Images
+from kessai.bff.domain import is_same
 from kessai.contracts.search import IMAGE_KEY, WIDTHS, Format, media_type
 from kessai.kernel.errors import Invalid, NotFound, Unknown
 
@@ -49,7 +50,7 @@ def image_routes(images: Images) -> APIRouter:
         tag = f'"{key}-{w}-{format_}"'
         headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": tag}
         # Whoever has it got it from us, and it cannot have changed since.
-        if _names(request.headers.getlist("if-none-match"), tag):
+        if is_same(",".join(request.headers.getlist("if-none-match")), tag):
             return Response(status_code=304, headers=headers)
         try:
             content = await images.find(key, w, format_)
@@ -70,11 +71,6 @@ def _takes_webp(accept: list[str]) -> bool:
         if name == "image/webp":
             return not any(re.fullmatch(r"q=0(\.0*)?", given) for given in parameters)
     return False
-
-
-def _names(if_none_match: list[str], tag: str) -> bool:
-    given = [part.strip().removeprefix("W/") for part in ",".join(if_none_match).split(",")]
-    return tag in given
 
 
 def _placeholder(status: int, headers: dict[str, str], cached: str) -> Response:

@@ -116,3 +116,45 @@ async def test_changed_rows_are_counted(db: Db) -> None:
         changed = await tx.run(update(_NOTE).values(word="z"))
         assert changed.rowcount == 2
         assert (await tx.run(_ONE, {"wanted": 9})).first() is None
+
+
+_OF_IDS = (
+    select(_NOTE.c.id)
+    .where(_NOTE.c.id.in_(bindparam("ids", expanding=True)))
+    .where(_NOTE.c.id < bindparam("under"))
+    .where(_NOTE.c.word.not_in(bindparam("words", expanding=True)) | (_NOTE.c.word == "a"))
+    .order_by(_NOTE.c.id)
+)
+
+
+@pytest.mark.parametrize("_again", range(2))
+async def test_lists_of_every_length_find_their_own_rows(db: Db, _again: int) -> None:
+    await _run(db, _ADD, [{"id": number, "word": f"w{number}"} for number in range(3, 9)])
+    for ids, words, under in [
+        ([], [], 9),
+        ([3], [], 9),
+        ([3, 4, 5, 1], ["w4"], 9),
+        ([5, 3, 4, 1], ["a", "w3", "w5"], 9),
+        ([3, 3, 3, 7], ["w9"], 6),
+        ([], ["w3"], 9),
+    ]:
+        found = await _run(db, _OF_IDS, {"ids": ids, "words": words, "under": under})
+        wanted = [
+            number
+            for number in range(1, 9)
+            if number in ids
+            and number < under
+            and number != 2
+            and (number == 1 or f"w{number}" not in words)
+        ]
+        assert [row["id"] for row in found] == wanted
+
+
+async def test_a_list_that_the_statement_brings_along(db: Db) -> None:
+    found = await _run(db, select(_NOTE.c.id).where(_NOTE.c.id.in_([2, 7])))
+    assert found == [{"id": 2}]
+
+
+async def test_a_missing_list_is_refused(db: Db) -> None:
+    with pytest.raises(StatementError, match="ids"):
+        await _run(db, _OF_IDS, {"words": [], "under": 1})

@@ -17,7 +17,7 @@ from kessai.proof.simulation.run import Limit, run_seed
 from kessai.proof.simulation.story import mermaid, orders_in, story_of
 
 FEWEST_ORDERS = 20
-SEED = 6
+SEED = 7
 
 # A seed is run once for all the tests that only look at it.
 seed_alone = cache(run_seed)

@@ -3,14 +3,15 @@
 SQLAlchemy's executor costs 60 to 100 us around a statement that SQLite runs in 5 to 15
 (reference: `bench/purchase.py` in pairs). Statements are module constants here, so their text,
 the order of their parameters and the shape of their rows are worked out once; what needs more
-than that (IN lists, Python-side defaults) stays with SQLAlchemy.
+than that (Python-side defaults, empty lists) stays with SQLAlchemy. A statement with an IN list
+is compiled once for each length of its lists.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy.engine import Connection, Dialect
@@ -32,12 +33,35 @@ class _Prepared:
     # Name, converter and the value that the statement brings along, in the text's order.
     binds: tuple[tuple[str, _Convert | None, object], ...]
     converters: tuple[tuple[str, _Convert], ...]
+    # Each list's name, and the names of its places in the text.
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def values(self, params: Mapping[str, object]) -> list[object]:
+        if self.lists:
+            params = dict(params)
+            for name, places in self.lists:
+                params.update(zip(places, cast("Sequence[object]", params[name]), strict=True))
         return [
             params.get(name, own) if convert is None else convert(params.get(name, own))
             for name, convert, own in self.binds
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _WithLists:
+    """A statement whose text depends on how long its IN lists are."""
+
+    compiled: SQLCompiler
+    names: tuple[str, ...]
+    by_lengths: dict[tuple[int, ...], _Prepared | None]
+
+    def of(self, params: Mapping[str, object], dialect: Dialect) -> _Prepared | None:
+        lengths = tuple(len(cast("Sequence[object]", params[name])) for name in self.names)
+        try:
+            return self.by_lengths[lengths]
+        except KeyError:
+            made = self.by_lengths[lengths] = _expanded(self.compiled, params, dialect)
+            return made
 
 
 class Statements:
@@ -47,13 +71,14 @@ class Statements:
         self._connection = connection
         self._raw = raw
         self._dialect = connection.dialect
-        self._known: dict[tuple[Executable, tuple[str, ...]], _Prepared | None] = {}
+        self._known: dict[tuple[Executable, tuple[str, ...]], _Prepared | _WithLists | None] = {}
 
     def execute(self, statement: Executable, params: Params | None) -> Rows:
         """Raises `sqlite3.Error`, or SQLAlchemy's where the statement had to stay there."""
         first = _first(params)
         prepared = self._prepared(statement, first)
-        if prepared is None:
+        many = isinstance(params, Sequence)
+        if prepared is None or (many and prepared.lists):
             return Rows.of(self._connection.execute(statement, params))
         if isinstance(params, Sequence):
             cursor = self._raw.executemany(prepared.sql, [prepared.values(row) for row in params])
@@ -70,12 +95,12 @@ class Statements:
     def _prepared(self, statement: Executable, params: Mapping[str, object]) -> _Prepared | None:
         key = (statement, tuple(params))
         try:
-            return self._known[key]
+            known = self._known[key]
         except KeyError:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            made = self._known[key] = _prepare(statement, params, self._dialect)
-            return made
+            known = self._known[key] = _prepare(statement, params, self._dialect)
+        return known.of(params, self._dialect) if isinstance(known, _WithLists) else known
 
 
 def _converted(
@@ -95,26 +120,52 @@ def _first(params: Params | None) -> Mapping[str, object]:
 
 def _prepare(
     statement: Executable, params: Mapping[str, object], dialect: Dialect
-) -> _Prepared | None:
+) -> _Prepared | _WithLists | None:
     """None for what only SQLAlchemy's executor can do."""
     if not isinstance(statement, ClauseElement):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(params))
     if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
         return None
-    if compiled.post_compile_params or compiled.literal_execute_params:
-        return None
-    if compiled.insert_prefetch or compiled.update_prefetch:
+    if compiled.literal_execute_params or compiled.insert_prefetch or compiled.update_prefetch:
         return None
     known = set(params)
     if not known.issuperset(_needed(compiled)) or not known.issubset(compiled.binds):
         # SQLAlchemy's own words for what is missing or too much.
         return None
-    converters = cast(Mapping[str, _Convert], compiled._bind_processors)
+    if compiled.post_compile_params:
+        lists = {compiled.bind_names[one] for one in compiled.post_compile_params}
+        # A list that the statement brings along may stand in it under another name.
+        return _WithLists(compiled, tuple(sorted(lists)), {}) if lists <= known else None
+    return _made(compiled, compiled.string, compiled.positiontup, dialect)
+
+
+def _expanded(
+    compiled: SQLCompiler, params: Mapping[str, object], dialect: Dialect
+) -> _Prepared | None:
+    state = compiled._process_parameters_for_postcompile(compiled.construct_params(dict(params)))
+    lists = tuple((name, tuple(places)) for name, places in state.parameter_expansion.items())
+    places = [place for _, of_list in lists for place in of_list]
+    # An empty list has no place, one of tuples has several for each.
+    whole = sum(len(cast("Sequence[object]", params[name])) for name, _ in lists)
+    if not places or len(places) != whole or state.positiontup is None:
+        return None
+    made = _made(compiled, state.statement, state.positiontup, dialect, state.processors)
+    return replace(made, lists=lists)
+
+
+def _made(
+    compiled: SQLCompiler,
+    text: str,
+    places: Sequence[str],
+    dialect: Dialect,
+    more: Mapping[str, Any] | None = None,
+) -> _Prepared:
+    converters = {**cast(Mapping[str, _Convert], compiled._bind_processors), **(more or {})}
     own = {name: bind.effective_value for name, bind in compiled.binds.items()}
     return _Prepared(
-        compiled.string,
-        tuple((name, converters.get(name), own.get(name)) for name in compiled.positiontup),
+        text,
+        tuple((name, converters.get(name), own.get(name)) for name in places),
         tuple(_row_converters(compiled, dialect)),
     )
 

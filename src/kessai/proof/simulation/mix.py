@@ -99,8 +99,8 @@ class Mix:
 
 def draw(seed: int) -> Mix:
     dice = Dice("mix", seed)
-    deadline_s = dice.pick((15, 20, 30, 30, 45, 60, 90))
-    lifetime_s = dice.pick((8, 12, 20, 30, 60))
+    deadline_s = dice.pick((10, 12, 15, 20, 30, 45))
+    lifetime_s = dice.pick((6, 8, 12, 20, 40))
     span_s = dice.pick((2, 5, 10, 20, deadline_s / 2))
     heal_s = max(span_s, dice.pick((0.4, 0.8, 1.2)) * deadline_s) + 4
     swarm = _Swarm(dice, heal_s)
@@ -121,8 +121,8 @@ def draw(seed: int) -> Mix:
 def _settings(dice: Dice, deadline_s: int, lifetime_s: int) -> dict[str, float | int]:
     return {
         "order_deadline_s": deadline_s,
-        "poll_first_s": dice.pick((1, 3, 3, 6)),
-        "poll_max_s": dice.pick((5, 10, 20)),
+        "poll_first_s": dice.pick((1, 3, 6, 6)),
+        "poll_max_s": dice.pick((10, 15, 20)),
         "paypay_code_lifetime_s": dice.pick((lifetime_s, 60)),
         "paypay_grace_s": dice.pick((0.5, 2, 2, 5)),
         "paypay_timeout_s": dice.pick((5, 15)),

@@ -79,12 +79,18 @@ async def test_three_widths_and_the_widest_by_itself(shop: Shop) -> None:
 @story(1)
 async def test_webp_for_those_who_say_so_and_jpeg_for_the_rest(shop: Shop) -> None:
     path = f"/images/{await a_key(shop)}?w=160"
-    for accept in (CHROME, "image/webp", "IMAGE/WEBP;q=0.9, */*", "image/webp;q=0.001"):
+    for accept in (
+        CHROME, "image/webp", "IMAGE/WEBP;q=0.9, */*", "image/webp;q=0.001",
+        "image/jpeg;q=0.5, image/webp;q=0.5", "image/webp;q=strange",
+    ):  # fmt: skip
         answer = await ask(shop, path, accept)
         assert answer.headers["content-type"] == "image/webp"
         assert picture(answer).format == "WEBP"
         assert answer.headers["vary"] == "Accept"
-    for other in (SAFARI, "*/*", "image/*", "image/jpeg", "image/webp;q=0, */*", "", None):
+    liked_less = "image/webp;q=0.5, image/jpeg"
+    for other in (
+        SAFARI, "*/*", "image/*", "image/jpeg", "image/webp;q=0, */*", liked_less, "", None,
+    ):  # fmt: skip
         answer = await ask(shop, path, other)
         assert answer.headers["content-type"] == "image/jpeg"
         assert picture(answer).format == "JPEG"
@@ -103,7 +109,7 @@ async def test_a_picture_may_be_kept_for_ever(shop: Shop) -> None:
             assert "set-cookie" not in first.headers
             tag = first.headers["etag"]
             tags.add(tag)
-            for known in (tag, f'"other", {tag}', f"W/{tag}"):
+            for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
                 again = await ask(shop, f"{path}?w={width}", accept, **{"if-none-match": known})
                 assert (again.status, again.body) == (304, None)
                 assert again.headers["etag"] == tag
@@ -133,6 +139,7 @@ async def test_what_is_no_picture_is_a_gap_with_something_in_it(shop: Shop) -> N
         assert answer.headers["cache-control"] == "public, max-age=60"
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         assert "etag" not in answer.headers
+    assert (await ask(shop, f"/images/{NOBODY}", **{"if-none-match": "*"})).status == 404
     shown = await ask(shop, f"/images/{NOBODY}")
     assert shown.body.startswith(b"<svg")
     assert b"script" not in shown.body

@@ -157,7 +157,11 @@ async def test_pictures_come_in_after_their_products(tmp_path: Path) -> None:
             command = ("import", str(file), "--images", str(tmp_path))
             tried = await invoke(catalog.app, *command, "--dry-run", urls=urls)
             assert tried[0] == 1
-            assert "row 4, imageFile: cannot be read from" in tried[1]
+            assert tried[1].splitlines()[:2] == [
+                "row 3, imageFile: the file is no PNG, JPEG or WebP that opens",
+                f"row 4, imageFile: cannot be read from {tmp_path}: No such file or directory",
+            ]
+            assert "would be: 4 created, 0 changed, 0 unchanged, 2 bad, 1 pictures" in tried[1]
             assert (await unit.port.list_products(ListProducts())).items == ()
             code, out, _ = await invoke(catalog.app, *command, urls=urls)
             again = await invoke(catalog.app, *command, urls=urls)

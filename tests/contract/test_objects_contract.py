@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from obstore.store import S3Store
 
+from kessai.contracts.search import MAX_IMAGE_BYTES
 from kessai.kernel.errors import Unknown
 from kessai.kernel.objects import MemoryObjects, Objects, open_objects
 
@@ -81,6 +82,30 @@ async def test_the_last_put_counts(store: Objects) -> None:
     for content in (b"first", b"second, longer", b""):
         await store.put("originals/a", content, media_type="image/png")
         assert await store.get("originals/a") == content
+
+
+async def test_the_largest_picture_is_kept_whole(store: Objects) -> None:
+    content = bytes(range(256)) * (MAX_IMAGE_BYTES // 256)
+    await store.put("originals/large", content, media_type="image/png")
+    assert await store.get("originals/large") == content
+
+
+async def test_of_two_who_write_the_same_one_is_read_whole(store: Objects) -> None:
+    """Two processes may make the same thumbnail; no reader may see half of one."""
+    name, one, other = "thumbnails/a/160.webp", b"1" * 300_000, b"2" * 300_000
+    await store.put(name, one, media_type="image/webp")
+    writes = [store.put(name, content, media_type="image/webp") for content in (other, one) * 4]
+    reads = [store.get(name) for _ in range(8)]
+    mixed = [act for pair in zip(writes, reads, strict=True) for act in pair]
+    read = (await asyncio.gather(*mixed))[1::2]
+    assert set(read) <= {one, other}
+    assert await store.get(name) in {one, other}
+
+
+async def test_a_folder_of_objects_is_none_of_them(store: Objects) -> None:
+    await store.put("thumbnails/a/160.webp", b"1", media_type="image/webp")
+    assert await store.get("thumbnails/a") is None
+    assert await store.get("thumbnails") is None
 
 
 async def test_many_at_once(store: Objects) -> None:

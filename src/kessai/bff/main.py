@@ -30,8 +30,10 @@ from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app, management_app
+from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.limits import MemoryRateLimit, RateLimit
 from kessai.kernel.metrics import Metrics
+from kessai.kernel.objects import UNAVAILABLE, GuardedObjects
 from kessai.kernel.oidc import TokenVerifier
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
@@ -62,7 +64,7 @@ async def build(
         accounts=account,
         catalogue=storage,
         payments=payment,
-        images=Images(runtime.objects, search),
+        images=Images(_guarded(runtime), search),
         limits=_limits(runtime),
         trusted_proxies=networks(settings.trusted_proxies),
         webhook_sources=networks(settings.paypay_webhook_sources),
@@ -156,6 +158,11 @@ def _sessions(
         ),
         ticket_ms=settings.channel_token_s * 1000,
     )
+
+
+def _guarded(runtime: Runtime) -> GuardedObjects:
+    breaker = CircuitBreaker(runtime.clock, name="objects", code=UNAVAILABLE, failures=3, open_s=5)
+    return GuardedObjects(runtime.objects, breaker)
 
 
 def _limits(runtime: Runtime) -> Limits:

@@ -167,9 +167,9 @@ async def _import_images(
                         content = opened.read(MAX_IMAGE_BYTES + 1)
                     if len(content) > MAX_IMAGE_BYTES:
                         raise Refused("TOO_LARGE", f"is larger than {MAX_IMAGE_BYTES} bytes")
-                    if not dry_run:
-                        image = ProductImage(product_id=row.product_id, content=content)
-                        await search.import_image(image)
+                    await search.import_image(
+                        ProductImage(product_id=row.product_id, content=content, dry_run=dry_run)
+                    )
                     tally.pictures += 1
                 except OSError as error:
                     why = f"cannot be read from {folder}: {error.strerror}"

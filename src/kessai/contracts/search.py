@@ -16,8 +16,11 @@ MAX_IMAGE_BYTES = 8 * 1024 * 1024
 
 
 class ProductImage(Wire):
+    """A dry run looks at the picture alone: its product may come with the same file."""
+
     product_id: int
     content: bytes = Field(max_length=MAX_IMAGE_BYTES)
+    dry_run: bool = False
 
 
 class ImportedImage(Wire):

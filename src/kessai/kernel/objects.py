@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.errors import Unknown
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
+UNAVAILABLE = "OBJECTS_UNAVAILABLE"
 _TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 2
 _RETRIES = 2
@@ -84,6 +87,36 @@ class StoredObjects:
         await self.get(_PROBE)
 
 
+class GuardedObjects:
+    """For readers whom a picture is not worth a long wait.
+
+    A browser opens few connections to a shop: while some of them hung on a store that is away, the
+    page behind them would hang too. So a read gives up soon, and after a few that failed the next
+    are not even tried for a moment.
+    """
+
+    def __init__(self, objects: Objects, breaker: CircuitBreaker, *, within_s: float = 2.0) -> None:
+        self._objects = objects
+        self._breaker = breaker
+        self._within_s = within_s
+
+    async def put(self, name: str, content: bytes, *, media_type: str) -> None:
+        await self._objects.put(name, content, media_type=media_type)
+
+    async def get(self, name: str) -> bytes | None:
+        return await self._breaker.call(lambda: self._get(name))
+
+    async def ping(self) -> None:
+        await self._objects.ping()
+
+    async def _get(self, name: str) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await self._objects.get(name)
+        except TimeoutError as error:
+            raise Unknown(UNAVAILABLE, f"no answer within {self._within_s:g} s") from error
+
+
 def _checked(name: str) -> str:
     """Names are made by us from hashes; anything else is a bug before it is an attack."""
     parts = name.split("/")
@@ -94,7 +127,7 @@ def _checked(name: str) -> str:
 
 def _unavailable(error: Exception) -> Unknown:
     # The first line says what happened; the rest are debug lines that may show addresses.
-    return Unknown("OBJECTS_UNAVAILABLE", str(error).partition("\n")[0][:200])
+    return Unknown(UNAVAILABLE, str(error).partition("\n")[0][:200])
 
 
 def open_objects(url: str, folder: Path) -> StoredObjects:

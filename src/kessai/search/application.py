@@ -42,7 +42,10 @@ class Raster(Protocol):
     """Turns what was brought into what is shown."""
 
     async def media_type(self, content: bytes) -> str | None:
-        """Of a whole and sound PNG, JPEG or WebP of a sane size; None for anything else."""
+        """Of a whole and sound PNG, JPEG or WebP; None for anything else.
+
+        Raises `Invalid` for one of more pixels than anybody could wish to unpack.
+        """
         ...
 
     async def shrink(self, content: bytes, width: int, format_: Format) -> bytes:
@@ -64,7 +67,8 @@ class Pictures:
 
     async def import_image(self, command: ProductImage) -> ImportedImage:
         """The picture first and then its name, so that no product ever names what is not there."""
-        await self._storage.get_product(ProductById(product_id=command.product_id))
+        if not command.dry_run:
+            await self._storage.get_product(ProductById(product_id=command.product_id))
         if len(command.content) > MAX_IMAGE_BYTES:
             message = f"the picture is larger than {MAX_IMAGE_BYTES} bytes"
             raise Refused("VALIDATION", message, kind=Kind.TOO_LARGE)
@@ -72,8 +76,9 @@ class Pictures:
         if found is None:
             raise Invalid("file", "NOT_A_PICTURE", "the file is no PNG, JPEG or WebP that opens")
         key = hashlib.sha256(command.content).hexdigest()
-        await self._objects.put(original_name(key), command.content, media_type=found)
-        await self._storage.set_pictures(_pictures({command.product_id: key}))
+        if not command.dry_run:
+            await self._objects.put(original_name(key), command.content, media_type=found)
+            await self._storage.set_pictures(_pictures({command.product_id: key}))
         return ImportedImage(image_key=key)
 
     async def make_thumbnail(self, command: Thumbnail) -> Made:

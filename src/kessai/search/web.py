@@ -8,9 +8,10 @@ from fastapi import APIRouter, File, Request, UploadFile
 
 from kessai.contracts.search import MAX_IMAGE_BYTES, ImportedImage, ProductImage, SearchService
 from kessai.kernel.calls import mount
-from kessai.kernel.errors import Kind, Refused
+from kessai.kernel.errors import Kind, NotFound, Refused
 
 IMAGES_PREFIX = "/internal/products/"
+_LAST_ID = 2**53 - 1
 
 
 def routes(search: SearchService, *, token: str) -> list[APIRouter]:
@@ -28,6 +29,8 @@ def _image_route(search: SearchService, token: str) -> APIRouter:
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, expected):
             raise Refused("FORBIDDEN", "a service token is required", kind=Kind.FORBIDDEN)
+        if not 0 < product_id <= _LAST_ID:
+            raise NotFound("no such product")
         content = await file.read(MAX_IMAGE_BYTES + 1)
         if len(content) > MAX_IMAGE_BYTES:
             message = f"the picture is larger than {MAX_IMAGE_BYTES} bytes"

@@ -28,7 +28,7 @@ from kessai.kernel.errors import NotFound
 
 _Limit = Annotated[int, Query(ge=1, le=100)]
 _Price = Annotated[int | None, Query(ge=0, le=10**11)]
-_PRODUCT_ID = re.compile(r"[1-9][0-9]{0,14}")
+_PRODUCT_ID = re.compile(r"[1-9][0-9]{0,15}")
 _Text = Annotated[str, Query(max_length=200)]
 
 

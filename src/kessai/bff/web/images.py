@@ -18,6 +18,8 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 # Long enough that a page of gaps does not ask for each again, short enough to be filled soon.
 _FOR_NOW: Final = "public, max-age=60"
 _RETRY_AFTER_S: Final = 5
+_RANGE: Final = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.IGNORECASE)
+_WEIGHT: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 _log = structlog.get_logger(__name__)
 
 # A parcel in the manner of the drawings, which stands for no product.
@@ -49,8 +51,9 @@ def image_routes(images: Images) -> APIRouter:
         format_: Format = "webp" if _takes_webp(request.headers.getlist("accept")) else "jpeg"
         tag = f'"{key}-{w}-{format_}"'
         headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": tag}
-        # Whoever has it got it from us, and it cannot have changed since.
-        if is_same(",".join(request.headers.getlist("if-none-match")), tag):
+        known = ",".join(request.headers.getlist("if-none-match"))
+        # Whoever has it got it from us, and it cannot have changed since; `*` is what anybody has.
+        if "*" not in known and is_same(known, tag):
             return Response(status_code=304, headers=headers)
         try:
             content = await images.find(key, w, format_)
@@ -59,18 +62,43 @@ def image_routes(images: Images) -> APIRouter:
             return _placeholder(503, {"Retry-After": str(_RETRY_AFTER_S)}, "no-store")
         if content is None:
             return _placeholder(404, {}, _FOR_NOW)
-        return Response(content, headers=headers, media_type=media_type(format_))
+        if is_same(known, tag):
+            return Response(status_code=304, headers=headers)
+        headers["Accept-Ranges"] = "bytes"
+        wanted = request.headers.get("range") if request.method == "GET" else None
+        # A part of another picture than the one that is asked for would be of no use.
+        if wanted is None or request.headers.get("if-range", tag) != tag:
+            return Response(content, headers=headers, media_type=media_type(format_))
+        return _part(content, wanted, headers, media_type(format_))
 
     return router
 
 
 def _takes_webp(accept: list[str]) -> bool:
     """Said in so many words: `*/*` comes from programs that know nothing of WebP too."""
+    weights: dict[str, float] = {}
     for part in ",".join(accept).split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if name == "image/webp":
-            return not any(re.fullmatch(r"q=0(\.0*)?", given) for given in parameters)
-    return False
+        given = [found for one in parameters if (found := _WEIGHT.fullmatch(one))]
+        weights[name] = float(given[0][1]) if given else 1.0
+    webp = weights.get("image/webp", 0.0)
+    return webp > 0 and webp >= weights.get("image/jpeg", 0.0)
+
+
+def _part(content: bytes, wanted: str, headers: dict[str, str], type_: str) -> Response:
+    """One range, as a download that broke off asks for; what is no such range is not heeded."""
+    size = len(content)
+    found = _RANGE.fullmatch(wanted)
+    first, last = found.groups() if found else ("", "")
+    if not (first or last) or (first and last and int(last) < int(first)):
+        return Response(content, headers=headers, media_type=type_)
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last) + 1, size) if first and last else size
+    if start >= size:
+        nothing = {"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"}
+        return Response(status_code=416, headers=nothing)
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return Response(content[start:end], 206, headers, type_)
 
 
 def _placeholder(status: int, headers: dict[str, str], cached: str) -> Response:

@@ -41,7 +41,7 @@ def _calendar_date(value: str) -> str:
 
 # Limits inside, so that the API's description knows them too.
 ProductId = Annotated[
-    Annotated[int, Field(strict=True, ge=1, le=10**15 - 1)], BeforeValidator(_number)
+    Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)], BeforeValidator(_number)
 ]
 # Only what tells a slip from an address; whether it exists, only a mail can show.
 Email = Annotated[

@@ -7,11 +7,12 @@ import hashlib
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx2
 import pytest
 from PIL import Image
+from tests.support.shop import Shop, story
 from tests.support.storage import HEADER, a_runtime
 
 import kessai.search.main
@@ -348,3 +349,47 @@ async def test_a_picture_that_is_too_large_is_refused_by_a_call_too() -> None:
         with pytest.raises(Refused) as refused:
             await shelf.search.import_image(image)
         assert refused.value.kind is Kind.TOO_LARGE
+
+
+class HeldObjects(MemoryObjects):
+    """A bucket that takes everything, but only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+        self.waiting = self.most_waiting = 0
+
+    async def put(self, name: str, content: bytes, *, media_type: str) -> None:
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        await self.go_on.wait()
+        self.waiting -= 1
+        await super().put(name, content, media_type=media_type)
+
+
+@story(1)
+async def test_a_bucket_that_hangs_holds_the_shop_up_for_a_moment_only(shop: Shop) -> None:
+    """Then what is missing is hung up as soon as it can be."""
+    objects = HeldObjects()
+    row = f"{HEADER}\n" + "\n".join(
+        ROW.format(file=f"kyusu-{tone}.svg").replace("7,", f"{number},", 1)
+        for number, tone in enumerate(("shu", "kin", "matsu"), 7)
+    )
+    storage = shop.ports.storage
+    await storage.import_catalogue(ImportCatalogue(csv=row.encode()))
+    runtime = replace(shop.runtime, objects=objects)
+    unit = await kessai.search.main.build(runtime, storage=storage)
+    before_s = runtime.clock.monotonic()
+    await unit.start()
+    assert runtime.clock.monotonic() - before_s == 5.0
+    assert objects.most_waiting == 3
+    assert (await storage.get_product(ProductById(product_id=7))).image_key is None
+    objects.go_on.set()
+    await asyncio.sleep(0.1)
+    keys = {
+        (await storage.get_product(ProductById(product_id=number))).image_key
+        for number in (7, 8, 9)
+    }
+    assert None not in keys
+    assert len(keys) == 3
+    await unit.stop()

@@ -36,6 +36,8 @@ from kessai.search.domain.drawings import draw
 _log = get_log(__name__)
 _DRAWING = "image/svg+xml"
 _PAGE = 200
+# A far bucket takes its time for each.
+_AT_ONCE = 20
 
 
 class Raster(Protocol):
@@ -122,18 +124,22 @@ class Pictures:
         return True
 
     async def _hang(self, products: tuple[Pictureless, ...]) -> int:
-        keys: dict[int, str] = {}
-        for product in products:
-            drawing = draw(product.image_file)
-            if drawing is None:
-                continue
-            content = drawing.encode()
-            key = hashlib.sha256(content).hexdigest()
-            await self._objects.put(original_name(key), content, media_type=_DRAWING)
-            keys[product.product_id] = key
-        if keys:
-            await self._storage.set_pictures(_pictures(keys))
-        return len(keys)
+        drawings = [
+            (product.product_id, drawing.encode())
+            for product in products
+            if (drawing := draw(product.image_file)) is not None
+        ]
+        for first in range(0, len(drawings), _AT_ONCE):
+            some = drawings[first : first + _AT_ONCE]
+            keys = await asyncio.gather(*(self._put_drawing(content) for _, content in some))
+            named = zip((product_id for product_id, _ in some), keys, strict=True)
+            await self._storage.set_pictures(_pictures(dict(named)))
+        return len(drawings)
+
+    async def _put_drawing(self, content: bytes) -> str:
+        key = hashlib.sha256(content).hexdigest()
+        await self._objects.put(original_name(key), content, media_type=_DRAWING)
+        return key
 
     async def ping(self, command: Nothing) -> Nothing:
         await self._objects.ping()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from fastapi import FastAPI
 
@@ -17,25 +18,33 @@ from kessai.search.gateway import PictureRaster
 from kessai.search.web import IMAGES_PREFIX, routes
 from kessai.topology import SEARCH
 
+_START_S = 5.0
 _CALL_PATH = "/internal/calls/import_image"
 
 
 async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchService]:
-    """On a local machine the demo goods get their pictures before anybody can look at them."""
+    """On a local machine the demo goods get their pictures before anybody can look at them.
+
+    A store that is slow or away holds the start up for a moment only: gaps are filled later.
+    """
     supervisor = Supervisor(SEARCH.name, stop_timeout_s=runtime.settings.stop_timeout_s)
     raster = PictureRaster(runtime.aside)
     pictures = Pictures(runtime.objects, raster, storage, supervisor)
 
-    async def hang_later() -> None:
+    async def hang_drawings(tried: asyncio.Event) -> None:
         """Started alone, es-service may be up before storage-service is."""
-        hung = False
-        while not hung:
+        while not await pictures.hang_drawings():
+            tried.set()
             await asyncio.sleep(runtime.settings.idle_poll_s)
-            hung = await pictures.hang_drawings()
+        tried.set()
 
     async def start() -> None:
-        if runtime.settings.env == "local" and not await pictures.hang_drawings():
-            supervisor.spawn("drawings", hang_later())
+        if runtime.settings.env != "local":
+            return
+        tried = asyncio.Event()
+        supervisor.spawn("drawings", hang_drawings(tried))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tried.wait(), _START_S)
 
     return Unit(
         name=SEARCH.name,

@@ -40,6 +40,13 @@ BREAKS = (
         sql=sql("DELETE FROM outbox WHERE message_key = '{paid}'"),
     ),
     Break(
+        "I24",
+        "a refund that is told and is not there",
+        db="payment",
+        sql=sql("DELETE FROM refund WHERE order_id = '{refunded}'"),
+        named="{refunded}",
+    ),
+    Break(
         "I25",
         "sent, and not on the bus",
         db="bus",

@@ -104,6 +104,17 @@ BREAKS = (
         sql=sql("UPDATE orders SET user_id = 'somebody' WHERE order_id = '{paid}'"),
     ),
     Break(
+        "I15",
+        "a cart names an order that is not there",
+        sql=sql("UPDATE order_cart SET order_id = 'gone' WHERE order_id = '{abandoned}'"),
+        named="gone",
+    ),
+    Break(
+        "I15",
+        "a cart and a key name one order",
+        sql=sql("UPDATE order_cart SET order_id = '{paid}' WHERE order_id = '{abandoned}'"),
+    ),
+    Break(
         "I16",
         "a version too many",
         sql=sql("UPDATE orders SET version = version + 1 WHERE order_id = '{paid}'"),
@@ -172,6 +183,17 @@ BREAKS = (
         "a reason that the trail does not have",
         sql=sql("UPDATE orders SET reason = 'OUT_OF_STOCK' WHERE order_id = '{cancelled}'"),
         named="{cancelled}",
+    ),
+    Break(
+        "I30",
+        "a payment that the trail does not have",
+        sql=sql("UPDATE orders SET payment_status = 'FAILED' WHERE order_id = '{paid}'"),
+    ),
+    Break(
+        "I30",
+        "an attempt that the trail does not have",
+        sql=sql("UPDATE orders SET attempt_number = 1 WHERE order_id = '{retried}'"),
+        named="{retried}",
     ),
     Break(
         "I30",

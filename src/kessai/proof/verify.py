@@ -25,10 +25,12 @@ from kessai.proof.invariants.books import (
 )
 from kessai.proof.invariants.doubts import Doubt, Tally
 from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.reading import FIRST, Reader, Span
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.story import Story
-from kessai.proof.invariants.table import TABLE, Invariant, OfOrder
+from kessai.proof.invariants.table import TABLE, Invariant
+from kessai.proof.invariants.told import Telling
 
 __all__ = [
     "Books",
@@ -199,9 +201,10 @@ class _Run:
         self._now_ms = now_ms
         self._limits = Limits.of(books.settings)
         self._seen = [_Seen(one) for one in invariants]
-        self._look = Look(books, self._limits)
         sources = frozenset(source for one in invariants for source in one.sources)
-        self._reader = Reader(books, sources)
+        outboxes = self._outboxes(Telling() if "events" in sources else None)
+        self._look = Look(books, self._limits, outboxes)
+        self._reader = Reader(books, sources, outboxes)
         self._orders = 0
         self._absent = {
             name: books.absent.get(name, "it is elsewhere")
@@ -229,10 +232,14 @@ class _Run:
     def _now(self) -> int:
         return self._books.clock.now_ms() if self._now_ms is None else self._now_ms
 
+    def _outboxes(self, telling: Telling | None) -> Outboxes:
+        books = self._books
+        return Outboxes(books.order, books.payment, books.storage, telling)
+
     async def _look_at_all(self) -> None:
         for seen in self._seen:
             await self._ask_books(seen)
-        # A million events need not lie beside what the outboxes told of each order.
+        # A million events need not lie beside the orders.
         self._look.kept.clear()
         if any(seen.invariant.of_order for seen in self._seen):
             await self._reader.open()
@@ -249,7 +256,10 @@ class _Run:
             return
         tally = Tally(now_ms)
         for story in stories:
-            self._ask_one(check, story, tally)
+            try:
+                check(story, self._limits, tally)
+            except _UNREADABLE as error:
+                tally.unreadable(story.order_id, error, story.order)
             if tally.doubts:
                 seen.take(story.order_id, tally.doubts, now_ms)
                 tally.doubts = []
@@ -263,13 +273,13 @@ class _Run:
         try:
             await check(self._look, tally)
         except _UNREADABLE as error:
-            tally.wrong("", f"a row cannot be read: {type(error).__name__}: {error}")
+            tally.unreadable("", error)
         seen.checked += 0 if again else tally.checked
         seen.take("", tally.doubts, self._now(), again=again)
 
     async def _look_again(self) -> None:
         """Each suspect order is read once, whatever number of invariants it seems to break."""
-        self._look = Look(self._books, self._limits)
+        self._look = Look(self._books, self._limits, self._outboxes(None))
         places = dict.fromkeys(place for seen in self._seen for place in seen.suspects)
         for place in places:
             doubted = [seen for seen in self._seen if place in seen.suspects]
@@ -284,13 +294,8 @@ class _Run:
     def _ask_again(self, seen: _Seen, story: Story) -> None:
         check, tally = seen.invariant.of_order, Tally(self._now())
         if check is not None:
-            self._ask_one(check, story, tally)
+            try:
+                check(story, self._limits, tally)
+            except _UNREADABLE as error:
+                tally.unreadable(story.order_id, error, story.order)
             seen.take(story.order_id, tally.doubts, self._now(), again=True)
-
-    def _ask_one(self, check: OfOrder, story: Story, tally: Tally) -> None:
-        """A row that cannot be read is as wrong as any other."""
-        try:
-            check(story, self._limits, tally)
-        except _UNREADABLE as error:
-            why = f"a row cannot be read: {type(error).__name__}: {error}"
-            tally.wrong(story.order_id, why, story.order)

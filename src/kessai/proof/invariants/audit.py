@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from kessai.contracts.audit import canonical, seal
 from kessai.kernel.clock import wire
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.limits import Limits
-from kessai.proof.invariants.rows import AuditRow, OrderRow
+from kessai.proof.invariants.rows import AuditRow
 from kessai.proof.invariants.story import Story
 
-_CLOSED_BY = {"CANCEL_REQUESTED": "CUSTOMER", "DEADLINE_PASSED": "DEADLINE"}
-_DECISION = "DECIDED_"
+# What the trail tells of the newest attempt, and the status that its order then shows.
+_SHOWN = {
+    "CODE_CREATED": "AWAITING",
+    "PAYMENT_UNKNOWN": "UNKNOWN",
+    "PAYMENT_SUCCEEDED": "SUCCEEDED",
+    "PAYMENT_FAILED": "FAILED",
+    "PAYMENT_EXPIRED": "EXPIRED",
+    "CODE_CLOSED": "CANCELLED",
+}
+_TOLD = frozenset(_SHOWN.values())
+_details = msgspec.json.Decoder().decode
 
 
 def trail_is_complete(story: Story, limits: Limits, tally: Tally) -> None:
@@ -94,6 +106,7 @@ def _canonical(details: str) -> str:
 class _Rebuilt:
     """What the facts of the trail, one after the other, make of an order."""
 
+    paid_attempt: str | None
     status: str | None = None
     version: int = 0
     reason: str | None = None
@@ -101,6 +114,8 @@ class _Rebuilt:
     closing: str = ""
     amount: object = None
     method: object = None
+    attempt_number: object = None
+    payment_status: str | None = None
     refunded_amount: int = 0
     refund_amount: int | None = None
     refund_status: str | None = None
@@ -108,15 +123,23 @@ class _Rebuilt:
 
 def replay_rebuilds_the_row(story: Story, limits: Limits, tally: Tally) -> None:
     """Whoever replays the audit trail of an order gets the order as it is now: its status,
-    version, reason, decision, amount, method and refunds."""
+    version, reason, decision, amount, method, the payment that it shows and its refunds."""
     del limits
     order = story.order
     if order is None or not story.audit:
         return
     tally.checked += 1
-    rebuilt = _Rebuilt()
+    rebuilt = _Rebuilt(order.paid_attempt)
     for entry in story.audit:
-        _apply(rebuilt, entry, order)
+        if entry.to_status is not None:
+            rebuilt.status = entry.to_status
+            rebuilt.version += 1
+        if (replay := _REPLAY.get(entry.action)) is not None:
+            replay(rebuilt, entry)
+    if order.payment_status not in _TOLD:
+        # An attempt that was only asked for, or that was paid back, is news to nobody.
+        rebuilt.attempt_number = order.attempt_number
+        rebuilt.payment_status = order.payment_status
     for name in _Rebuilt.__slots__:
         there, here = getattr(rebuilt, name), getattr(order, name)
         if there != here:
@@ -124,35 +147,69 @@ def replay_rebuilds_the_row(story: Story, limits: Limits, tally: Tally) -> None:
             return
 
 
-def _apply(rebuilt: _Rebuilt, entry: AuditRow, order: OrderRow) -> None:
-    action = entry.action
-    if entry.to_status is not None:
-        rebuilt.status = entry.to_status
-        rebuilt.version += 1
-    if action.startswith(_DECISION):
-        rebuilt.decision = action.removeprefix(_DECISION)
-    elif action in _CLOSED_BY:
-        rebuilt.closing = _CLOSED_BY[action]
-    elif action == "CREATED":
-        values = _values(entry)
-        rebuilt.amount, rebuilt.method = values.get("amount"), values.get("method")
-    elif action == "FAILED":
-        rebuilt.reason = _values(entry).get("reason")
-    elif action == "REFUND_REQUESTED":
-        rebuilt.refund_amount, rebuilt.refund_status = _values(entry).get("amount"), "REQUESTED"
-    elif action == "REFUND_REFUSED":
-        rebuilt.refund_amount, rebuilt.refund_status = rebuilt.refund_amount or 0, "REJECTED"
-    elif action == "REFUND_COMPLETED":
-        values = _values(entry)
-        amount = int(values.get("amount") or 0)
-        rebuilt.refund_amount, rebuilt.refund_status = amount, "COMPLETED"
-        if values.get("merchantPaymentId") == order.paid_attempt:
-            rebuilt.refunded_amount += amount
+def _created(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    values = _values(entry)
+    rebuilt.amount, rebuilt.method = values.get("amount"), values.get("method")
 
 
-def _values(entry: AuditRow) -> dict[str, Any]:
+def _decided(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    rebuilt.decision = entry.action.removeprefix("DECIDED_")
+
+
+def _closed(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    rebuilt.closing = "CUSTOMER" if entry.action == "CANCEL_REQUESTED" else "DEADLINE"
+
+
+def _failed(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    rebuilt.reason = _values(entry).get("reason")
+
+
+def _shown(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    rebuilt.payment_status = _SHOWN[entry.action]
+    rebuilt.attempt_number = _values(entry).get("attempt")
+
+
+def _refund_requested(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    rebuilt.refund_amount, rebuilt.refund_status = _values(entry).get("amount"), "REQUESTED"
+
+
+def _refund_refused(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    del entry
+    rebuilt.refund_amount, rebuilt.refund_status = rebuilt.refund_amount or 0, "REJECTED"
+
+
+def _refund_completed(rebuilt: _Rebuilt, entry: AuditRow) -> None:
+    values = _values(entry)
+    amount = int(values.get("amount") or 0)
+    rebuilt.refund_amount, rebuilt.refund_status = amount, "COMPLETED"
+    if values.get("merchantPaymentId") == rebuilt.paid_attempt:
+        rebuilt.refunded_amount += amount
+
+
+# What changes more than the status; everything else is told for people.
+_REPLAY: Mapping[str, Callable[[_Rebuilt, AuditRow], None]] = {
+    "CREATED": _created,
+    "DECIDED_SETTLE": _decided,
+    "DECIDED_FAIL": _decided,
+    "CANCEL_REQUESTED": _closed,
+    "DEADLINE_PASSED": _closed,
+    "FAILED": _failed,
+    "REFUND_REQUESTED": _refund_requested,
+    "REFUND_REFUSED": _refund_refused,
+    "REFUND_COMPLETED": _refund_completed,
+    **dict.fromkeys(_SHOWN, _shown),
+}
+
+
+# Most details are one of a few short texts. Nobody changes what is kept.
+@lru_cache(maxsize=10_000)
+def _parsed(details: str) -> dict[str, Any]:
     try:
-        found = json.loads(entry.details)
+        found = _details(details)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _values(entry: AuditRow) -> dict[str, Any]:
+    return _parsed(entry.details)

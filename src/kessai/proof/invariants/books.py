@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from kessai.kernel.clock import Clock, parse_wire, to_ms
+import msgspec
+
+from kessai.kernel.clock import Clock, to_ms
 from kessai.kernel.db import Db
 from kessai.kernel.errors import KessaiError, Unknown
 from kessai.kernel.http import Http
 from kessai.kernel.settings import Settings
 from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 
 _PAGE = 1000
 _EVENTS = 500
 _TIMEOUT_S = 30.0
+
+T = TypeVar("T")
 
 
 class BooksUnreadable(KessaiError):
@@ -61,7 +66,51 @@ class Look:
 
     books: Books
     limits: Limits
+    outboxes: Outboxes
     kept: dict[str, Any] = field(default_factory=dict)
+
+
+class _PaidBack(msgspec.Struct, rename="camel", gc=False):
+    merchant_refund_id: str
+    amount: int
+    status: str
+
+
+class _Payment(msgspec.Struct, rename="camel", gc=False):
+    merchant_payment_id: str
+    payment_id: str | None
+    status: str
+    amount: int
+    captured: int
+    url: str | None
+    expires_at: datetime
+    paid_at: datetime | None
+    refunds: list[_PaidBack]
+
+    def row(self) -> ProviderRow:
+        return ProviderRow(
+            merchant_payment_id=self.merchant_payment_id,
+            payment_id=self.payment_id,
+            status=self.status,
+            amount=self.amount,
+            captured=self.captured,
+            is_offered=self.url is not None,
+            expires_at_ms=to_ms(self.expires_at),
+            paid_at_ms=None if self.paid_at is None else to_ms(self.paid_at),
+            refunds=tuple(
+                PaidBackRow(refund.merchant_refund_id, refund.amount, refund.status)
+                for refund in self.refunds
+            ),
+        )
+
+
+class _Event(msgspec.Struct, rename="camel", gc=False):
+    kind: str
+    merchant_payment_id: str | None = None
+
+
+_payments = msgspec.json.Decoder(list[_Payment])
+_events = msgspec.json.Decoder(list[_Event])
 
 
 class HttpProviderBook:
@@ -74,21 +123,19 @@ class HttpProviderBook:
     async def entries(self, after: str, below: str) -> list[ProviderRow]:
         found: list[ProviderRow] = []
         while True:
-            page = await self._page(after, below)
-            found.extend(_provider_row(entry) for entry in page)
+            path = f"book?after={quote(after)}&below={quote(below)}&limit={_PAGE}"
+            page = await self._get(path, _payments)
+            found.extend(payment.row() for payment in page)
             if len(page) < _PAGE:
                 return found
             after = found[-1].merchant_payment_id
 
     async def notified(self) -> list[str]:
-        told = await self._get(f"events?limit={_EVENTS}")
-        names = [one["merchantPaymentId"] for one in told if one["kind"] == "webhook.sent"]
+        told = await self._get(f"events?limit={_EVENTS}", _events)
+        names = [one.merchant_payment_id for one in told if one.kind == "webhook.sent"]
         return [name for name in dict.fromkeys(names) if name]
 
-    async def _page(self, after: str, below: str) -> list[dict[str, Any]]:
-        return await self._get(f"book?after={quote(after)}&below={quote(below)}&limit={_PAGE}")
-
-    async def _get(self, path: str) -> list[dict[str, Any]]:
+    async def _get(self, path: str, of: msgspec.json.Decoder[list[T]]) -> list[T]:
         url = f"{self._url}/{path}"
         try:
             answer = await self._http.send("GET", url, timeout_s=_TIMEOUT_S)
@@ -96,23 +143,7 @@ class HttpProviderBook:
             raise BooksUnreadable(f"the provider's book: {unknown.message}") from unknown
         if answer.status != 200:
             raise BooksUnreadable(f"the provider's book: {url} answers {answer.status}")
-        rows: list[dict[str, Any]] = json.loads(answer.body)
-        return rows
-
-
-def _provider_row(entry: dict[str, Any]) -> ProviderRow:
-    paid_at = entry["paidAt"]
-    return ProviderRow(
-        merchant_payment_id=entry["merchantPaymentId"],
-        payment_id=entry["paymentId"],
-        status=entry["status"],
-        amount=entry["amount"],
-        captured=entry["captured"],
-        is_offered=entry["url"] is not None,
-        expires_at_ms=to_ms(parse_wire(entry["expiresAt"])),
-        paid_at_ms=None if paid_at is None else to_ms(parse_wire(paid_at)),
-        refunds=tuple(
-            PaidBackRow(refund["merchantRefundId"], refund["amount"], refund["status"])
-            for refund in entry["refunds"]
-        ),
-    )
+        try:
+            return of.decode(answer.body)
+        except msgspec.MsgspecError as error:
+            raise BooksUnreadable(f"the provider's book: {url} is no book: {error}") from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import bindparam, select, table
 
 from kessai.kernel.bus import (
@@ -22,6 +22,7 @@ from kessai.kernel.db import Db
 from kessai.kernel.local_bus.bus import REDRIVE_GROUP
 from kessai.kernel.outbox import EVENT_ID_HEADER
 from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
+from kessai.proof.invariants.told import VIEW
 from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
 
 _PAGE = 2000
@@ -35,12 +36,19 @@ _APPLIED = (
 )
 
 _EVENT_ID = f'"{EVENT_ID_HEADER}": "'
-_VERSION = b'"version":'
-_VIEW = b'"OrderViewChanged"'
-_DIGITS = re.compile(rb"\d+")
 
 Place = tuple[str, int]
 Wrong = tuple[str, str, Mapping[str, Any]]
+
+
+class _Versioned(msgspec.Struct, rename="camel", gc=False):
+    """What makes the order of an order's events."""
+
+    event_type: str
+    version: int
+
+
+_versioned = msgspec.json.Decoder(_Versioned).decode
 
 
 class RecordRow(NamedTuple):
@@ -98,7 +106,7 @@ class BusSeen:
     consumer: str
     from_ms: int
     records: int = 0
-    due: list[str] = field(default_factory=list)
+    due: dict[str, None] = field(default_factory=dict)
     behind: list[RecordRow] = field(default_factory=list)
     dead: list[Letter] = field(default_factory=list)
     disordered: list[Wrong] = field(default_factory=list)
@@ -110,7 +118,6 @@ class BusSeen:
     _first_ms: dict[str, int] = field(default_factory=dict)
     _handled: dict[Place, int] = field(default_factory=dict)
     _redriven: dict[Place, int] = field(default_factory=dict)
-    _versions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def explain(self, event_id: str) -> bool:
         """Whether the event is on the bus; what stays unexplained was in no outbox."""
@@ -152,13 +159,27 @@ class BusSeen:
             self._redriven[place] = row["position"]
 
     async def _read_partition(self, bus: Db, head: HeadRow) -> None:
-        place, count = (head.topic, head.partition), 0
-        async for record in _records(bus, place, head.first_position, head.next_position):
+        count = 0
+        # An order's events are all in one partition. (move, view): the creation is view 1, of
+        # which nobody is told; what left the bus is not missed either.
+        seen: dict[str, tuple[int, int]] = {}
+        nothing = (0, 1) if head.first_position == 0 else (-1, -1)
+        async for page in _pages(bus, head, head.first_position):
             if count == 0 and head.first_position > 0:
                 before = self._first_ms.get(head.topic, 0)
-                self._first_ms[head.topic] = max(before, record.at_ms)
-            count += 1
-            self._fold(record)
+                self._first_ms[head.topic] = max(before, page[0].at_ms)
+            count += len(page)
+            if head.topic.endswith(DEAD_LETTERS):
+                for record in page:
+                    self._bury(record, json.loads(record.headers))
+                continue
+            self._note_events(page)
+            if head.topic == ORDERS_TOPIC:
+                for record in page:
+                    self._follow(record, seen, nothing)
+            elif head.topic == PAYMENTS_TOPIC:
+                for record in page:
+                    self._note_payment(record)
         self.records += count
         expected = head.next_position - head.first_position
         if count != expected and not await self._was_trimmed(bus, head):
@@ -176,17 +197,11 @@ class BusSeen:
             for one in rows
         )
 
-    def _fold(self, record: RecordRow) -> None:
-        if record.topic.endswith(DEAD_LETTERS):
-            self._bury(record, json.loads(record.headers))
-            return
-        event_id = event_id_of(record.headers)
-        if event_id is not None and record.at_ms >= self.from_ms:
-            self._events.add(hash(event_id))
-        if record.topic == ORDERS_TOPIC:
-            self._follow(record)
-        elif record.topic == PAYMENTS_TOPIC:
-            self._note_payment(record, event_id)
+    def _note_events(self, page: list[RecordRow]) -> None:
+        for record in page:
+            event_id = event_id_of(record.headers)
+            if event_id is not None and record.at_ms >= self.from_ms:
+                self._events.add(hash(event_id))
 
     def _bury(self, record: RecordRow, headers: dict[str, str]) -> None:
         place = (record.topic, record.partition)
@@ -205,59 +220,62 @@ class BusSeen:
         error = headers.get(ERROR_HEADER, "unknown")
         self.dead.append(Letter(name, consumer, error, record.at_ms, record.shown()))
 
-    def _follow(self, record: RecordRow) -> None:
+    def _follow(
+        self, record: RecordRow, seen: dict[str, tuple[int, int]], nothing: tuple[int, int]
+    ) -> None:
         """A crash may send a row again; what is new comes in the order of its versions."""
-        version = version_of(record.value)
-        if version is None:
+        try:
+            event = _versioned(record.value)
+        except (ValueError, TypeError):
+            # That nobody wrote it there is what its outbox says.
             return
-        is_view = _VIEW in record.value
-        # The creation is view 1, of which nobody is told; what left the bus is not missed either.
-        is_whole = self._heads[record.topic, record.partition].first_position == 0
-        move, view = self._versions.get(record.message_key, (0, 1) if is_whole else (-1, -1))
+        version, is_view = event.version, event.event_type == VIEW
+        move, view = seen.get(record.message_key, nothing)
         last = view if is_view else move
+        if version <= last:
+            return
+        seen[record.message_key] = (move, version) if is_view else (version, view)
         if version > last + 1 and last >= 0 and len(self.disordered) < _MOST_SHOWN:
             kind = "view" if is_view else "move"
             why = f"{kind} {version} comes after {last}"
             self.disordered.append((record.message_key, why, record.shown()))
-        if version > last:
-            self._versions[record.message_key] = (move, version) if is_view else (version, view)
 
-    def _note_payment(self, record: RecordRow, event_id: str | None) -> None:
-        place = (record.topic, record.partition)
-        handled = self._handled.get(place, 0)
+    def _note_payment(self, record: RecordRow) -> None:
+        handled = self._handled.get((record.topic, record.partition), 0)
         if record.position == handled:
             self.behind.append(record)
-        elif record.position < handled and event_id is not None and _is_applied(record.value):
-            self.due.append(event_id)
+        elif record.position < handled and _is_applied(record.value):
+            event_id = event_id_of(record.headers)
+            if event_id is not None:
+                self.due[event_id] = None
 
     async def catch_up(self, bus: Db) -> None:
         """Reads what was appended since; for `has`."""
         async with bus.read() as tx:
             rows = made(HeadRow, await tx.run(_HEADS))
         for head in rows:
-            place = (head.topic, head.partition)
-            before = self._heads.get(place)
+            before = self._heads.get((head.topic, head.partition))
             low = before.next_position if before else head.first_position
-            async for record in _records(bus, place, low, head.next_position):
-                event_id = event_id_of(record.headers)
-                if event_id is not None:
-                    self._late.add(hash(event_id))
+            async for page in _pages(bus, head, low):
+                for record in page:
+                    event_id = event_id_of(record.headers)
+                    if event_id is not None:
+                        self._late.add(hash(event_id))
 
     async def unexplained(self, bus: Db) -> list[RecordRow]:
         """Records of the first reading that no outbox had; a few of them."""
         found: list[RecordRow] = []
         if not self._events:
             return found
-        for place, head in self._heads.items():
-            if place[0].endswith(DEAD_LETTERS):
+        for head in self._heads.values():
+            if head.topic.endswith(DEAD_LETTERS):
                 continue
-            async for record in _records(bus, place, head.first_position, head.next_position):
-                event_id = event_id_of(record.headers)
-                if event_id is not None and hash(event_id) in self._events:
-                    self._events.discard(hash(event_id))
-                    found.append(record)
-                    if len(found) >= _MOST_SHOWN:
-                        return found
+            async for page in _pages(bus, head, head.first_position):
+                for record in page:
+                    if self.explain(event_id_of(record.headers) or ""):
+                        found.append(record)
+                if len(found) >= _MOST_SHOWN:
+                    return found
         return found
 
 
@@ -270,16 +288,6 @@ def event_id_of(headers: str) -> str | None:
     return headers[start : headers.index('"', start)]
 
 
-def version_of(value: bytes) -> int | None:
-    """`version` of an order's event. Reading all of it would cost three times as much, and there
-    are ten events for each order; a quote inside of a text is escaped, so this is the field."""
-    start = value.find(_VERSION) if isinstance(value, bytes) else -1
-    if start < 0:
-        return None
-    digits = _DIGITS.match(value, start + len(_VERSION))
-    return int(digits[0]) if digits else None
-
-
 def _is_applied(value: bytes) -> bool:
     return any(kind in value for kind in _APPLIED)
 
@@ -290,13 +298,13 @@ async def read_bus(bus: Db, consumer: str, from_ms: int) -> BusSeen:
     return seen
 
 
-async def _records(bus: Db, place: Place, low: int, high: int) -> AsyncIterator[RecordRow]:
-    while low < high:
-        of = {"topic": place[0], "partition": place[1], "low": low, "high": high}
+async def _pages(bus: Db, head: HeadRow, low: int) -> AsyncIterator[list[RecordRow]]:
+    """A partition from `low` on to where its head was, in short transactions."""
+    of = {"topic": head.topic, "partition": head.partition, "high": head.next_position}
+    while low < head.next_position:
         async with bus.read() as tx:
-            rows = made(RecordRow, await tx.run(_RECORDS, of))
-        if not rows:
+            page = made(RecordRow, await tx.run(_RECORDS, {**of, "low": low}))
+        if not page:
             return
-        for row in rows:
-            yield row
-        low = rows[-1].position + 1
+        yield page
+        low = page[-1].position + 1

@@ -51,6 +51,10 @@ class Tally:
         """Right if it ends within `limit_s`; without a known beginning it is as old as can be."""
         self.doubts.append(Doubt(subject, why, _shown(row), since_ms or 0, limit_s))
 
+    def unreadable(self, subject: str, error: Exception, row: Shown | None = None) -> None:
+        """A row that cannot be read is as wrong as any other."""
+        self.wrong(subject, f"a row cannot be read: {type(error).__name__}: {error}", row)
+
 
 def _shown(row: Shown | None) -> Mapping[str, Any]:
     if row is None:

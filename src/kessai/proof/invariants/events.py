@@ -15,7 +15,7 @@ def changes_are_told_once(story: Story, limits: Limits, tally: Tally) -> None:
     del limits
     told = story.told or Told()
     order = story.order
-    for why in told.faults or ():
+    for why in told.faults:
         tally.wrong(story.order_id, why, order)
     if order is None:
         if told.moves or told.views:
@@ -31,16 +31,17 @@ def changes_are_told_once(story: Story, limits: Limits, tally: Tally) -> None:
 
 def _moves_are_told(story: Story, order: OrderRow, told: Told, tally: Tally) -> None:
     moves = [entry for entry in story.audit if entry.to_status is not None]
+    said = dict(told.moves)
     for version, entry in enumerate(moves, start=1):
         if entry.at_ms < story.orders_told_from_ms:
             continue
-        move = told.moves.get(version)
+        move = said.get(version)
         if move is None:
             tally.wrong(order.order_id, f"move {version} to {entry.to_status} is not told", entry)
         elif move != (entry.from_status, entry.to_status):
             tally.wrong(order.order_id, f"move {version} is told as {move}", entry)
-    if told.moves and max(told.moves) > order.version:
-        why = f"move {max(told.moves)} is told, the order is at {order.version}"
+    if said and max(said) > order.version:
+        why = f"move {max(said)} is told, the order is at {order.version}"
         tally.wrong(order.order_id, why, order)
 
 
@@ -65,7 +66,9 @@ def _views_are_told(story: Story, order: OrderRow, told: Told, tally: Tally) -> 
 
 
 def _payments_are_told(story: Story, told: Told, tally: Tally) -> None:
-    succeeded, refunded = told.succeeded or {}, told.refunded or {}
+    if not (story.ledger or story.refunds or told.succeeded or told.refunded):
+        return
+    succeeded, refunded = dict(told.succeeded), dict(told.refunded)
     captures: dict[str, int] = {}
     for entry in story.ledger:
         if entry.kind == "CAPTURE":
@@ -87,6 +90,8 @@ def _payments_are_told(story: Story, told: Told, tally: Tally) -> None:
             tally.wrong(refund.id, "its completion is not told", refund)
         elif not is_done and refund.id in refunded:
             tally.wrong(refund.id, f"told as completed, it is {refund.status}", refund)
+    for name in refunded.keys() - {refund.id for refund in story.refunds}:
+        tally.wrong(name, "the completion of a refund is told that is not there", _shown(told))
 
 
 def _is_other_amount(story: Story, attempt_id: str) -> bool:
@@ -98,7 +103,7 @@ def _is_other_amount(story: Story, attempt_id: str) -> bool:
 
 def _shown(told: Told) -> dict[str, object]:
     return {
-        "moves": {version: new for version, (_, new) in told.moves.items()},
-        "succeeded": told.succeeded,
-        "refunded": told.refunded,
+        "moves": {version: new for version, (_, new) in told.moves},
+        "succeeded": dict(told.succeeded),
+        "refunded": dict(told.refunded),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from kessai.kernel.ids import content_id
 from kessai.kernel.money import MAX_YEN
@@ -23,6 +24,15 @@ from kessai.proof.invariants.story import Story
 _SETTLED = ("PAID", "REFUNDING", "REFUNDED")
 _CAPTURED_WORDS = ("COMPLETED", "REFUNDED")
 _RETURNED = "PAYMENT_RETURNED"
+
+
+class _Created(msgspec.Struct, gc=False):
+    """Of the record of an order's creation."""
+
+    amount: int | None = None
+
+
+_created = msgspec.json.Decoder(_Created).decode
 
 
 def books_of_money_agree(story: Story, limits: Limits, tally: Tally) -> None:
@@ -339,7 +349,7 @@ def amounts_never_change(story: Story, limits: Limits, tally: Tally) -> None:
             tally.wrong(attempt.id, why, attempt)
     created = story.audit[0] if story.audit else None
     if created is not None and created.sequence == 1:
-        said = json.loads(created.details).get("amount")
+        said = _created(created.details).amount
         if said != order.amount:
             tally.wrong(order.order_id, f"{order.amount}, and it was created with {said}", order)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, or_, select, table
+from sqlalchemy import and_, bindparam, or_, select, table, tuple_
 
 from kessai.contracts.moves import (
     FINAL_ORDER,
@@ -15,8 +15,8 @@ from kessai.contracts.moves import (
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.limits import Limits
-from kessai.proof.invariants.rows import AttemptRow, EvidenceRow, KeyRow, OrderRow
-from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
+from kessai.proof.invariants.rows import AttemptRow, CartRow, EvidenceRow, KeyRow, OrderRow
+from kessai.proof.invariants.sql import Statement, cols, made
 from kessai.proof.invariants.story import Story
 
 _PAGE = 1000
@@ -148,49 +148,81 @@ def _is_said(attempt: AttemptRow, said: list[EvidenceRow]) -> bool:
     return not words.isdisjoint(_CAPTURED)
 
 
+_ORDERS = table("orders", *cols("order_id", "user_id"))
+_IDEMPOTENCY = table("idempotency", *cols(*KeyRow._fields[:-1]))
+_CART = table("order_cart", *cols("cart_id", "order_id"))
+# The first condition is what SQLite finds in its index, the second what MariaDB does.
 _KEYS: Statement = (
-    rows_of(KeyRow, "idempotency")
+    select(*_IDEMPOTENCY.c, _ORDERS.c.user_id)
+    .outerjoin_from(_IDEMPOTENCY, _ORDERS, _ORDERS.c.order_id == _IDEMPOTENCY.c.subject_id)
     .where(
+        tuple_(_IDEMPOTENCY.c.scope, _IDEMPOTENCY.c.request_key)
+        > tuple_(bindparam("scope"), bindparam("key")),
         or_(
-            col("scope") > bindparam("scope"),
-            and_(col("scope") == bindparam("scope"), col("request_key") > bindparam("key")),
-        )
+            _IDEMPOTENCY.c.scope > bindparam("scope"),
+            and_(
+                _IDEMPOTENCY.c.scope == bindparam("scope"),
+                _IDEMPOTENCY.c.request_key > bindparam("key"),
+            ),
+        ),
     )
-    .order_by(col("scope"), col("request_key"))
+    .order_by(_IDEMPOTENCY.c.scope, _IDEMPOTENCY.c.request_key)
     .limit(_PAGE)
 )
-_OWNERS: Statement = (
-    select(*cols("order_id", "user_id"))
-    .select_from(table("orders"))
-    .where(col("order_id").in_(bindparam("ids", expanding=True)))
+_CARTS: Statement = (
+    select(*_CART.c, _ORDERS.c.user_id)
+    .outerjoin_from(_CART, _ORDERS, _ORDERS.c.order_id == _CART.c.order_id)
+    .where(_CART.c.cart_id > bindparam("after"))
+    .order_by(_CART.c.cart_id)
+    .limit(_PAGE)
 )
 _SCOPE = "purchase:"
 
 
 async def one_key_one_order(look: Look, tally: Tally) -> None:
-    """One idempotency key makes one order, of the customer whose key it is; a key that names no
-    order keeps the refusal that is repeated to whoever sends it again."""
+    """One idempotency key makes one order, of the customer whose key it is, and so does a cart
+    that is bought without a key; a key that names no order keeps the refusal that is repeated to
+    whoever sends it again."""
+    named: set[int] = set()
     scope, key = "", ""
-    named: dict[str, None] = {}
     while True:
         async with look.books.order.read() as tx:
             keys = made(KeyRow, await tx.run(_KEYS, {"scope": scope, "key": key}))
-            ids = [one.subject_id for one in keys]
-            found = (await tx.run(_OWNERS, {"ids": ids})).all() if ids else ()
-            owners = {row["order_id"]: row["user_id"] for row in found}
+        tally.checked += len(keys)
         for one in keys:
-            tally.checked += 1
-            if not one.scope.startswith(_SCOPE):
-                continue
-            owner = owners.get(one.subject_id)
-            user = one.scope.removeprefix(_SCOPE)
-            if owner is not None and owner != user:
-                tally.wrong(one.request_key, f"a key of {user} names an order of {owner}", one)
-            elif one.subject_id in named:
-                tally.wrong(one.request_key, "a second key names the same order", one)
-            elif owner is None and (one.state != "ANSWERED" or one.status_code != 409):
-                tally.wrong(one.request_key, "a key names an order that is not there", one)
-            named[one.subject_id] = None
+            if one.scope.startswith(_SCOPE):
+                _names_one_order(one, named, tally)
         if len(keys) < _PAGE:
-            return
+            break
         scope, key = keys[-1].scope, keys[-1].request_key
+    await _carts_name_one_order(look, named, tally)
+
+
+def _names_one_order(one: KeyRow, named: set[int], tally: Tally) -> None:
+    user = one.scope.removeprefix(_SCOPE)
+    if hash(one.subject_id) in named:
+        tally.wrong(one.request_key, "a second key names the same order", one)
+    named.add(hash(one.subject_id))
+    if one.user_id is None:
+        if one.state != "ANSWERED" or one.status_code != 409:
+            tally.wrong(one.request_key, "a key names an order that is not there", one)
+    elif one.user_id != user:
+        why = f"a key of {user} names an order of {one.user_id}"
+        tally.wrong(one.request_key, why, one)
+
+
+async def _carts_name_one_order(look: Look, named: set[int], tally: Tally) -> None:
+    after = ""
+    while True:
+        async with look.books.order.read() as tx:
+            carts = made(CartRow, await tx.run(_CARTS, {"after": after}))
+        tally.checked += len(carts)
+        for cart in carts:
+            if cart.user_id is None:
+                tally.wrong(cart.cart_id, "a cart names an order that is not there", cart)
+            elif hash(cart.order_id) in named:
+                tally.wrong(cart.cart_id, "a second cart, or a key, names the same order", cart)
+            named.add(hash(cart.order_id))
+        if len(carts) < _PAGE:
+            return
+        after = carts[-1].cart_id

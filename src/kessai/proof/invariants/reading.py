@@ -16,6 +16,7 @@ from sqlalchemy import bindparam
 from kessai.kernel.db import Tx
 from kessai.proof.invariants.books import Books
 from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.rows import (
     AttemptRow,
     AuditRow,
@@ -27,12 +28,11 @@ from kessai.proof.invariants.rows import (
     RefundRow,
     ReservationRow,
     RestockRow,
-    WalletMoveRow,
     WantedRow,
 )
 from kessai.proof.invariants.sql import Statement, col, made, rows_of
 from kessai.proof.invariants.story import Story, order_of
-from kessai.proof.invariants.told import Outboxes
+from kessai.proof.invariants.told import Telling
 
 PAGE = 500
 # Behind every id, and behind everything that begins with an id: ids are base 36.
@@ -53,9 +53,6 @@ _ORDERS = _rows(OrderRow, "orders", "order_id").limit(bindparam("page"))
 _AUDIT = _rows(AuditRow, "order_audit", "order_id").order_by(col("sequence"))
 _WANTED = _rows(WantedRow, "order_refund", "order_id")
 _HOLDS = _rows(HoldRow, "hold", "hold_id")
-_WALLET_MOVES = _rows(WalletMoveRow, "balance_ledger", "cause_id").where(
-    col("kind").in_(("HOLD", "CAPTURE", "RELEASE"))
-)
 _ATTEMPTS = _rows(AttemptRow, "attempt", "order_id").order_by(col("number"))
 _EVIDENCE = _rows(EvidenceRow, "evidence", "attempt_id")
 _REFUNDS = _rows(RefundRow, "refund", "order_id")
@@ -91,23 +88,33 @@ class Span(NamedTuple):
 FIRST = Span("", f"{_END}{_END}")
 
 
+class _Shelf(dict[str, Story]):
+    """The stories of a page; whoever writes down something of an order begins its story."""
+
+    def __missing__(self, order_id: str) -> Story:
+        story = self[order_id] = Story(order_id)
+        return story
+
+
 class Reader:
     """`sources` are those that the asked invariants need; the orders themselves always are."""
 
-    def __init__(self, books: Books, sources: frozenset[str]) -> None:
+    def __init__(self, books: Books, sources: frozenset[str], outboxes: Outboxes) -> None:
         self._books = books
         self._sources = sources
-        self._outboxes = Outboxes() if "events" in sources else None
+        self._outboxes = outboxes
+        self._telling = outboxes.telling
         self._kept_ms = int(Limits.of(books.settings).outbox_kept_s * 1000)
 
     async def open(self) -> None:
         """Before the first page."""
-        if self._outboxes is not None:
-            await self._outboxes.load(self._books.order, self._books.payment)
+        if self._telling is not None:
+            await self._outboxes.order.read()
+            await self._outboxes.payment.read()
 
     async def page(self, span: Span, size: int = PAGE) -> tuple[list[Story], Span | None]:
         """Stories in the order of their ids, also of what has no order, and where to go on."""
-        shelf: dict[str, Story] = {}
+        shelf = _Shelf()
         async with self._books.order.read() as tx:
             orders = await _fetch(tx, _ORDERS, OrderRow, span, page=size)
             following = None
@@ -117,8 +124,8 @@ class Reader:
             for order in orders:
                 shelf[order.order_id] = Story(order.order_id, order)
             await self._beside_the_orders(tx, shelf, span)
-            while self._outboxes and await self._outboxes.catch_up_orders(tx):
-                pass
+            if self._telling is not None:
+                await self._outboxes.order.catch_up(tx)
         if "account" in self._sources:
             await self._wallets(shelf, span)
         if "payment" in self._sources:
@@ -127,11 +134,11 @@ class Reader:
             await self._stock(shelf, span)
         if "provider" in self._sources and self._books.provider is not None:
             for entry in await self._books.provider.entries(span.before, span.high):
-                _of(shelf, order_of(entry.merchant_payment_id)).provider.append(entry)
+                shelf[order_of(entry.merchant_payment_id)].provider.append(entry)
             for story in shelf.values():
                 story.asked_provider = True
-        if self._outboxes is not None:
-            self._add_events(self._outboxes, shelf, is_last=span.high == FIRST.high)
+        if self._telling is not None:
+            self._add_events(self._telling, shelf, is_last=span.high == FIRST.high)
         return list(shelf.values()), following
 
     async def story(self, order_id: str) -> Story:
@@ -139,62 +146,60 @@ class Reader:
         found = {story.order_id: story for story in stories}
         return found.get(order_id) or Story(order_id)
 
-    def _add_events(self, outboxes: Outboxes, shelf: dict[str, Story], *, is_last: bool) -> None:
+    def _add_events(self, telling: Telling, shelf: _Shelf, *, is_last: bool) -> None:
         if is_last:
             # What was told of orders that are not there.
-            for order_id, told in outboxes.by_order.items():
+            for order_id, told in telling.by_order.items():
                 if not told.has_order:
-                    _of(shelf, order_id)
+                    shelf[order_id].told = told
         forgotten_ms = self._books.clock.now_ms() - self._kept_ms
         for order_id, story in shelf.items():
-            story.told = outboxes.by_order.get(order_id)
-            story.orders_told_from_ms = 0 if outboxes.orders_are_whole else forgotten_ms
-            story.payments_told_from_ms = 0 if outboxes.payments_are_whole else forgotten_ms
+            story.told = telling.by_order.get(order_id)
+            story.orders_told_from_ms = 0 if self._outboxes.order.is_whole else forgotten_ms
+            story.payments_told_from_ms = 0 if self._outboxes.payment.is_whole else forgotten_ms
             if story.told is not None and story.order is not None:
                 story.told.has_order = True
 
-    async def _beside_the_orders(self, tx: Tx, shelf: dict[str, Story], span: Span) -> None:
+    async def _beside_the_orders(self, tx: Tx, shelf: _Shelf, span: Span) -> None:
         if "audit" in self._sources:
             for entry in await _fetch(tx, _AUDIT, AuditRow, span):
-                _of(shelf, entry.order_id).audit.append(entry)
+                shelf[entry.order_id].audit.append(entry)
         for wanted in await _fetch(tx, _WANTED, WantedRow, span):
-            _of(shelf, wanted.order_id).wanted.append(wanted)
+            shelf[wanted.order_id].wanted.append(wanted)
 
-    async def _wallets(self, shelf: dict[str, Story], span: Span) -> None:
+    async def _wallets(self, shelf: _Shelf, span: Span) -> None:
         async with self._books.account.read() as tx:
             for hold in await _fetch(tx, _HOLDS, HoldRow, span):
-                _of(shelf, order_of(hold.hold_id)).holds.append(hold)
-            for move in await _fetch(tx, _WALLET_MOVES, WalletMoveRow, span):
-                _of(shelf, order_of(move.cause_id)).wallet_moves.append(move)
+                shelf[order_of(hold.hold_id)].holds.append(hold)
 
-    async def _payments(self, shelf: dict[str, Story], span: Span) -> None:
+    async def _payments(self, shelf: _Shelf, span: Span) -> None:
         async with self._books.payment.read() as tx:
-            while self._outboxes and await self._outboxes.catch_up_payments(tx):
-                pass
+            if self._telling is not None:
+                await self._outboxes.payment.catch_up(tx)
             for attempt in await _fetch(tx, _ATTEMPTS, AttemptRow, span):
-                _of(shelf, attempt.order_id).attempts.append(attempt)
+                shelf[attempt.order_id].attempts.append(attempt)
             for refund in await _fetch(tx, _REFUNDS, RefundRow, span):
-                _of(shelf, refund.order_id).refunds.append(refund)
+                shelf[refund.order_id].refunds.append(refund)
             for entry in await _fetch(tx, _LEDGER, LedgerRow, span):
-                _of(shelf, entry.order_id).ledger.append(entry)
+                shelf[entry.order_id].ledger.append(entry)
             if "evidence" in self._sources:
                 for one in await _fetch(tx, _EVIDENCE, EvidenceRow, span):
-                    _of(shelf, order_of(one.attempt_id)).evidence.append(one)
+                    shelf[order_of(one.attempt_id)].evidence.append(one)
 
-    async def _stock(self, shelf: dict[str, Story], span: Span) -> None:
+    async def _stock(self, shelf: _Shelf, span: Span) -> None:
         async with self._books.storage.read() as tx:
             for reservation in await _fetch(tx, _RESERVATIONS, ReservationRow, span):
-                _of(shelf, order_of(reservation.reservation_id)).reservations.append(reservation)
+                shelf[order_of(reservation.reservation_id)].reservations.append(reservation)
             for move in await _fetch(tx, _MOVEMENTS, MovementRow, span):
-                _of(shelf, order_of(move.cause_id)).movements.append(move)
+                shelf[order_of(move.cause_id)].movements.append(move)
             order_by_cause: dict[str, str] = {}
             for restock in await _fetch(tx, _RESTOCKS, RestockRow, span):
                 order_by_cause[restock.restock_id] = order_of(restock.reservation_id)
-                _of(shelf, order_of(restock.reservation_id)).restocks.append(restock)
+                shelf[order_of(restock.reservation_id)].restocks.append(restock)
             if order_by_cause:
                 causes = {"causes": list(order_by_cause)}
                 for move in made(MovementRow, await tx.run(_RETURNS, causes)):
-                    _of(shelf, order_by_cause[move.cause_id]).movements.append(move)
+                    shelf[order_by_cause[move.cause_id]].movements.append(move)
 
 
 async def _fetch(
@@ -202,10 +207,3 @@ async def _fetch(
 ) -> list[R]:
     of = {"low": span.low, "high": span.high, **more}
     return made(kind, await tx.run(statement, of))
-
-
-def _of(shelf: dict[str, Story], order_id: str) -> Story:
-    story = shelf.get(order_id)
-    if story is None:
-        story = shelf[order_id] = Story(order_id)
-    return story

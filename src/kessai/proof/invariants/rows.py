@@ -154,18 +154,6 @@ class HoldRow(NamedTuple):
     ended_at_ms: int | None
 
 
-class WalletMoveRow(NamedTuple):
-    """A row of the balance ledger."""
-
-    id: int
-    user_id: str
-    kind: str
-    cause_id: str
-    available_delta: int
-    held_delta: int
-    at_ms: int
-
-
 class PaidBackRow(NamedTuple):
     """A refund in the provider's book."""
 
@@ -189,7 +177,7 @@ class ProviderRow(NamedTuple):
 
 
 class KeyRow(NamedTuple):
-    """An idempotency key."""
+    """An idempotency key, and whose order it names, None where there is none."""
 
     scope: str
     request_key: str
@@ -197,6 +185,15 @@ class KeyRow(NamedTuple):
     subject_id: str
     status_code: int | None
     created_at_ms: int
+    user_id: str | None
+
+
+class CartRow(NamedTuple):
+    """A cart that was bought without a key, and whose order it names."""
+
+    cart_id: str
+    order_id: str
+    user_id: str | None
 
 
 class StockRow(NamedTuple):
@@ -205,15 +202,6 @@ class StockRow(NamedTuple):
     available: int
     reserved: int
     sold: int
-
-
-class OutboxRow(NamedTuple):
-    id: int
-    topic: str
-    message_key: str
-    event_id: str
-    created_at_ms: int
-    sent: int
 
 
 class WebhookRow(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import column, select, table
@@ -27,5 +28,5 @@ def rows_of(kind: type[NamedTuple], of_table: str) -> Statement:
 
 
 def made(kind: type[R], rows: Rows) -> list[R]:
-    """What `rows_of` has selected."""
-    return [kind._make(values) for values in rows.tuples()]
+    """What `rows_of` has selected. `_make` takes four times as long, and there are millions."""
+    return list(map(partial(tuple.__new__, kind), rows.tuples()))

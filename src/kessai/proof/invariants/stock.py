@@ -57,9 +57,8 @@ def _moved_as_its_status_says(story: Story, reservation: ReservationRow, tally: 
     expected = _effects(kinds, reservation.lines)
     seen = _seen(story, reservation.reservation_id)
     if seen != expected:
-        missing, surplus = expected - seen, seen - expected
-        why = f"{reservation.status}, movements {_words(missing, 'missing', surplus, 'too many')}"
-        tally.wrong(reservation.reservation_id, why, _first(story, reservation, surplus))
+        why = f"{reservation.status}, movements {_words(expected, seen)}"
+        tally.wrong(reservation.reservation_id, why, _first(story, reservation, expected))
 
 
 def goods_follow_the_money(story: Story, limits: Limits, tally: Tally) -> None:
@@ -117,8 +116,8 @@ def _came_back(story: Story, order: OrderRow, restock: RestockRow, tally: Tally)
     expected = _effects(("RETURN",), sold[0].lines)
     seen = _seen(story, restock.restock_id)
     if seen != expected:
-        words = _words(expected - seen, "missing", seen - expected, "too many")
-        tally.wrong(restock.restock_id, f"came back, movements {words}", restock)
+        why = f"came back, movements {_words(expected, seen)}"
+        tally.wrong(restock.restock_id, why, restock)
 
 
 def hanging_calls_change_nothing(story: Story, limits: Limits, tally: Tally) -> None:
@@ -141,40 +140,46 @@ def hanging_calls_change_nothing(story: Story, limits: Limits, tally: Tally) -> 
             tally.wrong(move.cause_id, f"{move.kind} of a reservation that is not there", move)
 
 
-def _effects(kinds: tuple[str, ...], lines: str) -> Counter[_Effect]:
-    found: Counter[_Effect] = Counter()
-    for kind in kinds:
-        available, reserved, sold = _EFFECTS[kind]
-        for product_id, n in read_lines(lines).items():
-            found[kind, product_id, available * n, reserved * n, sold * n] += 1
-    return found
+def _effects(kinds: tuple[str, ...], lines: str) -> list[_Effect]:
+    """What the movements must have done, in order."""
+    found: list[_Effect] = []
+    for product_id, n in read_lines(lines).items():
+        for kind in kinds:
+            available, reserved, sold = _EFFECTS[kind]
+            found.append((kind, product_id, available * n, reserved * n, sold * n))
+    return sorted(found)
 
 
-def _seen(story: Story, cause_id: str) -> Counter[_Effect]:
-    return Counter(
-        (one.kind, one.product_id, one.available_delta, one.reserved_delta, one.sold_delta)
-        for one in story.movements
-        if one.cause_id == cause_id
+def _seen(story: Story, cause_id: str) -> list[_Effect]:
+    """What they did."""
+    return sorted(_effect(one) for one in story.movements if one.cause_id == cause_id)
+
+
+def _effect(move: MovementRow) -> _Effect:
+    return (
+        move.kind,
+        move.product_id,
+        move.available_delta,
+        move.reserved_delta,
+        move.sold_delta,
     )
 
 
-def _words(missing: Counter[_Effect], word: str, surplus: Counter[_Effect], other_word: str) -> str:
-    parts = [f"{word} {kind} of {product}" for kind, product, *_ in missing]
-    parts += [f"{other_word} {kind} of {product} {deltas}" for kind, product, *deltas in surplus]
+def _words(expected: list[_Effect], seen: list[_Effect]) -> str:
+    missing, surplus = Counter(expected) - Counter(seen), Counter(seen) - Counter(expected)
+    parts = [f"missing {kind} of {product}" for kind, product, *_ in missing]
+    parts += [f"too many {kind} of {product} {deltas}" for kind, product, *deltas in surplus]
     return "; ".join(parts)
 
 
 def _first(
-    story: Story, reservation: ReservationRow, surplus: Counter[_Effect]
+    story: Story, reservation: ReservationRow, expected: list[_Effect]
 ) -> MovementRow | ReservationRow:
+    """The first movement that is too many, if there is one."""
+    left = Counter(expected)
     for move in story.movements:
-        effect = (
-            move.kind,
-            move.product_id,
-            move.available_delta,
-            move.reserved_delta,
-            move.sold_delta,
-        )
-        if move.cause_id == reservation.reservation_id and effect in surplus:
-            return move
+        if move.cause_id == reservation.reservation_id:
+            left[_effect(move)] -= 1
+            if left[_effect(move)] < 0:
+                return move
     return reservation

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+import msgspec
 
 from kessai.proof.invariants.rows import (
     AttemptRow,
@@ -19,7 +19,6 @@ from kessai.proof.invariants.rows import (
     RefundRow,
     ReservationRow,
     RestockRow,
-    WalletMoveRow,
     WantedRow,
 )
 from kessai.proof.invariants.told import Told
@@ -38,10 +37,13 @@ def read_lines(text: str) -> dict[int, int]:
     return {int(product): int(quantity) for product, quantity in pairs}
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, rename={"product_id": "productId", "price": "unitPrice"}, gc=False):
     product_id: int
     quantity: int
     price: int
+
+
+_read_items = msgspec.json.Decoder(list[Item]).decode
 
 
 @dataclass(slots=True)
@@ -56,7 +58,6 @@ class Story:
     audit: list[AuditRow] = field(default_factory=list)
     wanted: list[WantedRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)
-    wallet_moves: list[WalletMoveRow] = field(default_factory=list)
     attempts: list[AttemptRow] = field(default_factory=list)
     evidence: list[EvidenceRow] = field(default_factory=list)
     refunds: list[RefundRow] = field(default_factory=list)
@@ -76,10 +77,7 @@ class Story:
     def items(self) -> Sequence[Item]:
         """What was bought, line by line."""
         if self._items is None:
-            lines = json.loads(self.order.items) if self.order else ()
-            self._items = [
-                Item(one["productId"], one["quantity"], one["unitPrice"]) for one in lines
-            ]
+            self._items = _read_items(self.order.items) if self.order else ()
         return self._items
 
     @property

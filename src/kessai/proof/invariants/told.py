@@ -1,110 +1,103 @@
-"""What the outboxes say of orders and payments, read once and kept up with while it grows.
+"""What the outboxes say of orders and payments, kept by order: the events of an order lie among
+those of all others.
 
-The rows of an order lie among those of all others, so the outbox is read from its beginning, in
-pages, and what it says is kept by order. Each page of orders is then read in one snapshot with the
-rows that came meanwhile: for each order exactly the events of its row are known.
+A hundred thousand orders are told of seven hundred thousand times, so what is kept is small: most
+orders have the history of another one, and those share it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, func, select, table
+import msgspec
 
-from kessai.kernel.db import Db, Tx
-from kessai.proof.invariants.bus import version_of
-from kessai.proof.invariants.sql import Statement, col, made, rows_of
 from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
 
-_PAGE = 2000
-# A writer of MySQL may commit a row after larger ids were read; no body is so slow that it comes
-# later than this many others.
-_LATE_IDS = 5_000
-_VIEW = b'"OrderViewChanged"'
-_ASKED = (b"PaymentSucceeded", b"RefundCompleted")
+VIEW = "OrderViewChanged"
+_ASKED = (b'"PaymentSucceeded"', b'"RefundCompleted"')
+
+# Old and new status.
+Move = tuple[str | None, str]
+Amounts = tuple[tuple[str, int], ...]
+T = TypeVar("T")
 
 
-class _Row(NamedTuple):
+class OutboxRow(NamedTuple):
     id: int
     topic: str
     message_key: str
     value: bytes
     event_id: str
+    created_at_ms: int
+    sent: int
+
+    def shown(self) -> dict[str, object]:
+        return {name: value for name, value in self._asdict().items() if name != "value"}
 
 
-_ROWS = rows_of(_Row, "outbox")
-_NEXT = _ROWS.where(col("id") > bindparam("after")).order_by(col("id")).limit(_PAGE)
-_LATE = _ROWS.where(col("id").in_(bindparam("ids", expanding=True)))
-_FIRST: Statement = select(func.min(col("id"))).select_from(table("outbox"))
+class _Payload(msgspec.Struct, rename="camel", gc=False):
+    order_id: str
+    old_status: str | None
+    new_status: str
+    amount: int
+
+
+class _OrderEvent(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    event_id: str
+    aggregate_id: str
+    version: int
+    payload: _Payload | None = None
+
+
+class _PaymentEvent(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    amount: int
+    merchant_payment_id: str
+    refund_id: str = ""
+
+
+_order_event = msgspec.json.Decoder(_OrderEvent).decode
+_payment_event = msgspec.json.Decoder(_PaymentEvent).decode
 
 
 @dataclass(slots=True)
 class Told:
-    """Of one order. `moves` are (old, new) by version, `views` has a bit for each version.
+    """Of one order. `moves` are those by version, `views` has a bit for each version.
 
     `succeeded` and `refunded` are amounts by merchantPaymentId and refund id.
     """
 
-    moves: dict[int, tuple[str | None, str]] = field(default_factory=dict)
+    moves: tuple[tuple[int, Move], ...] = ()
     views: int = 0
     amount: int | None = None
-    succeeded: dict[str, int] | None = None
-    refunded: dict[str, int] | None = None
-    faults: list[str] | None = None
+    succeeded: Amounts = ()
+    refunded: Amounts = ()
+    faults: tuple[str, ...] = ()
     has_order: bool = False
 
     def fault(self, why: str) -> None:
-        self.faults = [*(self.faults or ()), why]
+        self.faults = (*self.faults, why)
 
 
-class Outboxes:
-    """What order-service and payment-service have told; `load` before the first page."""
+class Telling:
+    """Folds the rows of the outboxes of order-service and payment-service into `by_order`."""
 
     def __init__(self) -> None:
         self.by_order: dict[str, Told] = {}
-        self._orders = _Cursor()
-        self._payments = _Cursor()
-        self._words: dict[tuple[str | None, str], tuple[str | None, str]] = {}
+        self._histories: dict[tuple[tuple[int, Move], ...], tuple[tuple[int, Move], ...]] = {}
 
-    async def load(self, order: Db, payment: Db) -> None:
-        for db, catch_up, cursor in (
-            (order, self.catch_up_orders, self._orders),
-            (payment, self.catch_up_payments, self._payments),
-        ):
-            async with db.read() as tx:
-                first = (await tx.run(_FIRST)).scalar()
-            cursor.is_whole = first == 1
-            more = True
-            while more:
-                async with db.read() as tx:
-                    more = await catch_up(tx)
-
-    @property
-    def orders_are_whole(self) -> bool:
-        """Nothing was forgotten yet, so that even the oldest order's events must be there."""
-        return self._orders.is_whole
-
-    @property
-    def payments_are_whole(self) -> bool:
-        return self._payments.is_whole
-
-    async def catch_up_orders(self, tx: Tx) -> bool:
-        """Reads what is new in the caller's snapshot; True when there may be more."""
-        rows = await self._orders.new_rows(tx)
+    def fold_orders(self, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
             if row.topic == ORDERS_TOPIC:
-                self._fold_order(row)
-        return len(rows) >= _PAGE
+                self._fold_order(row, self._told(row.message_key))
 
-    async def catch_up_payments(self, tx: Tx) -> bool:
-        rows = await self._payments.new_rows(tx)
+    def fold_payments(self, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
             if row.topic == PAYMENTS_TOPIC and _is_asked(row.value):
-                self._fold_payment(row)
-        return len(rows) >= _PAGE
+                self._fold_payment(row, self._told(row.message_key))
 
     def _told(self, order_id: str) -> Told:
         told = self.by_order.get(order_id)
@@ -112,79 +105,49 @@ class Outboxes:
             told = self.by_order[order_id] = Told()
         return told
 
-    def _fold_order(self, row: _Row) -> None:
-        order_id, value = row.message_key, row.value
-        told = self._told(order_id)
-        version = version_of(value)
-        if version is None or order_id.encode() not in value or row.event_id.encode() not in value:
-            told.fault(f"row {row.id} of the outbox is not about what it says")
+    def _fold_order(self, row: OutboxRow, told: Told) -> None:
+        try:
+            event = _order_event(row.value)
+        except (ValueError, TypeError):
+            told.fault(f"row {row.id} of the outbox cannot be read")
             return
-        if _VIEW in value:
+        payload, version = event.payload, event.version
+        if event.event_id != row.event_id or event.aggregate_id != row.message_key:
+            told.fault(f"row {row.id} of the outbox is not about what it says")
+        elif event.event_type == VIEW:
             bit = 1 << version
             if told.views & bit:
                 told.fault(f"view {version} was told twice")
             told.views |= bit
-            return
-        try:
-            payload = json.loads(value.decode())["payload"]
-            move = (payload["oldStatus"], payload["newStatus"])
-            amount = payload["amount"]
-        except (ValueError, KeyError, TypeError):
-            told.fault(f"row {row.id} of the outbox cannot be read")
-            return
-        if version in told.moves:
-            told.fault(f"move {version} was told twice")
-        told.moves[version] = self._words.setdefault(move, move)
-        if told.amount is None:
-            told.amount = amount
-        elif told.amount != amount:
-            told.fault(f"the amount was told as {told.amount} and as {amount}")
+        elif payload is None or payload.order_id != row.message_key:
+            told.fault(f"row {row.id} of the outbox is not about what it says")
+        else:
+            self._fold_move(told, version, payload)
 
-    def _fold_payment(self, row: _Row) -> None:
-        told = self._told(row.message_key)
+    def _fold_move(self, told: Told, version: int, payload: _Payload) -> None:
+        if any(version == earlier for earlier, _ in told.moves):
+            told.fault(f"move {version} was told twice")
+            return
+        history = (*told.moves, (version, (payload.old_status, payload.new_status)))
+        told.moves = self._histories.setdefault(history, history)
+        if told.amount is None:
+            told.amount = payload.amount
+        elif told.amount != payload.amount:
+            told.fault(f"the amount was told as {told.amount} and as {payload.amount}")
+
+    def _fold_payment(self, row: OutboxRow, told: Told) -> None:
         try:
-            event = json.loads(row.value)
-            kind, amount = event["eventType"], event["amount"]
-            name = event["refundId" if kind == "RefundCompleted" else "merchantPaymentId"]
-        except (ValueError, KeyError, TypeError):
+            event = _payment_event(row.value)
+        except (ValueError, TypeError):
             told.fault(f"row {row.id} of payment-service's outbox cannot be read")
             return
-        if kind == "PaymentSucceeded":
-            told.succeeded = {**(told.succeeded or {}), name: amount}
-        elif kind == "RefundCompleted":
-            if name in (told.refunded or {}):
-                told.fault(f"the refund {name} was told twice")
-            told.refunded = {**(told.refunded or {}), name: amount}
+        if event.event_type == "PaymentSucceeded":
+            told.succeeded = (*told.succeeded, (event.merchant_payment_id, event.amount))
+        elif event.event_type == "RefundCompleted":
+            if any(event.refund_id == name for name, _ in told.refunded):
+                told.fault(f"the refund {event.refund_id} was told twice")
+            told.refunded = (*told.refunded, (event.refund_id, event.amount))
 
 
 def _is_asked(value: bytes) -> bool:
     return not isinstance(value, bytes) or any(kind in value for kind in _ASKED)
-
-
-class _Cursor:
-    """How far an outbox was read, and which smaller ids may still come."""
-
-    def __init__(self) -> None:
-        self.is_whole = True
-        self._last = 0
-        self._late: dict[int, None] = {}
-
-    async def new_rows(self, tx: Tx) -> list[_Row]:
-        found: list[_Row] = []
-        if self._late:
-            found.extend(made(_Row, await tx.run(_LATE, {"ids": list(self._late)})))
-            for row in found:
-                del self._late[row.id]
-        rows = made(_Row, await tx.run(_NEXT, {"after": self._last}))
-        self._note_gaps(row.id for row in rows)
-        found.extend(rows)
-        return found
-
-    def _note_gaps(self, ids: Iterable[int]) -> None:
-        for id_ in ids:
-            if self._last and id_ > self._last + 1:
-                first = max(self._last + 1, id_ - _LATE_IDS)
-                self._late.update(dict.fromkeys(range(first, id_)))
-            self._last = id_
-        for id_ in [one for one in self._late if one < self._last - _LATE_IDS]:
-            del self._late[id_]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, or_, select, table
 
 from kessai.kernel.db import Tx
 from kessai.proof.invariants.books import Books
@@ -30,7 +30,7 @@ from kessai.proof.invariants.rows import (
     RestockRow,
     WantedRow,
 )
-from kessai.proof.invariants.sql import Statement, col, made, rows_of
+from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.proof.invariants.story import Story, order_of
 from kessai.proof.invariants.told import Telling
 
@@ -60,10 +60,18 @@ _LEDGER = _rows(LedgerRow, "ledger", "order_id").order_by(col("id"))
 _RESERVATIONS = _rows(ReservationRow, "reservation", "reservation_id")
 _RESTOCKS = _rows(RestockRow, "restock", "reservation_id")
 _MOVEMENTS = _rows(MovementRow, "stock_ledger", "cause_id").where(
-    col("kind").in_(("RESERVE", "CONFIRM", "RELEASE"))
+    or_(col("kind") == "RESERVE", col("kind") == "CONFIRM", col("kind") == "RELEASE")
 )
-_RETURNS = rows_of(MovementRow, "stock_ledger").where(
-    col("kind") == "RETURN", col("cause_id").in_(bindparam("causes", expanding=True))
+_moves = table("stock_ledger", *cols(*MovementRow._fields))
+_backs = table("restock", *cols("restock_id", "reservation_id"))
+_RETURNS = (
+    select(_moves)
+    .join_from(_moves, _backs, _backs.c.restock_id == _moves.c.cause_id)
+    .where(
+        _moves.c.kind == "RETURN",
+        _backs.c.reservation_id >= bindparam("low"),
+        _backs.c.reservation_id < bindparam("high"),
+    )
 )
 
 
@@ -197,8 +205,7 @@ class Reader:
                 order_by_cause[restock.restock_id] = order_of(restock.reservation_id)
                 shelf[order_of(restock.reservation_id)].restocks.append(restock)
             if order_by_cause:
-                causes = {"causes": list(order_by_cause)}
-                for move in made(MovementRow, await tx.run(_RETURNS, causes)):
+                for move in await _fetch(tx, _RETURNS, MovementRow, span):
                     shelf[order_by_cause[move.cause_id]].movements.append(move)
 
 

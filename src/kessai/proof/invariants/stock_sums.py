@@ -6,9 +6,9 @@ with its newest rows: the sum is then exactly that of the counts, whatever is so
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import reduce
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import and_, bindparam, func, select, table
 
@@ -56,19 +56,33 @@ _CAUSELESS: Statement = (
 )
 
 
+class Counts(NamedTuple):
+    available: int
+    reserved: int
+    sold: int
+
+
+NOTHING = Counts(0, 0, 0)
+
+
+def _plus(one: Counts, other: Counts) -> Counts:
+    return Counts(*map(sum, zip(one, other, strict=True)))
+
+
 @dataclass(slots=True)
 class Shelf:
     """One product: its counts, and what its movements add up to by kind."""
 
     row: StockRow
-    available: Counter[str] = field(default_factory=Counter)
-    reserved: Counter[str] = field(default_factory=Counter)
-    sold: Counter[str] = field(default_factory=Counter)
+    moved: dict[str, Counts] = field(default_factory=dict)
     held: int = 0
 
+    def by(self, kind: str) -> Counts:
+        return self.moved.get(kind, NOTHING)
+
     @property
-    def sums(self) -> tuple[int, int, int]:
-        return self.available.total(), self.reserved.total(), self.sold.total()
+    def sums(self) -> Counts:
+        return reduce(_plus, self.moved.values(), NOTHING)
 
 
 @dataclass(slots=True)
@@ -97,11 +111,12 @@ async def counts_are_their_ledger(look: Look, tally: Tally) -> None:
         row, name = shelf.row, f"product {shelf.row.product_id}"
         if row.on_hand != row.available + row.reserved:
             tally.wrong(name, f"{row.on_hand} on hand of {row.available} + {row.reserved}", row)
-        counts = (row.available, row.reserved, row.sold)
-        if counts != shelf.sums:
-            tally.wrong(name, f"the counts are {counts}, the movements {shelf.sums}", row)
-        if row.sold != shelf.sold["CONFIRM"] + shelf.sold["RETURN"]:
-            tally.wrong(name, f"{row.sold} sold, confirmed {dict(shelf.sold)}", row)
+        counts, sums = Counts(row.available, row.reserved, row.sold), shelf.sums
+        if counts != sums:
+            tally.wrong(name, f"the counts are {(*counts,)}, the movements {(*sums,)}", row)
+        confirmed, back = shelf.by("CONFIRM").sold, -shelf.by("RETURN").sold
+        if row.sold != confirmed - back:
+            tally.wrong(name, f"{row.sold} sold, {confirmed} confirmed, {back} came back", row)
 
 
 async def movements_have_causes(look: Look, tally: Tally) -> None:
@@ -119,7 +134,7 @@ async def no_more_is_sold_than_there_was(look: Look, tally: Tally) -> None:
     for shelf in (await _shelves(look)).products.values():
         tally.checked += 1
         row, name = shelf.row, f"product {shelf.row.product_id}"
-        brought = shelf.available["IMPORT"]
+        brought = shelf.by("IMPORT").available
         if row.sold + row.on_hand != brought:
             why = f"{brought} were brought, {row.sold} sold and {row.on_hand} on hand"
             tally.wrong(name, why, row)
@@ -157,9 +172,8 @@ async def _read(look: Look) -> Shelves:
         shelf = products.setdefault(
             row["product_id"], Shelf(StockRow(row["product_id"], 0, 0, 0, 0))
         )
-        shelf.available[row["kind"]] += int(row["available"])
-        shelf.reserved[row["kind"]] += int(row["reserved"])
-        shelf.sold[row["kind"]] += int(row["sold"])
+        more = Counts(int(row["available"]), int(row["reserved"]), int(row["sold"]))
+        shelf.moved[row["kind"]] = _plus(shelf.by(row["kind"]), more)
     for row in held:
         for product_id, quantity in read_lines(row["lines"]).items():
             if product_id in products:

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e simulate check fmt lock bench clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack simulate check fmt lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ $(E2E_STAMP): requirements/e2e.txt $(DEV_STAMP)
 test-e2e: $(E2E_STAMP) $(PAGES) ## the pages in a real browser (needs Node.js and Debian's chromium)
 	@command -v chromium >/dev/null || { echo "No chromium here. Try: apt-get install chromium fonts-noto-cjk"; exit 1; }
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+test-stack: $(DEV_STAMP) ## the real servers, private ones on this machine: kessai stack
+	$(BIN)/python -m pytest -m stack -rs tests/stack
 
 SEEDS ?= 1..3000
 simulate: $(STAMP) ## thousands of broken worlds on a virtual clock; SEEDS=1..100 for fewer

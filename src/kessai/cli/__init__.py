@@ -79,6 +79,7 @@ def _add_groups() -> None:
     from kessai.cli.shopper import shopper
     from kessai.cli.simulate import simulate
     from kessai.cli.slo import slo
+    from kessai.cli.stack import app as stack
     from kessai.cli.verify import verify
 
     app.add_typer(account, name="account", help="Accounts and roles.")
@@ -86,6 +87,7 @@ def _add_groups() -> None:
     app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")
     app.add_typer(saga, name="saga", help="Sagas: definitions and instances.")
+    app.add_typer(stack, name="stack", help="The real servers on this machine.")
     app.command()(simulate)
     app.command()(slo)
     app.command()(shopper)

@@ -1,0 +1,1 @@
+"""Everything that leaves the process: programs, files, other processes, the servers' own doors."""

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack simulate check fmt lock bench clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack check-deploy simulate check fmt lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,16 @@ check: $(DEV_STAMP) ## format, lint, types
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 
+DEPLOY_STAMP := $(VENV)/.installed-deploy
+$(DEPLOY_STAMP): requirements/deploy.txt $(DEV_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	@touch $@
+
+check-deploy: $(DEPLOY_STAMP) ## compose.yaml and the Dockerfiles, by their linters (no Docker needed)
+	$(BIN)/docker-compose -f compose.yaml --profile all config -q
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/hadolint deploy/Dockerfile deploy/elasticsearch/Dockerfile
+
 fmt: $(DEV_STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
@@ -122,6 +132,8 @@ lock: ## write the hash-pinned requirements anew (needs uv and npm)
 		--python-version 3.11 -q -o requirements/dev.txt
 	uv pip compile requirements/e2e.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/e2e.txt
+	uv pip compile requirements/deploy.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/deploy.txt
 	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/sdk.txt
 	cd tests/sdk/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \

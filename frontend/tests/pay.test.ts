@@ -92,6 +92,12 @@ describe('the sentence of a state', () => {
     expect(wordsOf(order({ status: 'FAILED', reason: 'PAYMENT_EXPIRED' }), 'ended', false, false).tone).toBe('nezu')
     expect(wordsOf(order({ status: 'FAILED', reason: 'OUT_OF_STOCK' }), 'ended', false, false)).toEqual({ key: 'failedFinal', tone: 'enji', reason: 'OUT_OF_STOCK' })
   })
+  it('says so when what takes seconds takes longer', () => {
+    const making = order({ status: 'PENDING', paymentStatus: 'UNKNOWN', paymentUrl: null })
+    expect([false, true].map((isSlow) => wordsOf(making, 'creating', false, isSlow).key)).toEqual(['creating', 'creatingSlow'])
+    const unknown = order({ paymentStatus: 'UNKNOWN' })
+    expect([false, true].map((isSlow) => wordsOf(unknown, 'confirming', false, isSlow).key)).toEqual(['confirming', 'slow'])
+  })
   it('says when a payment outran the cancel', () => {
     expect(wordsOf(order({ status: 'PAID', timeline: story('CANCEL_REQUESTED') }), 'paid', false, false).key).toBe('cancelledButPaid')
   })

@@ -16,7 +16,7 @@ const HARMLESS = new Set(['CANCELLED', 'PAYMENT_EXPIRED'])
 export function wordsOf(order: Order, phase: Phase, isPhone: boolean, isSlow: boolean): Words {
   switch (phase) {
     case 'creating':
-      return { key: 'creating', tone: 'nezu' }
+      return { key: isSlow ? 'creatingSlow' : 'creating', tone: 'nezu' }
     case 'waiting':
       return { key: isPhone ? 'waitingPhone' : 'waitingPc', tone: 'yama' }
     case 'confirming':

@@ -4,6 +4,7 @@ import {
   confirmPasswordReset,
   connectAuthEmulator,
   createUserWithEmailAndPassword,
+  deleteUser,
   indexedDBLocalPersistence,
   initializeAuth,
   sendPasswordResetEmail,
@@ -22,6 +23,8 @@ export interface Identity {
   sendReset(email: string): Promise<void>
   confirmReset(code: string, password: string): Promise<void>
   currentToken(): Promise<string | null>
+  /** Only with the password; `before` runs once it is known to be right. */
+  remove(email: string, password: string, before: (idToken: string) => Promise<void>): Promise<void>
 }
 
 let made: Identity | null = null
@@ -56,6 +59,11 @@ function of(auth: Auth): Identity {
     signOut: () => signOut(auth),
     sendReset: (email) => sendPasswordResetEmail(auth, email),
     confirmReset: (code, password) => confirmPasswordReset(auth, code, password),
+    async remove(email, password, before) {
+      const { user } = await signInWithEmailAndPassword(auth, email, password)
+      await before(await user.getIdToken())
+      await deleteUser(user)
+    },
     async currentToken() {
       await auth.authStateReady()
       return (await auth.currentUser?.getIdToken()) ?? null

@@ -69,6 +69,17 @@ export const useSession = defineStore('session', () => {
     isKnown.value = true
   }
 
+  /** Personal information first: once the identity is gone, nobody could erase it. */
+  async function removeAccount(password: string): Promise<void> {
+    await (await identity()).remove(user.value?.email ?? '', password, async (idToken) => {
+      await enter(idToken)
+      await api.saveProfile({ lastName: null, firstName: null, lastNameKana: null, firstNameKana: null, birthDate: null, gender: null })
+    })
+    user.value = null
+    isKnown.value = true
+    await api.signOut()
+  }
+
   let renewing: Promise<boolean> | null = null
   /** The shop's session ended; whoever is still signed in at Firebase gets a new one unasked. */
   function renew(): Promise<boolean> {
@@ -93,7 +104,7 @@ export const useSession = defineStore('session', () => {
 
   return {
     user, isKnown, isSignedIn, config,
-    configured, known, refresh, signIn, signUp, signOut,
+    configured, known, refresh, signIn, signUp, signOut, removeAccount,
     sendReset: async (email: string) => (await identity()).sendReset(email),
     confirmReset: async (code: string, password: string) => (await identity()).confirmReset(code, password),
   }

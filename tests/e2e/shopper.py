@@ -63,12 +63,20 @@ class Shopper:
         self.clicks += 1
         self.page.locator(selector).locator("visible=true").first.click()
 
-    def sign_in(self, next_path: str = "/") -> None:
+    def press(self, words: str, *, exact: bool = False) -> None:
+        """The button that says so; a phone and a PC may each have theirs."""
+        button = self.page.get_by_role("button", name=words, exact=exact)
+        button.locator("visible=true").first.click()
+
+    def sign_in(self, next_path: str = "/", email: str = EMAIL, password: str = PASSWORD) -> None:
         self.open(f"/login?next={next_path}")
-        self.page.fill("input[type=email]", EMAIL)
-        self.page.fill("input[autocomplete=current-password]", PASSWORD)
-        self.page.press("input[autocomplete=current-password]", "Enter")
+        self.sign_in_here(email, password)
         self.page.wait_for_url(self.shop + next_path)
+
+    def sign_in_here(self, email: str = EMAIL, password: str = PASSWORD) -> None:
+        self.page.fill("input[type=email]", email)
+        self.page.fill("input[autocomplete=current-password]", password)
+        self.page.press("input[autocomplete=current-password]", "Enter")
 
     def fill_address(self) -> None:
         for name, value in ADDRESS.items():
@@ -76,11 +84,14 @@ class Shopper:
 
     def order(self) -> str:
         """From home to the pay page; the order's id."""
+        self.to_checkout()
+        return self.pay_button()
+
+    def to_checkout(self) -> None:
         self.open("/")
         self.click(".product .btn")
         self.open("/checkout")
         self.fill_address()
-        return self.pay_button()
 
     def pay_button(self) -> str:
         self.page.wait_for_selector("button[type=submit]:not([aria-disabled]) >> visible=true")
@@ -95,7 +106,12 @@ class Shopper:
         self.page.wait_for_selector(f".chip[data-link={link}] >> visible=true")
 
     def stay(self) -> None:
-        self.page.get_by_role("button", name="移動しない").click()
+        self.press("移動しない")
+
+    def cart(self) -> list[dict[str, Any]]:
+        """What the browser keeps of the cart."""
+        kept = self.page.evaluate("localStorage.getItem('kessai.cart')")
+        return list(json.loads(kept or "[]"))
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack check-deploy simulate check fmt lock bench clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack check-deploy simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench: $(DEV_STAMP) ## purchases and sagas a second, and how long they take
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/webhook_door.py
 	$(BIN)/python bench/saga.py
+
+bench-pages: $(E2E_STAMP) $(PAGES) ## what a shopper waits for in a browser (needs Node.js and chromium)
+	$(BIN)/python bench/pages.py
 
 lock: ## write the hash-pinned requirements anew (needs uv and npm)
 	uv pip compile requirements/build.in --universal --generate-hashes --no-emit-index-url --no-header \

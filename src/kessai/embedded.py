@@ -22,6 +22,7 @@ from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
+from kessai.kernel.adapters import open_bus, open_schema
 from kessai.kernel.aside import InThread
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import http, local, unavailable_code
@@ -31,7 +32,6 @@ from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import Unknown
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
-from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.objects import open_objects
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.server import Binding, check_ports, serve_all
@@ -48,6 +48,7 @@ from kessai.topology import (
     SEARCH,
     SIMULATORS,
     STORAGE,
+    TOPICS,
     ServiceCard,
     service,
 )
@@ -113,9 +114,10 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
     folder = Path(settings.data_dir)
 
     async def open_db(name: str) -> Db:
-        # What stands in for a stranger need not outlive a power loss.
-        durable = name not in {card.name for card in SIMULATORS}
-        return await open_database(f"sqlite:///{folder / name}.db", durable=durable)
+        if name in {card.name for card in SIMULATORS}:
+            # What stands in for a stranger need not outlive a power loss, nor leave this machine.
+            return await open_database(f"sqlite:///{folder / name}.db", durable=False)
+        return await open_schema(settings, name)
 
     instance = f"{settings.instance}-{part}" if part else settings.instance
     return Runtime(
@@ -123,8 +125,8 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
         clock=clock,
         ids=RandomIds(clock, chance),
         chance=chance,
-        bus=await open_local_bus(
-            str(folder / "bus.db"), clock, partitions=PARTITIONS, instance=instance
+        bus=await open_bus(
+            settings, clock, instance=instance, partitions=PARTITIONS, topics=TOPICS
         ),
         http=AiohttpHttp(),
         open_db=open_db,

@@ -1,4 +1,4 @@
-"""Every bus keeps the same promises. `LocalBus` in memory and in a file; Kafka joins by a param."""
+"""Every bus keeps the same promises: `LocalBus` in memory and in a file, and Kafka."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from tests.support.kernel import Seen, a_message, eventually, running
+from tests.support.servers import server_url
 
 from kessai.kernel.bus import Bus, Record, Retry, partition_of
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.errors import Fenced, Unknown
+from kessai.kernel.kafka_bus import KafkaLimits, open_kafka_bus
 from kessai.kernel.local_bus import BusLimits, open_local_bus
 
 PARTITIONS = 6
@@ -21,6 +24,9 @@ RETRY = Retry(attempts=3, first_pause_s=0.01, max_pause_s=0.05)
 # How long a member may be silent, and how long its partitions may wait for another.
 LIMITS = BusLimits(
     heartbeat_s=0.1, member_s=0.5, commit_after_s=0.01, stop_s=0.5, poll_s=0.02, retry=RETRY
+)
+KAFKA_LIMITS = KafkaLimits(
+    session_s=6, commit_after_s=0.01, stop_s=0.5, barred_s=0.3, retry=RETRY, replication=1
 )
 _names = itertools.count(1)
 
@@ -63,9 +69,31 @@ def local_cluster(path: Path | None) -> Cluster:
     return Cluster(open_member, close)
 
 
-@pytest.fixture(params=["memory", "file"])
+def kafka_cluster(url: str) -> Cluster:
+    opened: list[Bus] = []
+
+    async def open_member(instance: str) -> Bus:
+        opened.append(
+            await open_kafka_bus(url, partitions=PARTITIONS, instance=instance, limits=KAFKA_LIMITS)
+        )
+        return opened[-1]
+
+    async def close() -> None:
+        for bus in opened:
+            await bus.close()
+
+    run = uuid4().hex[:8]
+    return Cluster(
+        open_member, close, f"t{next(_names)}.{run}.orders.v1", f"t{next(_names)}.{run}.audit"
+    )
+
+
+@pytest.fixture(params=["memory", "file", pytest.param("kafka", marks=pytest.mark.stack)])
 async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
-    made = local_cluster(tmp_path / "bus.db" if request.param == "file" else None)
+    if request.param == "kafka":
+        made = kafka_cluster(server_url("KESSAI_BUS_URL"))
+    else:
+        made = local_cluster(tmp_path / "bus.db" if request.param == "file" else None)
     yield made
     await made.close()
 

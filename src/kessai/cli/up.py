@@ -12,6 +12,7 @@ from rich.table import Table
 from kessai.cli.errors import fail, load_settings
 from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
+from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.migrations import SchemaTooNew
 from kessai.kernel.server import PortTaken, check_ports, run, serve_all
 from kessai.kernel.settings import Settings
@@ -91,6 +92,8 @@ def _run(
         run(_serve(settings, build, welcome))
     except PortTaken as taken:
         fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
+    except DatabaseUnavailable as error:
+        fail(f"KESSAI_SQL_URL: {error}")
     except (SchemaTooNew, ValueError) as error:
         fail(str(error))
 

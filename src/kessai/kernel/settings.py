@@ -56,8 +56,10 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
 
     # One URL per need.
-    sql_url: str = Field("sqlite:", description="one schema per service: sqlite:")
-    bus_url: str = Field("local:", description="events: local:")
+    sql_url: str = Field(
+        "sqlite:", description="one schema per service: sqlite: | mysql+asyncmy://user:pw@host:port"
+    )
+    bus_url: str = Field("local:", description="events: local: | kafka://host:port,...")
     redis_url: str = Field("memory:", description="sessions: memory: | redis://...")
     audit_url: str = Field("sql:", description="audit trail: sql:")
     objects_url: str = Field(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import exc as sql_errors
 from sqlalchemy import select, table
 
+from kessai.kernel.adapters import database_url
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import DatabaseUnavailable
@@ -20,7 +21,6 @@ from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBo
 from kessai.proof.invariants.sql import Statement, col
 
 SERVICES = ("order", "payment", "storage", "account")
-_SQLITE = "sqlite:"
 # PayPay's own hosts, which show nobody a book.
 _PAYPAY = ".paypay.ne.jp"
 
@@ -49,13 +49,6 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             provider=await _provider(settings, http, absent),
             absent=absent,
         )
-
-
-def database_url(settings: Settings, name: str) -> str:
-    """A file below KESSAI_DATA_DIR; on a server the schema is the URL's path and the name."""
-    if settings.sql_url == _SQLITE:
-        return f"sqlite:///{Path(settings.data_dir) / name}.db"
-    return f"{settings.sql_url}{'' if urlsplit(settings.sql_url).path else '/'}{name}"
 
 
 async def _open(url: str, name: str) -> Db:

@@ -30,6 +30,7 @@ from kessai.kernel.db.mysql_session import (
     Isolation,
     MySqlLimits,
     Session,
+    ensure_schema,
     open_session,
     parse_address,
 )
@@ -124,6 +125,7 @@ class MySqlDb:
         )
 
     async def _migrate(self, change: Callable[[Connection], None]) -> None:
+        await ensure_schema(self._address, connect_s=self.limits.connect_s)
         engine = create_async_engine(
             f"{SCHEME}://",
             async_creator=lambda: self._open("READ COMMITTED"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from asyncmy import errors as driver
@@ -23,6 +23,7 @@ _SQL_MODE = (
     "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
 )
+_SCHEMATA = "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s"
 _TLS = {"ssl_ca": "ca", "ssl_cert": "cert", "ssl_key": "key"}
 
 
@@ -97,7 +98,7 @@ class Session(Connection):
             user=address.user,
             # The driver would write it in latin1, where many a password has no form.
             password=address.password.encode(),
-            database=address.schema,
+            database=address.schema or None,
             charset="utf8mb4",
             client_flag=FOUND_ROWS,
             connect_timeout=connect_s,
@@ -146,6 +147,25 @@ async def open_session(
         why = str(error) or f"no answer within {connect_s} s"
         raise DatabaseUnavailable(f"cannot connect to {address}: {why}") from error
     return session
+
+
+async def ensure_schema(address: Address, *, connect_s: float) -> None:
+    """Creates the schema when it is missing. Raises `DatabaseUnavailable`."""
+    server = replace(address, schema="")
+    session = await open_session(
+        server, isolation="READ COMMITTED", lock_timeout_s=connect_s, connect_s=connect_s
+    )
+    try:
+        async with session.cursor() as cursor:
+            await cursor.execute(_SCHEMATA, (address.schema,))
+            if await cursor.fetchone() is None:
+                quoted = address.schema.replace("`", "``")
+                await cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{quoted}`")
+    except driver.Error as error:
+        why = f"error {code_of(error)}"
+        raise DatabaseUnavailable(f"there is no {address}, and creating it: {why}") from None
+    finally:
+        session.close()
 
 
 def _settings(isolation: Isolation, lock_timeout_s: float, *, autocommit: bool) -> Sequence[str]:

@@ -1,0 +1,7 @@
+"""The bus of production: topics, groups and offsets of a Kafka cluster."""
+
+from kessai.kernel.kafka_bus.bus import KafkaBus, open_kafka_bus
+from kessai.kernel.kafka_bus.errors import BusMisfit, BusUnavailable
+from kessai.kernel.kafka_bus.limits import KafkaLimits
+
+__all__ = ["BusMisfit", "BusUnavailable", "KafkaBus", "KafkaLimits", "open_kafka_bus"]

@@ -1,0 +1,132 @@
+"""Topics and offsets as an administrator sees them. Every function blocks: call it beside the loop.
+
+A client that outlives a broker's restart may answer with stale epochs for ever (streams.md 11), so
+each question has a client of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.cimpl import NewTopic
+
+from kessai.kernel.kafka_bus.cluster import Cluster
+from kessai.kernel.kafka_bus.errors import HOPELESS, BusMisfit, error_of, unavailable
+from kessai.kernel.kafka_bus.limits import KafkaLimits
+
+_LOOK_AGAIN_S = 0.05
+
+
+def ensure(cluster: Cluster, topics: Sequence[str], partitions: int, limits: KafkaLimits) -> None:
+    """Creates what is missing and waits until it can be used.
+
+    Raises `BusMisfit` for a topic of another number of partitions: keys would change theirs.
+    """
+    admin = AdminClient(cluster.config())
+    try:
+        known = _partitions(admin, topics, limits)
+        _create(admin, [one for one in topics if one not in known], partitions, limits)
+        until_s = time.monotonic() + limits.request_s
+        while len(known) < len(set(topics)):
+            known = _partitions(admin, topics, limits)
+            if time.monotonic() > until_s:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            time.sleep(_LOOK_AGAIN_S)
+    except KafkaException as raised:
+        raise _said(raised) from raised
+    for topic in topics:
+        if known[topic] != partitions:
+            raise BusMisfit(
+                f"topic {topic} has {known[topic]} partitions, and {partitions} are needed"
+            )
+
+
+def _said(raised: KafkaException) -> Exception:
+    error = error_of(raised)
+    if error.code() in HOPELESS:
+        return BusMisfit(f"the cluster refuses us: {error.name()}")
+    return unavailable(raised)
+
+
+def _partitions(admin: AdminClient, topics: Sequence[str], limits: KafkaLimits) -> dict[str, int]:
+    """Of the topics that are there, with a leader for each partition."""
+    found = admin.list_topics(timeout=limits.request_s).topics
+    return {
+        topic: len(about.partitions)
+        for topic in topics
+        if (about := found.get(topic)) is not None
+        and about.error is None
+        and about.partitions
+        and all(one.leader >= 0 for one in about.partitions.values())
+    }
+
+
+def _create(
+    admin: AdminClient, missing: Sequence[str], partitions: int, limits: KafkaLimits
+) -> None:
+    if not missing:
+        return
+    config = {
+        # The log's own clock: a sender's may be wrong, and alerts count by it.
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(int(limits.keep_s * 1000)),
+    }
+    wanted = [
+        NewTopic(topic, partitions, limits.replication, config=dict(config)) for topic in missing
+    ]
+    for answer in admin.create_topics(wanted, request_timeout=limits.request_s).values():
+        try:
+            answer.result()
+        except KafkaException as raised:
+            # Another process was first.
+            if error_of(raised).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def ends(
+    cluster: Cluster, places: Iterable[tuple[str, int]], limits: KafkaLimits
+) -> dict[tuple[str, int], int]:
+    """The offset that the next committed record of each partition will have, or more."""
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(topic, p): latest for topic, p in places}
+    if not asked:
+        return {}
+    admin = AdminClient(cluster.config())
+    try:
+        answers = admin.list_offsets(
+            asked,
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=limits.request_s,
+        )
+        return {(one.topic, one.partition): found.result().offset for one, found in answers.items()}
+    except KafkaException as raised:
+        raise unavailable(raised) from raised
+
+
+def lag(cluster: Cluster, group: str, limits: KafkaLimits) -> Mapping[str, int]:
+    """Records of each topic after what the group has committed."""
+    admin = AdminClient(cluster.config())
+    try:
+        asked = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=limits.request_s
+        )
+        committed = asked[group].result().topic_partitions or []
+    except KafkaException as raised:
+        if error_of(raised).code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return {}
+        raise unavailable(raised) from raised
+    at = {(one.topic, one.partition): one.offset for one in committed if one.offset >= 0}
+    found: dict[str, int] = {}
+    for (topic, partition), end in ends(cluster, at, limits).items():
+        found[topic] = found.get(topic, 0) + max(0, end - at[topic, partition])
+    return found

@@ -1,0 +1,73 @@
+"""What the bus says when there is no cluster, or not the one it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+from tests.support.kernel import Seen, a_message
+from tests.support.servers import server_url
+
+from kessai.kernel.bus import DEAD_LETTERS, Record, Retry, dead_letter
+from kessai.kernel.errors import Unknown
+from kessai.kernel.kafka_bus import (
+    BusMisfit,
+    BusUnavailable,
+    KafkaBus,
+    KafkaLimits,
+    open_kafka_bus,
+)
+from kessai.kernel.kafka_bus.cluster import Cluster
+
+SHORT = KafkaLimits(delivery_s=0.5, request_s=0.5, retry=Retry(first_pause_s=0.01))
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """A port that is held and not listened at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.network
+async def test_without_a_broker_nothing_opens(nobody: str) -> None:
+    with pytest.raises(BusUnavailable):
+        await open_kafka_bus(
+            f"kafka://{nobody}", partitions=6, instance="a", topics=["t"], limits=SHORT
+        )
+
+
+@pytest.mark.network
+async def test_a_lost_broker_makes_the_outcome_unknown_and_consumers_wait(nobody: str) -> None:
+    bus = KafkaBus(Cluster(nobody), partitions=6, instance="a", limits=SHORT)
+    with pytest.raises(Unknown) as told:
+        await bus.publish([a_message("t", "k")])
+    assert told.value.code == "BUS_UNAVAILABLE"
+    with pytest.raises(Unknown):
+        await bus.lag("g")
+    with pytest.raises(Unknown):
+        await bus.redrive("t")
+    waiting = asyncio.create_task(bus.consumer("g", ["t"], Seen()).run())
+    done, _ = await asyncio.wait([waiting], timeout=1.2)
+    assert not done
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await bus.close()
+
+
+@pytest.mark.stack
+async def test_a_topic_of_another_number_of_partitions_is_refused() -> None:
+    url, limits = server_url("KESSAI_BUS_URL"), KafkaLimits(replication=1)
+    topic = f"t.{id(limits)}.misfit.v1"
+    first = await open_kafka_bus(url, partitions=2, instance="a", topics=[topic], limits=limits)
+    await first.close()
+    with pytest.raises(BusMisfit, match=f"topic {topic} has 2 partitions, and 6 are needed"):
+        await open_kafka_bus(url, partitions=6, instance="a", topics=[topic], limits=limits)
+
+
+def test_what_others_wrote_into_a_topic_can_still_be_buried() -> None:
+    record = Record("t", 0, 7, "�", b"\xff", {"trail": "�"}, 0)
+    assert dead_letter(record, "g", ValueError()).topic == "t" + DEAD_LETTERS

@@ -1,0 +1,60 @@
+"""The whole shop on MySQL and Kafka, by settings alone: it sells, and every book agrees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.support.process import Processes, processes
+from tests.support.servers import server_url
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+
+def own_schemas() -> str:
+    """Of this run alone, on the server that everybody shares."""
+    return f"{server_url('KESSAI_SQL_URL').rstrip('/')}/t{uuid4().hex[:8]}_"
+
+
+def require_agreement(system: Processes) -> None:
+    try:
+        report = json.loads(system.run("verify", "--json"))
+    except subprocess.CalledProcessError as error:
+        raise AssertionError(f"verify: {error.stdout.decode()} {system.log_tail()}") from error
+    assert report["ok"], report
+    assert report["orders"] >= 4
+
+
+@pytest.mark.parametrize("mix", ["mysql", "kafka", "mysql+kafka"])
+def test_the_demo_converges_and_every_book_agrees(tmp_path: Path, mix: str) -> None:
+    env = {}
+    if "mysql" in mix:
+        env["KESSAI_SQL_URL"] = own_schemas()
+    if "kafka" in mix:
+        env["KESSAI_BUS_URL"] = server_url("KESSAI_BUS_URL")
+    settings = {"KESSAI_SQL_URL": "sqlite:", "KESSAI_BUS_URL": "local:", **env}
+    with processes(tmp_path, **settings) as system:
+        system.start("up")
+        assert "Everything agrees" in system.run("demo")
+        require_agreement(system)
+        assert system.stop("up") == 0
+
+
+def test_services_in_processes_of_their_own_share_the_servers(tmp_path: Path) -> None:
+    """And a killed one is replaced by one of another name."""
+    env = {"KESSAI_SQL_URL": own_schemas(), "KESSAI_BUS_URL": server_url("KESSAI_BUS_URL")}
+    with processes(tmp_path, **env) as system:
+        system.start("sim", "paypay")
+        system.start("sim", "firebase")
+        for name in ("account-service", "storage-service", "payment-service", "order-service"):
+            system.start("serve", name, KESSAI_INSTANCE="a")
+        system.start("serve", "es-service", KESSAI_INSTANCE="a")
+        system.start("serve", "bff", KESSAI_INSTANCE="a")
+        assert "Everything agrees" in system.run("demo")
+        system.kill("serve payment-service")
+        system.start("serve", "payment-service", KESSAI_INSTANCE="b")
+        assert "Everything agrees" in system.run("demo")
+        require_agreement(system)

@@ -26,12 +26,20 @@ def spoiled(url: str, part: str, other: str) -> str:
     return url.replace(part, other)
 
 
+async def test_a_missing_schema_is_created_by_the_first_migration(mysql_url: str) -> None:
+    db = MySqlDb(f"{mysql_url}_fresh", limits=MySqlLimits(connect_s=2.0))
+    with pytest.raises(DatabaseUnavailable, match="cannot connect to"):
+        await db.ping()
+    db.migrate(METADATA.create_all)
+    await db.ping()
+    await db.close()
+
+
 async def test_no_error_tells_who_we_are(mysql_url: str, caplog: pytest.LogCaptureFixture) -> None:
     quoted = mysql_url.split(":")[2].split("@")[0]
     urls = [
         spoiled(mysql_url, quoted, f"{quoted}wrong"),
         spoiled(mysql_url, f"{USER}:", f"{USER}x:"),
-        f"{mysql_url}_not_there",
         spoiled(mysql_url, f":{server().port}/", ":1/"),
         spoiled(mysql_url, "127.0.0.1", "no-such-host.invalid"),
     ]

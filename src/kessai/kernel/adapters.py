@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from kessai.kernel.bus import Bus
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
+from kessai.kernel.kafka_bus import BusMisfit, BusUnavailable, open_kafka_bus
 from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.settings import Settings
 
@@ -45,9 +46,6 @@ async def open_bus(
     if url == _LOCAL_BUS:
         path = str(Path(settings.data_dir) / "bus.db")
         return await open_local_bus(path, clock, partitions=partitions, instance=instance)
-    # Loading it takes 0.1 s, which the embedded default need not pay.
-    from kessai.kernel.kafka_bus import BusMisfit, BusUnavailable, open_kafka_bus
-
     try:
         return await open_kafka_bus(url, partitions=partitions, instance=instance, topics=topics)
     except BusUnavailable as error:

@@ -132,13 +132,18 @@ class Member:
         except KafkaException as raised:
             error = unavailable(raised)
         except Exception as raised:
-            error = raised
+            error = self._mistaken(raised)
         finally:
             self._leave()
             # Whoever waits for a commit learns that there is none.
             self._obey()
             self._call(self._listener.ended, error)
             self._call(self._gone.set)
+
+    def _mistaken(self, error: Exception) -> Exception:
+        """A mistake of this class; it ends the consumer's loop, which is in another thread."""
+        _log.error("bus.member_failed", consumer=self._group, error=repr(error))
+        return error
 
     def _obey(self) -> None:
         """The client lets one thread in at a time, and fetching is nearly always in it."""

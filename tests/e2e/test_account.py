@@ -160,6 +160,7 @@ def test_an_order_and_its_receipt_speak_the_readers_language_and_print_alone(
     shopper.wallet.press("pay", order_id)
     shopper.phase("paid")
     shopper.page.evaluate("localStorage.setItem('kessai.language', 'en')")
+    shopper.page.evaluate("localStorage.setItem('kessai.theme', 'dark')")
     for path in (f"/orders/{order_id}", f"/orders/{order_id}/receipt", "/orders"):
         shopper.open(path)
         shopper.page.wait_for_selector("text=Tokoname teapot")
@@ -169,6 +170,9 @@ def test_an_order_and_its_receipt_speak_the_readers_language_and_print_alone(
     for hidden in (".head", ".foot", ".receipt .btn"):
         assert not shopper.page.locator(hidden).first.is_visible(), hidden
     assert shopper.page.locator(".receipt .closing").is_visible()
+    # Dark on the screen is still ink on paper.
+    ink = shopper.page.evaluate("getComputedStyle(document.querySelector('.receipt')).color")
+    assert ink == "rgb(23, 33, 31)"
 
 
 def _code_of(system: Processes, email: str) -> str:

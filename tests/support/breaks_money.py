@@ -131,6 +131,21 @@ BREAKS = (
         ),
         later_s=7200,
     ),
+    Break(
+        "I4",
+        "a refund under an id that is made of nothing",
+        sql=sql("UPDATE order_refund SET refund_id = 'r1' WHERE order_id = '{refunded}'"),
+        named="{refunded}",
+    ),
+    Break(
+        "I4",
+        "a wallet's refund without a credit",
+        sql=sql(
+            "UPDATE order_refund SET order_id = '{wallet}', refund_id = 'r1', reason = 'OPERATOR'"
+            " WHERE order_id = '{refunded}'"
+        ),
+        named="r1",
+    ),
     Break("I5", "more went back than came", provider=Only("{paid}", _more_refunded)),
     Break(
         "I5",
@@ -164,6 +179,20 @@ BREAKS = (
         "a wallet was given a yen",
         db="account",
         sql=sql("UPDATE wallet SET available = available + 1"),
+        named="available",
+    ),
+    Break(
+        "I6",
+        "a hold moved the wallet twice",
+        db="account",
+        sql=sql(
+            "INSERT INTO balance_ledger (user_id, kind, cause_id, available_delta, held_delta,"
+            " at_ms) SELECT user_id, kind, 'x' || cause_id, available_delta, held_delta, at_ms"
+            " FROM balance_ledger WHERE kind = 'HOLD'",
+            "UPDATE wallet SET available = (SELECT sum(available_delta) FROM balance_ledger"
+            " WHERE user_id = wallet.user_id), held = (SELECT sum(held_delta)"
+            " FROM balance_ledger WHERE user_id = wallet.user_id)",
+        ),
         named="available",
     ),
     Break(

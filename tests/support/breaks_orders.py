@@ -128,6 +128,16 @@ BREAKS = (
     ),
     Break(
         "I17",
+        "cancelled while its code could be paid",
+        db="payment",
+        sql=sql(
+            "DELETE FROM evidence WHERE attempt_id = '{cancelled}-1' AND word LIKE 'CODE_%'"
+            " AND word <> 'CODE_CREATED'"
+        ),
+        named="{cancelled}",
+    ),
+    Break(
+        "I17",
         "given up as refused, and its code exists",
         db="payment",
         sql=sql(

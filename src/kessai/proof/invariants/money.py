@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from kessai.contracts.events import refund_id
 from kessai.kernel.ids import content_id
 from kessai.kernel.money import MAX_YEN
 from kessai.proof.invariants.doubts import Shown, Tally
@@ -184,7 +185,8 @@ def _kept_there(story: Story, order: OrderRow, limits: Limits, tally: Tally) -> 
 
 def late_success_is_refunded(story: Story, limits: Limits, tally: Tally) -> None:
     """Money that came for a FAILED order goes back, once and within the time that is promised;
-    a refund that our books call completed is one in the provider's book."""
+    a refund is known by its payment and reason, and one that our books call completed is one in
+    the provider's book, or was credited to the wallet."""
     order = story.order
     if order is not None and order.status == "FAILED":
         for attempt in story.attempts:
@@ -194,6 +196,11 @@ def late_success_is_refunded(story: Story, limits: Limits, tally: Tally) -> None
     executed = {one.id: one for one in story.refunds}
     for wanted in story.wanted:
         tally.checked += 1
+        if wanted.reason != "OPERATOR" and wanted.refund_id != refund_id(
+            wanted.merchant_payment_id, wanted.reason
+        ):
+            # So that whoever asks again, after whatever crash, asks for the same refund.
+            tally.wrong(wanted.refund_id, "its id is not made of payment and reason", wanted)
         _is_executed(wanted, executed.get(wanted.refund_id), limits, tally)
     there = {back.merchant_refund_id for row in story.provider for back in row.refunds}
     for refund in story.refunds:

@@ -23,6 +23,9 @@ _PAGE = 1000
 _CAPTURED = ("COMPLETED", "REFUNDED")
 # What the provider says of a code that nobody paid.
 _UNPAID = ("CREATED", "NOT_FOUND", "CANCELED", "EXPIRED")
+# Its last word on what nobody paid, and its words for a code that is no more.
+_FINAL = ("CANCELED", "EXPIRED")
+_GONE = ("CODE_DELETED", "CODE_UNKNOWN", "CODE_REFUSED")
 _STATUSES = frozenset(OrderStatus)
 _ATTEMPT_STATUSES = frozenset(AttemptStatus)
 _REASONS = frozenset(OrderReason)
@@ -144,8 +147,22 @@ def _is_said(attempt: AttemptRow, said: list[EvidenceRow]) -> bool:
         other = attempt.error_code == "AMOUNT_MISMATCH" and not words.isdisjoint(_CAPTURED)
         return refused or other or "FAILED" in words
     if attempt.status in ("EXPIRED", "CANCELLED"):
-        return not words.isdisjoint(_UNPAID)
+        return _is_over(attempt, said)
     return not words.isdisjoint(_CAPTURED)
+
+
+def _is_over(attempt: AttemptRow, said: list[EvidenceRow]) -> bool:
+    """Its code was gone before the end, and nobody knew of money when it was looked for after
+    that; a code that we never got to see can only be outlived."""
+    ended_ms = attempt.ended_at_ms or 0
+    early = [one for one in said if one.first_observed_ms <= ended_ms]
+    unpaid_ms = max((one.observed_at_ms for one in said if one.word in _UNPAID), default=None)
+    if unpaid_ms is None or any(one.word in _FINAL for one in early):
+        return unpaid_ms is not None
+    if not any(one.word == "CODE_CREATED" for one in early):
+        return True
+    gone_ms = [one.first_observed_ms for one in early if one.word in _GONE]
+    return bool(gone_ms) and unpaid_ms >= min(gone_ms)
 
 
 _ORDERS = table("orders", *cols("order_id", "user_id"))

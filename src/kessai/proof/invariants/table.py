@@ -69,7 +69,13 @@ TABLE: tuple[Invariant, ...] = (
     _order("I1", money.books_of_money_agree, "payment", "account", "provider"),
     _order("I2", money.paid_has_a_success, "payment", "evidence", "account", "provider"),
     _order("I3", money.one_capture_at_rest, "payment", "provider"),
-    _order("I4", money.late_success_is_refunded, "payment", "provider"),
+    _order(
+        "I4",
+        money.late_success_is_refunded,
+        "payment",
+        "provider",
+        books=wallets.refunds_reach_the_wallet,
+    ),
     _order("I5", money.refunds_within_the_capture, "payment", "provider"),
     _order(
         "I6",

@@ -93,6 +93,10 @@ def test_seeds_draw_every_kind_of_fault_and_none_of_them_always() -> None:
         lambda mix: any(line.lost_after for line in mix.lines.values()),
         lambda mix: mix.knobs.get("blackout"),
         lambda mix: mix.shuffle,
+        lambda mix: mix.away,
+        lambda mix: mix.loose,
+        lambda mix: mix.unordered,
+        lambda mix: any(kill.twin for kill in mix.kills),
     ):
         drawn = sum(1 for mix in mixes if of_mix(mix))
         assert 5 < drawn < 195

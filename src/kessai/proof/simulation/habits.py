@@ -81,7 +81,9 @@ async def pays_after_cancel(person: Person) -> None:
     if got := await person.bought():
         await person.act(got[0], "cancel")
         await asyncio.sleep(person.plan.r * 6)
-        await person.pay(got[1])
+        ended = (await person.order(got[0]))["status"] == "FAILED"
+        if await person.pay(got[1]) and ended:
+            person.complain(f"{got[1]} could be paid when its order had ended")
 
 
 async def double_click(person: Person) -> None:
@@ -255,6 +257,44 @@ async def cheats(person: Person) -> None:
     await pays_at_once(person)
 
 
+async def pays_another_amount(person: Person) -> None:
+    """The code at the provider is not for what we asked for: nobody may take that for the price."""
+    if got := await person.bought():
+        await asyncio.sleep(person.plan.r * 3)
+        await person.pay(got[1], "pay_other")
+
+
+async def other_body(person: Person) -> None:
+    """A program with a mistake: the same key for another cart. It must not get an order for it."""
+    if (order_id := await person.buy()) is None:
+        return
+    other = [{"productId": one, "quantity": n + 1} for one, n in person.lines()]
+    for more in ({"items": other}, {"customerName": "別人"}):
+        reply = await person.send_cart("k", {"method": "PAYPAY", **more})
+        if reply.status < 300:
+            person.complain(f"the key of {order_id} was taken for another cart")
+    await pays_at_once(person)
+
+
+async def refunded_in_parts(person: Person) -> None:
+    """The operator gives back more than there is, in parts, and the customer asks as well."""
+    order_id = await person.buy(method="BALANCE" if person.plan.s < 0.3 else "PAYPAY")
+    if order_id is None:
+        return
+    if person.plan.s >= 0.3 and (code := await person.code(order_id)):
+        await person.pay(code)
+    if await person.until(order_id, "PAID", "FAILED") != "PAID":
+        return
+    amount = int((await person.order(order_id)).get("amount", 2))
+    parts = (amount * 2 // 5, amount * 2 // 5, amount // 2, None)
+    await asyncio.gather(
+        *(person.clerk.refund(order_id, part, f"r{n}") for n, part in enumerate(parts)),
+        *(person.clerk.refund(order_id, part, f"r{n}") for n, part in enumerate(parts[:2])),
+        soon(person.act(order_id, "refund", _CHANGED_MIND), person.plan.t),
+        return_exceptions=True,
+    )
+
+
 HABITS: Mapping[str, Callable[[Person], Awaitable[None]]] = {
     habit.__name__: habit
     for habit in (
@@ -262,6 +302,7 @@ HABITS: Mapping[str, Callable[[Person], Awaitable[None]]] = {
         cancels_soon, cancels_while_paying, cancels_after_paying, pays_after_cancel, double_click,
         two_tabs, retries, retries_twice_at_once, retries_in_doubt, checks, balance,
         balance_cancel, refund, refund_twice, balance_refund, sold_out, forged, foreign,
-        pays_unseen, cheats,
+        pays_unseen, cheats, other_body, refunded_in_parts,
+        pays_another_amount,
     )
 }  # fmt: skip

@@ -15,6 +15,7 @@ from kessai.kernel.service import Unit
 from kessai.proof.simulation.dice import Dice, StandingChance
 from kessai.proof.simulation.disk import Disk, SimDb
 from kessai.proof.simulation.loop import Life, SimLoop
+from kessai.proof.simulation.mix import Away
 from kessai.proof.simulation.sim_bus import BusLine, SimBus
 from kessai.proof.simulation.trace import Trace
 from kessai.topology import ServiceCard
@@ -64,6 +65,8 @@ class House:
         code: int,
         bus: BusLine,
         busy: float,
+        away: Sequence[Away],
+        loose: float,
         trace: Trace,
         findings: list[str],
     ) -> None:
@@ -83,10 +86,14 @@ class House:
         self._code = code
         self._bus_line = bus
         self._busy = busy
+        self._away = away
+        self._loose = loose
         self._trace = trace
         self._findings = findings
         self._dice = Dice("house", seed, self.name)
         self._db: SimDb | None = None
+        self._dbs: list[SimDb] = []
+        self._twins = 0
         self._hanging: dict[asyncio.Future[str], asyncio.Task[None]] = {}
 
     @property
@@ -103,6 +110,17 @@ class House:
     def tell(self, text: str) -> None:
         self._findings.append(f"{self.name}: {text}")
 
+    @property
+    def instance(self) -> str:
+        """The name of the process: the same after a restart, another one beside it."""
+        return f"sim-{self._twins}" if self._twins else "sim"
+
+    def begin_twin(self) -> asyncio.Task[None]:
+        """Another process in the place of one that seems to be dead; calls go to the new one."""
+        self._twins += 1
+        self.is_up = False
+        return self.begin()
+
     def begin(self) -> asyncio.Task[None]:
         """A new process over what is on the disk."""
         life = Life(self.name, len(self.lives) + 1, self._code)
@@ -115,8 +133,11 @@ class House:
 
     async def _open(self, life: Life) -> None:
         context = life.context()
-        self._db = SimDb(self.shell.disk, context, self._is_busy)
-        self.bus = SimBus(self._bus_line, self.name, context)
+        self._db = SimDb(
+            self.shell.disk, context, self._is_busy, self._pause_s if self._loose else None
+        )
+        self._dbs.append(self._db)
+        self.bus = SimBus(self._bus_line, self.name, context, self.instance)
         unit = await self._build(self, life)
         if unit.doors:
             self.shell.wear(unit)
@@ -135,10 +156,21 @@ class House:
         return SimDb(self.shell.disk, context)
 
     def _is_busy(self) -> bool:
-        if self.healed or not self.is_up or not self._dice.hits(self._busy):
+        if self.healed or not self.is_up:
             return False
-        self._trace.fault("db.busy", self.name, self.name)
+        now_s = asyncio.get_running_loop().time()
+        is_away = any(one.at_s <= now_s < one.at_s + one.for_s for one in self._away)
+        if not is_away and not self._dice.hits(self._busy):
+            return False
+        self._trace.fault("db.away" if is_away else "db.busy", self.name, self.name)
         return True
+
+    def _pause_s(self) -> float | None:
+        """Between what a transaction read and its first write, when others go first."""
+        if self.healed or not self._dice.hits(self._loose):
+            return None
+        self._trace.fault("db.overtaken", self.name, self.name)
+        return self._dice.pick((0.002, 0.05, 1.0))
 
     @contextmanager
     def hanging(self, answer: asyncio.Future[str], task: asyncio.Task[None]) -> Iterator[None]:
@@ -174,8 +206,8 @@ class House:
 
     def vanish(self) -> None:
         """The world ends: no trace of it, and no touch of the disk any more."""
-        if self._db is not None:
-            self._db.abandon()
+        for db in self._dbs:
+            db.abandon()
 
     def stop(self) -> None:
         """As by SIGSTOP: it is not dead, and knows nothing of the time that passes."""
@@ -184,6 +216,7 @@ class House:
             self._trace.fault("stop", self.name, self.name, f"life {self.life.number}")
 
     def resume(self, loop: SimLoop) -> None:
-        if self.life is not None and self.life.alive and self.life.paused:
-            self._trace.note("resume", self.name, self.name, f"life {self.life.number}")
-            loop.resume(self.life)
+        for life in self.lives:
+            if life.alive and life.paused:
+                self._trace.note("resume", self.name, self.name, f"life {life.number}")
+                loop.resume(life)

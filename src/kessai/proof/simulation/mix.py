@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from kessai.proof.simulation.dice import Dice
-from kessai.proof.simulation.provider_faults import Knobs, draw_knobs
+from kessai.proof.simulation.provider_faults import Knobs, draw_knobs, late_knobs
 from kessai.topology import ACCOUNT, BFF, ORDER, PAYMENT, STORAGE
 
 MORTAL = (BFF.name, ACCOUNT.name, ORDER.name, STORAGE.name, PAYMENT.name)
@@ -30,7 +30,13 @@ KINDS = (
     "lets_expire", "abandons", "cancels_soon", "cancels_while_paying", "cancels_after_paying",
     "pays_after_cancel", "double_click", "two_tabs", "retries", "retries_twice_at_once",
     "retries_in_doubt", "checks", "balance", "balance_cancel", "refund", "refund_twice",
-    "balance_refund", "sold_out", "forged", "foreign", "pays_unseen", "cheats",
+    "balance_refund", "sold_out", "forged", "foreign", "pays_unseen", "cheats", "other_body",
+    "refunded_in_parts", "pays_another_amount",
+)  # fmt: skip
+# Those who pay when it is nearly, or just, too late, and those who try again after that.
+LAST_MOMENT = (
+    "pays_at_expiry", "pays_at_deadline", "cancels_while_paying", "cancels_after_paying",
+    "pays_after_cancel", "retries_in_doubt", "retries_in_doubt", "refund_twice", "abandons",
 )  # fmt: skip
 CARTS = ("one", "one", "one", "two_products", "many", "scarce")
 BROWSERS = 8
@@ -71,17 +77,35 @@ class BusFaults:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """At `at_s` the service has `steps` left; it is down for `down_s`, or only stopped."""
+    """At `at_s` the service has `steps` left; it is down for `down_s`, or only stopped.
+
+    `twin`: another process takes its place at once; who was stopped wakes up beside it.
+    """
 
     service: str
     at_s: float
     steps: int
     down_s: float
     stop: bool = False
+    twin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A service's database takes no write for so long."""
+
+    service: str
+    at_s: float
+    for_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
+    """`unordered`: rows whose order nobody asked for come in the other one.
+
+    `loose`: the share of transactions that let others go first between reading and writing.
+    """
+
     seed: int
     settings: Mapping[str, float | int] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
@@ -91,6 +115,9 @@ class Mix:
     bus: BusFaults = BusFaults()
     kills: tuple[Kill, ...] = ()
     busy: Mapping[str, float] = field(default_factory=dict)
+    away: tuple[Away, ...] = ()
+    unordered: bool = False
+    loose: float = 0.0
     knobs: Knobs = field(default_factory=dict)
 
     def text(self) -> str:
@@ -104,7 +131,7 @@ def draw(seed: int) -> Mix:
     span_s = dice.pick((2, 5, 10, 20, deadline_s / 2))
     heal_s = max(span_s, dice.pick((0.4, 0.8, 1.2)) * deadline_s) + 4
     swarm = _Swarm(dice, heal_s)
-    return Mix(
+    mix = Mix(
         seed=seed,
         settings=_settings(dice, deadline_s, lifetime_s),
         plans=_plans(dice, span_s),
@@ -112,9 +139,27 @@ def draw(seed: int) -> Mix:
         shuffle=dice.pick((0.0, 0.1, 0.3, 0.3)),
         lines=swarm.lines(),
         bus=swarm.bus(),
-        kills=swarm.kills(),
+        kills=(*swarm.kills(), *_twins(Dice("twins", seed), heal_s)),
         busy=swarm.busy(),
+        away=_away(Dice("away", seed), heal_s),
+        unordered=Dice("unordered", seed).hits(0.5),
+        loose=Dice("loose", seed).pick((0.0, 0.0, 0.2, 0.6)),
         knobs=draw_knobs(dice, seed=seed, heal_s=heal_s, lifetime_s=lifetime_s),
+    )
+
+    return _old_news(mix, Dice("old news", seed), deadline_s)
+
+
+def _old_news(mix: Mix, dice: Dice, deadline_s: int) -> Mix:
+    """In some seeds money is paid at the last moment, and the provider shows it late."""
+    if not dice.hits(0.25):
+        return mix
+    return replace(
+        mix,
+        settings={**mix.settings, "paypay_grace_s": 0.5},
+        plans=tuple(replace(plan, kind=dice.pick(LAST_MOMENT)) for plan in mix.plans),
+        heal_s=max(mix.heal_s, deadline_s + 8.0),
+        knobs=late_knobs(mix.knobs, dice),
     )
 
 
@@ -151,6 +196,31 @@ def _plans(dice: Dice, span_s: float) -> tuple[Plan, ...]:
         for _ in range(21 + dice.below(4))
     ]
     return tuple(sorted(plans, key=lambda plan: plan.at_s))
+
+
+def _away(dice: Dice, heal_s: float) -> tuple[Away, ...]:
+    if not dice.hits(0.5):
+        return ()
+    return tuple(
+        Away(service, round(dice.between(0, heal_s * 0.9), 3), dice.pick((1.0, 4.0, 15.0)))
+        for service in dice.some(MORTAL[1:], 1 + dice.below(3))
+    )
+
+
+def _twins(dice: Dice, heal_s: float) -> tuple[Kill, ...]:
+    if not dice.hits(0.3):
+        return ()
+    return tuple(
+        Kill(
+            service=service,
+            at_s=round(dice.between(0, heal_s * 0.7), 3),
+            steps=dice.below(120),
+            down_s=dice.pick((1.0, 8.0, 25.0)),
+            stop=True,
+            twin=True,
+        )
+        for service in dice.some((ORDER.name, PAYMENT.name, STORAGE.name, ACCOUNT.name), 1)
+    )
 
 
 class _Swarm:

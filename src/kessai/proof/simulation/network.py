@@ -150,14 +150,23 @@ class SimHttp(AsgiHttp):
     """HTTP of one caller to whoever listens; a request is a task of the one who answers it."""
 
     def __init__(
-        self, caller: str, houses: Mapping[str, House], lines: Mapping[str, Line], trace: Trace
+        self,
+        caller: str,
+        houses: Mapping[str, House],
+        lines: Mapping[str, Line],
+        trace: Trace,
+        on_answer: Callable[[str, bytes], None],
     ) -> None:
-        """`houses` by their origin, `lines` by the callee's name."""
+        """`houses` by their origin, `lines` by the callee's name.
+
+        `on_answer` hears of each body that was taken, whether its sender learns of it or not.
+        """
         super().__init__()
         self._caller = caller
         self._houses = houses
         self._lines = lines
         self._trace = trace
+        self._on_answer = on_answer
 
     async def send(
         self,
@@ -185,6 +194,8 @@ class SimHttp(AsgiHttp):
         self.route(house.origin, house.app)
         left_s = max(0.0, end_s - asyncio.get_running_loop().time())
         answer = await super().send(method, url, headers=headers, body=body, timeout_s=left_s)
+        if answer.status == 200:
+            self._on_answer(parts.path, body or b"")
         await self._go(line.delay_s(what), end_s)
         if line.loses_answer(what):
             return await self._wait_for_nothing(end_s)

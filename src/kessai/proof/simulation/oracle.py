@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import cast
 
+from kessai.contracts.events import PaymentAttemptChanged, RefundCompleted, read_payment_event
+from kessai.contracts.moves import ATTEMPT_MOVES, AttemptStatus
 from kessai.kernel.db import Db
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.table import known_ids
 from kessai.proof.simulation.world import World
 from kessai.proof.verify import Books, Report, check
-from kessai.topology import ACCOUNT, ORDER, PAYMENT, STORAGE, ServiceCard
+from kessai.topology import ACCOUNT, ORDER, PAYMENT, PAYMENTS_TOPIC, STORAGE, ServiceCard
 
 # What may never be, not even for a moment and under faults.
-ALWAYS = ("I5", "I6", "I9", "I14", "I18", "I20")
+ALWAYS = ("I2", "I5", "I6", "I9", "I12", "I14", "I17", "I18", "I20")
 _OPEN_ORDERS = "select count(*) from orders where status in ('PENDING', 'WAITING_PAYMENT')"
 _UNSENT = "select count(*) from outbox where sent = 0"
 # Name of what is under way, its database, how many there are.
@@ -36,6 +40,13 @@ _UNDER_WAY: Sequence[tuple[str, ServiceCard, str]] = (
     ("unsent storage events", STORAGE, _UNSENT),
     ("holds", ACCOUNT, "select count(*) from hold where status = 'HELD'"),
 )
+_ENDS = {
+    "PaymentSucceeded": AttemptStatus.SUCCEEDED,
+    "PaymentFailed": AttemptStatus.FAILED,
+    "PaymentExpired": AttemptStatus.EXPIRED,
+}
+# What a webhook may say without any doubt of what it means.
+_TOLD = ("COMPLETED", "FAILED", "CANCELED", "REFUNDED")
 _BEHIND = (
     'select c.consumer_group, c.topic, c."partition", c.position, h.next_position '
     "from bus_claim c join bus_head h on h.topic = c.topic and "
@@ -81,11 +92,66 @@ class Oracle:
     async def disagreements(self) -> list[str]:
         """At rest nothing settles any more: what a live system would be given an hour for."""
         report = await self._report(None)
-        return _wrong(report) + [
-            f"{one.id} never settles: {one.settling.count} for {one.settling.oldest_age_s:.0f} s"
-            for one in report.findings
-            if one.ok and one.settling.count
+        return [
+            *_wrong(report),
+            *_unsettled(report),
+            *self._mispriced(),
+            *self._forgotten(),
+            *self._backward(),
         ]
+
+    def _mispriced(self) -> list[str]:
+        """Nobody changes a price here: each order costs what its goods cost on the shelf."""
+        shelf = self._world.disk(STORAGE).rows("select product_id, price from product")
+        prices = {row["product_id"]: int(str(row["price"])) for row in shelf}
+        found = []
+        for row in self._world.disk(ORDER).rows("select order_id, amount, items from orders"):
+            items = json.loads(str(row["items"]))
+            costs = sum(prices[one["productId"]] * one["quantity"] for one in items)
+            if costs != row["amount"]:
+                found.append(f"{row['order_id']} costs {costs} and was sold for {row['amount']}")
+        return found
+
+    def _forgotten(self) -> list[str]:
+        """A webhook that was answered is never sent again, so it must be in the inbox."""
+        stored = {
+            (row["merchant_payment_id"], row["word"])
+            for row in self._world.disk(PAYMENT).rows(
+                "select merchant_payment_id, word from webhook_inbox"
+            )
+        }
+        found: dict[str, None] = {}
+        for body in self._world.answered_webhooks:
+            told = json.loads(body)
+            name, word = told.get("merchant_order_id"), told.get("state")
+            if word in _TOLD and (name, word) not in stored:
+                found[f"the webhook {word} of {name} was answered and is not stored"] = None
+        return list(found)
+
+    def _backward(self) -> list[str]:
+        """What payment-service told of an attempt goes by the table, each step once."""
+        last: dict[str, AttemptStatus] = {}
+        versions: dict[str, int] = {}
+        found = []
+        query = "select value from outbox where topic = ? order by id"
+        for row in self._world.disk(PAYMENT).rows(query, PAYMENTS_TOPIC):
+            event = read_payment_event(cast(bytes, row["value"]))
+            if event is None or isinstance(event, RefundCompleted):
+                continue
+            name, before = event.merchant_payment_id, last.get(event.merchant_payment_id)
+            if isinstance(event, PaymentAttemptChanged):
+                now = event.status
+                if event.version <= versions.get(name, 0):
+                    found.append(f"{name} is told at version {event.version} once more")
+                versions[name] = event.version
+                if now is before:
+                    continue
+            else:
+                now = _ENDS[event.event_type]
+            if before is not None and now not in _after(before):
+                found.append(f"{name} is told as {now} after {before}")
+            last[name] = now
+        return found
 
     async def _ask(self, only: Collection[str] | None) -> list[str]:
         if only is not None and not only:
@@ -139,8 +205,27 @@ class Oracle:
         ]
 
     async def notified(self) -> Sequence[str]:
-        """What this book told is judged by the inbox itself: a crash may take an answer back."""
+        """`disagreements` knows of each answer, also of those that its sender never got."""
         return ()
+
+
+def _after(status: AttemptStatus) -> frozenset[AttemptStatus]:
+    """By one move or by several."""
+    found: dict[AttemptStatus, None] = {}
+    queue = [status]
+    while queue:
+        for following in sorted(ATTEMPT_MOVES[queue.pop()] - found.keys()):
+            found[following] = None
+            queue.append(following)
+    return frozenset(found)
+
+
+def _unsettled(report: Report) -> list[str]:
+    return [
+        f"{one.id} never settles: {one.settling.count} for {one.settling.oldest_age_s:.0f} s"
+        for one in report.findings
+        if one.ok and one.settling.count
+    ]
 
 
 def _wrong(report: Report) -> list[str]:

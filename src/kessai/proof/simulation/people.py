@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from kessai.kernel.clock import Clock, parse_wire, to_ms
 from kessai.proof.simulation.browser import Browser, NoReply, Reply
+from kessai.proof.simulation.clerk import Clerk
 from kessai.proof.simulation.mix import Plan
 from kessai.proof.simulation.scene import Goods
 
@@ -32,7 +33,7 @@ class Wallet(Protocol):
     def offers(self, order_id: str) -> list[Offer]: ...
 
     async def act(self, merchant_payment_id: str, act: str) -> bool:
-        """pay, decline or expire; False when it may not be done any more."""
+        """pay, pay_other (amount), decline or expire; False when it is too late for that."""
         ...
 
     async def forge(self, order_id: str, amount: int, **changes: str) -> None:
@@ -47,6 +48,7 @@ class Person:
         plan: Plan,
         browser: Browser,
         wallet: Wallet,
+        clerk: Clerk,
         goods: Goods,
         clock: Clock,
         wrong: list[str],
@@ -54,6 +56,7 @@ class Person:
         self.number = number
         self.plan = plan
         self.orders: list[str] = []
+        self.clerk = clerk
         self._browser = browser
         self._wallet = wallet
         self._goods = goods
@@ -98,19 +101,8 @@ class Person:
         tries: int = _BUY_TRIES,
     ) -> str | None:
         """The order's id. Who gets no answer asks again with the same key, as the page does."""
-        lines = self.lines()
-        if self.plan.kind == "sold_out":
-            lines.append((self._goods.sold_out, 1))
-        body = {
-            "customerName": "決済 花子",
-            "customerEmail": "shopper@example.com",
-            "items": [{"productId": one, "quantity": count} for one, count in lines],
-            "method": method,
-            **(more or {}),
-        }
-        headers = {"Idempotency-Key": f"{self.number}-{key}"}
         for _ in range(tries):
-            order_id = await self._try_to_buy(body, headers)
+            order_id = await self._try_to_buy(key, {"method": method, **(more or {})})
             if order_id is not None:
                 if order_id not in self.orders:
                     self.orders.append(order_id)
@@ -118,11 +110,22 @@ class Person:
             await asyncio.sleep(1 + 3 * self.plan.t)
         return None
 
-    async def _try_to_buy(
-        self, body: Mapping[str, object], headers: Mapping[str, str]
-    ) -> str | None:
+    async def send_cart(self, key: str, more: Mapping[str, object]) -> Reply:
+        lines = self.lines()
+        if self.plan.kind == "sold_out":
+            lines.append((self._goods.sold_out, 1))
+        body = {
+            "customerName": "決済 花子",
+            "customerEmail": "shopper@example.com",
+            "items": [{"productId": one, "quantity": count} for one, count in lines],
+            **more,
+        }
+        headers = {"Idempotency-Key": f"{self.number}-{key}"}
+        return await self.ask("POST", "/api/orders/purchase", body, **headers)
+
+    async def _try_to_buy(self, key: str, more: Mapping[str, object]) -> str | None:
         try:
-            reply = await self.ask("POST", "/api/orders/purchase", body, **headers)
+            reply = await self.send_cart(key, more)
         except NoReply:
             return None
         order_id = reply.field("orderId")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from kessai.kernel.errors import KessaiError
 from kessai.proof.simulation.browser import Browser
+from kessai.proof.simulation.clerk import Clerk
 from kessai.proof.simulation.dice import Dice
 from kessai.proof.simulation.habits import HABITS
 from kessai.proof.simulation.mix import Kill
@@ -18,7 +19,8 @@ from kessai.proof.simulation.people import Offer, Person
 from kessai.proof.simulation.provider_faults import HEALED
 from kessai.proof.simulation.scene import SHOP, Scene
 from kessai.proof.simulation.trace import Happening
-from kessai.proof.simulation.world import CUSTOMERS, World
+from kessai.proof.simulation.world import CUSTOMERS, WEBHOOK_PATH, World
+from kessai.sim.paypay.domain.book import Payment
 from kessai.sim.paypay.web.present import page_url
 from kessai.topology import ORDER, PAYPAY_SIMULATOR
 
@@ -73,7 +75,9 @@ class SimWallet:
     async def _act(self, name: str, act: str) -> bool:
         customer = self._world.provider.customer
         try:
-            if act == "pay":
+            if act == "pay_other":
+                await self._world.provider.book.change(name, _for_another_amount)
+            if act in ("pay", "pay_other"):
                 await customer.pay(name, by="api")
             elif act == "decline":
                 await customer.decline(name)
@@ -101,13 +105,20 @@ class SimWallet:
         try:
             await self._world.https[CUSTOMERS].send(
                 "POST",
-                f"{SHOP}/paypay/callback",
+                f"{SHOP}{WEBHOOK_PATH}",
                 headers={"Content-Type": "application/json"},
                 body=json.dumps(body).encode(),
                 timeout_s=5,
             )
         except KessaiError:
             return
+
+
+def _for_another_amount(payment: Payment) -> Payment:
+    """As if what we asked for had been changed on its way."""
+    asked = payment.asked
+    amount = asked.amount.model_copy(update={"amount": asked.amount.amount + 1})
+    return replace(payment, asked=asked.model_copy(update={"amount": amount}))
 
 
 class Play:
@@ -135,6 +146,7 @@ class Play:
     def _people(self) -> list[asyncio.Task[None]]:
         world, scene = self._world, self._scene
         http, wallet = world.https[CUSTOMERS], SimWallet(world)
+        clerk = Clerk(world.ports_of("bff").order)
         browsers = [Browser(http, member) for member in scene.members]
         living = []
         for number, plan in enumerate(world.mix.plans):
@@ -143,6 +155,7 @@ class Play:
                 plan,
                 browsers[plan.browser],
                 wallet,
+                clerk,
                 scene.goods,
                 world.clock,
                 self._outcome.wrong,
@@ -168,6 +181,8 @@ class Play:
         context = world.director.context()
         if kill.stop:
             house.stop()
+            if kill.twin:
+                context.run(house.begin_twin)
             world.loop.call_later(kill.down_s, house.resume, world.loop, context=context)
         else:
             house.die()

@@ -38,6 +38,7 @@ HEALED: Knobs = {"webhooks": None, "api": None, "blackout": None, "flapping": No
 def draw_knobs(dice: Dice, *, seed: int, heal_s: float, lifetime_s: int) -> Knobs:
     behaviour: Part = {
         "expiredCode": dice.pick(("created", "notFound")),
+        "paidCode": Dice("paid code", seed).pick(("alreadyPaid", "alreadyPaid", "notFound")),
         "duplicateId": dice.pick(("error", "previous")),
         "webhookRetries": dice.pick(("3x100", "10x500")),
         "refundDelayMs": dice.pick((0, 1000, 10_000)),
@@ -60,6 +61,20 @@ def draw_knobs(dice: Dice, *, seed: int, heal_s: float, lifetime_s: int) -> Knob
             "by": dice.pick(("drop", "hang")),
         }
     return knobs
+
+
+def late_knobs(knobs: Knobs, dice: Dice) -> Knobs:
+    """Look-ups lag behind for longer than the grace, and few webhooks make up for it."""
+    late: dict[str, Part] = {
+        "webhooks": {"drop": dice.pick((50, 100, 100))},
+        "api": {"getCodePayment": {"staleMs": dice.pick((4000, 8000, 15_000))}},
+        "behaviour": {"paidCode": dice.pick(("alreadyPaid", "notFound"))},
+    }
+    found: Part = dict(knobs)
+    for name, part in late.items():
+        before = found.get(name)
+        found[name] = {**before, **part} if isinstance(before, dict) else part
+    return found
 
 
 def _webhooks(dice: Dice) -> Part:

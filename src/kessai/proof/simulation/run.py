@@ -75,7 +75,7 @@ def run_mix(mix: Mix, *, keep: bool = False) -> SeedResult:
     complaints = Complaints()
     with overheard(complaints.hear):
         the_scene = scene()
-        the_scene.set_up()
+        the_scene.set_up(unordered=mix.unordered)
         trace = Trace(keep=keep)
         loop = SimLoop(Dice("loop", mix.seed), mix.shuffle)
         world = World(the_scene.stage, mix, loop, trace, START)

@@ -46,9 +46,10 @@ class Scene:
     members: tuple[Member, ...]
     goods: Goods
 
-    def set_up(self) -> None:
+    def set_up(self, *, unordered: bool) -> None:
         for name, disk in self.stage.disks().items():
             disk.fill(self.images[name])
+            disk.reverse(unordered=unordered)
 
 
 @cache

@@ -58,8 +58,10 @@ class BusLine:
 
 
 class SimBus(LocalBus):
-    def __init__(self, line: BusLine, name: str, context: Context) -> None:
-        super().__init__(line.db, line.clock, partitions=PARTITIONS, instance="sim", limits=_LIMITS)
+    def __init__(self, line: BusLine, name: str, context: Context, instance: str) -> None:
+        super().__init__(
+            line.db, line.clock, partitions=PARTITIONS, instance=instance, limits=_LIMITS
+        )
         self._line = line
         self._name = name
         self._context = context

@@ -29,7 +29,7 @@ from kessai.proof.simulation.disk import Disk, SimDb
 from kessai.proof.simulation.house import House, Shell
 from kessai.proof.simulation.keys import known_key
 from kessai.proof.simulation.loop import Life, SimLoop, bury
-from kessai.proof.simulation.mix import LineFaults, Mix
+from kessai.proof.simulation.mix import MORTAL, LineFaults, Mix
 from kessai.proof.simulation.network import Calls, Line, SimHttp
 from kessai.proof.simulation.sim_bus import BusLine
 from kessai.proof.simulation.trace import Trace
@@ -50,6 +50,7 @@ from kessai.topology import (
 P = TypeVar("P")
 START = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
 CUSTOMERS = "customers"
+WEBHOOK_PATH = "/paypay/callback"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Whom the door needs is there before it.
 CARDS = (*SIMULATORS, ACCOUNT, STORAGE, PAYMENT, ORDER, SERVICES[0])
@@ -121,6 +122,8 @@ class World:
         self.clock.begin(start)
         self.settings = SETTINGS.model_copy(update=dict(mix.settings))
         self.findings: list[str] = []
+        # Bodies of webhooks that were answered: whoever sent them sends them no more.
+        self.answered_webhooks: list[bytes] = []
         self.director = Life("director", 1, 1)
         self.people = Life(CUSTOMERS, 1, 2)
         self._broker = Life("bus", 1, 3)
@@ -135,6 +138,8 @@ class World:
                 code=number,
                 bus=self.bus,
                 busy=mix.busy.get(card.name, 0.0),
+                away=[one for one in mix.away if one.service == card.name],
+                loose=mix.loose if card.name in MORTAL else 0.0,
                 trace=trace,
                 findings=self.findings,
             )
@@ -190,7 +195,11 @@ class World:
 
     def _http(self, caller: str) -> SimHttp:
         lines: Mapping[str, Line] = {name: self.line(caller, name) for name in self.houses}
-        return SimHttp(caller, self._by_origin, lines, self.trace)
+        return SimHttp(caller, self._by_origin, lines, self.trace, self._on_answer)
+
+    def _on_answer(self, path: str, body: bytes) -> None:
+        if path == WEBHOOK_PATH:
+            self.answered_webhooks.append(body)
 
     async def _build(self, house: House, _life: Life) -> Unit[object]:
         chance = house.shell.chance
@@ -201,7 +210,7 @@ class World:
             return await house.open_db(name)
 
         runtime = Runtime(
-            settings=self.settings,
+            settings=self.settings.model_copy(update={"instance": house.instance}),
             clock=self.clock,
             ids=RandomIds(self.clock, chance),
             chance=chance,

@@ -20,7 +20,7 @@ def invoke(folder: Path, *words: str) -> Result:
 def test_a_server_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
     result = invoke(tmp_path, command, "oracle")
     assert result.exit_code == 2
-    assert "no server oracle; known: kafka, mariadb" in result.stderr
+    assert "no server oracle; known: elasticsearch, minio" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,8 @@ from kessai.stack.gateway.commands import CommandFailed, run
 from kessai.stack.gateway.folder import StackFolder
 from kessai.stack.gateway.kafka_wire import NotKafka, coordinator_error, groups_error
 from kessai.stack.gateway.machine import LinuxMachine
-from kessai.stack.gateway.programs import MachinePrograms, pinned
+from kessai.stack.gateway.pins import pinned, plugin_sources
+from kessai.stack.gateway.programs import MachinePrograms
 from kessai.stack.main import cache_folder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc")
@@ -166,6 +167,9 @@ def test_every_pinned_file_is_there() -> None:
     sums = pinned("kafka-4.3.1.sha256").splitlines()
     assert any(line.endswith("  kafka_2.13-4.3.1.jar") for line in sums)
     assert "<version>4.3.1</version>" in pinned("kafka.xml")
+    sums = pinned("elasticsearch-8.19.7.sha256").splitlines()
+    assert any(line.endswith("  elasticsearch-8.19.7.zip") for line in sums)
+    assert "AnalysisPluginOfKessai.java" in plugin_sources()
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncmy
@@ -17,47 +13,17 @@ import pytest
 from asyncmy.errors import OperationalError
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from dotenv import dotenv_values
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 from sqlalchemy.engine import make_url
-
-from kessai.stack.domain.ownership import parse_stat
+from tests.support.stack import Shell, is_alive
 
 pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(900)]
 
 # Toxiproxy is left out: building it is not this test's business.
 SERVERS = ("redis", "mariadb", "kafka", "mongodb")
-UP_LIMIT_S, LIMIT_S = 600, 120
-
-
-@dataclass(frozen=True)
-class Shell:
-    folder: Path
-
-    def run(self, *words: str, limit_s: int = LIMIT_S) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "kessai", "stack", *words],
-            env={**os.environ, "KESSAI_DATA_DIR": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-        )
-
-    def status(self) -> dict[str, Any]:
-        shown = json.loads(self.run("status", "--json").stdout)
-        return {server["server"]: server for server in shown["servers"]}
-
-    def settings(self) -> dict[str, str]:
-        found = dotenv_values(self.folder / "stack" / "env")
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def is_alive(pid: int) -> bool:
-    """A zombie is not: whoever should collect it may not."""
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and not parse_stat(stat.read_text()).is_zombie
+UP_LIMIT_S = 600
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,9 @@ class PaperPrograms:
             "mariadbd",
             "mariadb-install-db",
             "redis-server",
+            "minio",
+            "elasticsearch",
+            "java-home",
             "java",
             "libs",
             "mongod",
@@ -170,6 +173,8 @@ def world() -> World:
 async def test_all_come_up_and_are_named_in_the_settings(world: World) -> None:
     assert set((await world.up()).values()) == {State.READY}
     assert [line.partition("=")[0] for line in world.folder.env] == [
+        "KESSAI_SEARCH_URL",
+        "KESSAI_OBJECTS_URL",
         "KESSAI_BUS_URL",
         "KESSAI_SQL_URL",
         "KESSAI_AUDIT_URL",

@@ -156,7 +156,7 @@ def _tell(report: Report) -> None:
     from kessai.stack.domain.reports import State
 
     first = next(iter(report.ports.values()), 0)
-    line = f"{report.server:<14}{report.version:<9}{report.state.value:<10}"
+    line = f"{report.server:<14}{report.version:<12}{report.state.value:<10}"
     if report.state in (State.READY, State.NOT_READY):
         line += f" 127.0.0.1:{first}  {report.rss_bytes / _MB:.0f} MB"
     if report.start_s:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from kessai.stack.domain.place import HOST, USER, Place
+from kessai.stack.domain.place import BUCKET, HOST, USER, Place
 
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]+@")
-BUCKET = "kessai"
 
 
 def settings(place: Place, ready: Iterable[str], *, proxied: bool = False) -> dict[str, str]:
@@ -53,6 +52,15 @@ def _mongodb(place: Place, way: str) -> str:
     )
 
 
+def _minio(place: Place, way: str) -> str:
+    endpoint = f"http://{_at(place, 'minio.s3', way)}"
+    return f"s3://{USER}:{place.secrets['minio']}@{BUCKET}?endpoint={endpoint}"
+
+
+def _elasticsearch(place: Place, way: str) -> str:
+    return f"http://{_at(place, 'elasticsearch.http', way)}"
+
+
 def _at(place: Place, key: str, way: str) -> str:
     return f"{HOST}:{place.ports[key + way]}"
 
@@ -62,4 +70,6 @@ _URLS: Mapping[str, tuple[str, Callable[[Place, str], str]]] = {
     "kafka": ("KESSAI_BUS_URL", _kafka),
     "redis": ("KESSAI_REDIS_URL", _redis),
     "mongodb": ("KESSAI_AUDIT_URL", _mongodb),
+    "elasticsearch": ("KESSAI_SEARCH_URL", _elasticsearch),
+    "minio": ("KESSAI_OBJECTS_URL", _minio),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 USER = "kessai"
+BUCKET = "kessai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,10 @@ class Place:
     brokers: int = 1
     # Who runs the servers; some want to be told, and refuse root unless they are.
     system_user: str = "root"
+
+    @property
+    def is_root(self) -> bool:
+        return self.system_user == "root"
 
     def of(self, server: str) -> Path:
         return self.folder / server

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from kessai.stack.domain.elasticsearch import elasticsearch_plan
 from kessai.stack.domain.kafka import kafka_plan
-from kessai.stack.domain.place import HOST, USER, Launch, Place, Plan
+from kessai.stack.domain.place import BUCKET, HOST, USER, Launch, Place, Plan
 from kessai.stack.domain.server import KAFKA, SERVERS
 
 Programs: TypeAlias = Mapping[str, Path]
@@ -124,6 +125,25 @@ def _mongodb(place: Place, programs: Programs) -> Plan:
     )
 
 
+def _minio(place: Place, programs: Programs) -> Plan:
+    data = place.data("minio")
+    address = f"{HOST}:{place.ports['minio.s3']}"
+    env = {
+        "MINIO_ROOT_USER": USER,
+        "MINIO_ROOT_PASSWORD": place.secrets["minio"],
+        "MINIO_UPDATE": "off",
+        "MINIO_BROWSER": "off",
+    }
+    run = (str(programs["minio"]), "server", "--quiet", "--address", address, str(data))
+    return Plan(
+        files={},
+        # A folder of a single drive is a bucket.
+        folders=(data, data / BUCKET),
+        first=(),
+        launches=(Launch("minio", run, env),),
+    )
+
+
 def _toxiproxy(place: Place, programs: Programs) -> Plan:
     file = place.of("toxiproxy") / "proxies.json"
     run = (
@@ -167,5 +187,7 @@ _PLANS: Mapping[str, Callable[[Place, Programs], Plan]] = {
     "redis": _redis,
     "kafka": kafka_plan,
     "mongodb": _mongodb,
+    "minio": _minio,
+    "elasticsearch": elasticsearch_plan,
     "toxiproxy": _toxiproxy,
 }

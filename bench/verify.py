@@ -2,8 +2,12 @@
 
 A small shop lives through one order of each kind on virtual time; its rows are then copied under
 new ids until there are as many orders as asked for, so that everything agrees: rows, ledgers,
-hashes, events on the bus and the provider's own book, which a simulator shows over HTTP.
+hashes, events on the bus and the provider's own book, which a simulator shows over HTTP. Each copy
+is a second later than the one before. Meanwhile somebody buys: what a purchase writes is written
+to the same database, before verify and beside it, and each commit is timed.
 `--mariadb` puts the services' schemas on a MariaDB of its own; `--json` for machines.
+
+    PYTHONPATH=. python bench/verify.py --orders 100000 --mariadb
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -28,6 +33,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
 from tests.support.mariadb import server
 from tests.support.process import free_offset
 from tests.support.verified import Kept, keep_a_shop
@@ -71,6 +77,14 @@ NAMES = {
 }
 # A number of the database's own.
 COUNTED = {("outbox", "id"), ("stock_ledger", "id"), ("balance_ledger", "id")}
+APART_MS = 1000
+BUY_EVERY_S = 0.02
+ALONE_S = 10.0
+WRITES = (
+    "UPDATE orders SET news_at_ms = news_at_ms + 1 WHERE order_id = :order_id",
+    "INSERT INTO idempotency (scope, request_key, request_hash, state, subject_id, created_at_ms,"
+    " progressed_at_ms) VALUES ('bench', :key, '', 'IN_FLIGHT', :order_id, 0, 0)",
+)
 Table = tuple[str, str]
 
 
@@ -80,7 +94,7 @@ class Template:
 
     order_id: str
     names: list[str]
-    # (service, table), the columns, and for each cell None or the place of its text
+    # (service, table), the columns, and each cell: None, a moment, what it is, or where its text is
     rows: list[tuple[Table, list[str], list[Any]]]
     text: str
     taken: dict[tuple[str, str, int], None]
@@ -156,6 +170,8 @@ def _packed(
                 elif column == "due_at_ms":
                     # Nobody runs who would look at ended attempts once more.
                     cells.append((None,))
+                elif column.endswith("_ms") and isinstance(value, int):
+                    cells.append(value)
                 elif isinstance(value, bytes):
                     cells.append((len(texts), False))
                     texts.append(value.decode())
@@ -168,23 +184,28 @@ def _packed(
     return Template(order_id, names, packed, CELL.join(texts), taken)
 
 
+def copied(order_id: str, n: int) -> str:
+    return order_id[:9] + number(n) + order_id[16:]
+
+
 def copies(template: Template, first: int, count: int) -> Iterator[list[list[Any]]]:
     """The rows of each copy, in the order of the template's."""
     for n in range(first, first + count):
         tail = number(n)
-        new_id = template.order_id[:9] + tail + template.order_id[16:]
-        text = template.text.replace(template.order_id, new_id)
+        text = template.text.replace(template.order_id, copied(template.order_id, n))
         for name in template.names:
             text = text.replace(name, name[:-7] + tail)
         texts = text.split(CELL)
-        rows = [[_cell(cell, texts) for cell in cells] for _, _, cells in template.rows]
+        rows = [[_cell(cell, texts, n) for cell in cells] for _, _, cells in template.rows]
         _seal(template, rows)
         yield rows
 
 
-def _cell(cell: Any, texts: list[str]) -> Any:
+def _cell(cell: Any, texts: list[str], n: int) -> Any:
     if cell is None:
         return None
+    if isinstance(cell, int):
+        return cell + n * APART_MS
     if len(cell) == 1:
         return cell[0]
     text = texts[cell[0]]
@@ -394,8 +415,8 @@ async def make_schemas(urls: dict[str, str]) -> None:
         await db.close()
 
 
-def build(folder: Path, orders: int, *, mariadb: bool) -> dict[str, str]:
-    """The shop in `folder`; returns the settings that find it."""
+def build(folder: Path, orders: int, *, mariadb: bool) -> tuple[dict[str, str], Buyer]:
+    """The shop in `folder`; returns the settings that find it, and who will buy there."""
     made = folder / "made"
     made.mkdir()
     kept = keep_a_shop(made)
@@ -421,7 +442,7 @@ def build(folder: Path, orders: int, *, mariadb: bool) -> dict[str, str]:
     into = Files(data, schemas)
     Shop(kept, into).fill(orders)
     into.close()
-    return settings
+    return settings, Buyer(urls["order"], copied(kept.orders["paid"], 0))
 
 
 @contextmanager
@@ -449,6 +470,50 @@ def _answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+class Buyer(threading.Thread):
+    """Writes what a purchase does, again and again, and how long each took, in milliseconds."""
+
+    def __init__(self, url: str, order_id: str) -> None:
+        super().__init__()
+        self._url = url
+        self._order_id = order_id
+        self._is_over = threading.Event()
+        self.took_ms: list[float] = []
+
+    def run(self) -> None:
+        asyncio.run(self._buy())
+
+    async def _buy(self) -> None:
+        statements = [text(one) for one in WRITES]
+        db = await open_database(self._url)
+        while not self._is_over.is_set():
+            began = time.perf_counter()
+            values = {"order_id": self._order_id, "key": str(time.time_ns())}
+            async with db.transaction() as tx:
+                for statement in statements:
+                    named = {name: values[name] for name in values if f":{name}" in statement.text}
+                    await tx.run(statement, named)
+            self.took_ms.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(BUY_EVERY_S)
+        await db.close()
+
+    def take(self) -> list[float]:
+        """Since the last time."""
+        took_ms, self.took_ms = self.took_ms, []
+        return sorted(took_ms)
+
+    def end(self) -> None:
+        self._is_over.set()
+        self.join()
+
+
+def told(took_ms: list[float]) -> str:
+    if not took_ms:
+        return "none"
+    p50, p99 = (took_ms[int(len(took_ms) * part)] for part in (0.5, 0.99))
+    return f"{len(took_ms)} writes, p50 {p50:.1f} p99 {p99:.1f} max {took_ms[-1]:.0f} ms"
 
 
 def verify(environment: dict[str, str]) -> tuple[float, float, float, dict[str, Any]]:
@@ -490,7 +555,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kessai-bench-") as name:
         folder = Path(name)
         began = time.perf_counter()
-        settings = build(folder, asked.orders, mariadb=asked.mariadb)
+        settings, buyer = build(folder, asked.orders, mariadb=asked.mariadb)
         build_s = time.perf_counter() - began
         environment = {
             **os.environ,
@@ -499,8 +564,12 @@ def main() -> None:
             **settings,
         }
         with simulator(environment):
-            runs = [verify(environment) for _ in range(asked.runs)]
-    for seconds, cpu_s, peak_mb, report in runs:
+            buyer.start()
+            time.sleep(ALONE_S)
+            alone = told(buyer.take())
+            runs = [(*verify(environment), told(buyer.take())) for _ in range(asked.runs)]
+            buyer.end()
+    for seconds, cpu_s, peak_mb, report, beside in runs:
         wrong = [one for one in report["findings"] if one["violations"]]
         if wrong:
             raise SystemExit(f"the copies do not agree: {wrong[0]}")
@@ -514,6 +583,9 @@ def main() -> None:
             "peak_rss_mb": round(peak_mb, 1),
             "build_s": round(build_s, 1),
             "partly": ",".join(partly),
+            "load": os.getloadavg()[0],
+            "purchases_alone": alone,
+            "purchases_beside": beside,
         }
         if asked.json:
             print(json.dumps(figures))

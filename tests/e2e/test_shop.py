@@ -138,3 +138,45 @@ def test_nothing_moves_while_the_first_page_loads(shopper: Shopper) -> None:
         shopper.page.wait_for_load_state("networkidle")
         moved = shopper.page.evaluate("window.moved")
         assert moved <= 0.05, (path, moved)
+
+
+def test_pictures_come_in_the_size_of_their_place(shopper: Shopper) -> None:
+    for path, width in (("/", "w=480"), ("/products/1001", "w=1200")):
+        shopper.open(path)
+        picture = shopper.page.locator("img.picture").first
+        picture.wait_for()
+        shopper.page.wait_for_function("document.querySelector('img.picture')?.naturalWidth")
+        assert picture.evaluate("one => one.currentSrc").endswith(width)
+
+
+def test_a_picture_that_does_not_come_leaves_its_place_to_a_quiet_ground(shopper: Shopper) -> None:
+    shopper.page.route("**/images/**", lambda route: route.abort())
+    shopper.open("/")
+    shopper.page.wait_for_selector(".product .picture-none")
+    box = shopper.page.locator(".product .picture-none").first.bounding_box()
+    assert box is not None
+    assert abs(box["width"] - box["height"]) < 1
+
+
+@pytest.mark.parametrize(("width", "columns"), [(360, 2), (1280, 3), (1440, 4)])
+def test_the_shelf_has_as_many_columns_as_the_window_holds(
+    shopper: Shopper, width: int, columns: int
+) -> None:
+    shopper.page.set_viewport_size({"width": width, "height": 800})
+    shopper.open("/")
+    shopper.page.wait_for_selector(".product .price")
+    grid = shopper.page.locator(".grid-products").first
+    tracks = grid.evaluate("one => getComputedStyle(one).gridTemplateColumns")
+    assert len(tracks.split()) == columns
+
+
+def test_conditions_are_shown_and_taken_back_one_by_one(shopper: Shopper) -> None:
+    shopper.open("/products?cat=1&min=1000&stock=1")
+    chips = shopper.page.get_by_role("list", name="しぼり込みの条件").get_by_role("button")
+    chips.nth(2).wait_for()
+    assert [text.strip() for text in chips.all_inner_texts()][1:] == ["¥1,000 –", "在庫ありのみ"]
+    chips.nth(1).click()
+    shopper.page.wait_for_url("**/products?cat=1&stock=1")
+    shopper.page.get_by_role("link", name="しぼり込みを外す").click()
+    shopper.page.wait_for_url(shopper.shop + "/")
+    assert chips.count() == 0

@@ -47,6 +47,11 @@ _ENDS = {
 }
 # What a webhook may say without any doubt of what it means.
 _TOLD = ("COMPLETED", "FAILED", "CANCELED", "REFUNDED")
+_APPLIED_TWICE = (
+    "select order_id, action, count(*) as times from order_audit where action in "
+    "('REFUND_COMPLETED', 'LATE_SUCCESS', 'DUPLICATE_PAYMENT', 'AMOUNT_DIFFERS') "
+    "group by order_id, action, cause having count(*) > 1"
+)
 _BEHIND = (
     'select c.consumer_group, c.topic, c."partition", c.position, h.next_position '
     "from bus_claim c join bus_head h on h.topic = c.topic and "
@@ -98,6 +103,7 @@ class Oracle:
             *self._mispriced(),
             *self._forgotten(),
             *self._backward(),
+            *self._applied_twice(),
         ]
 
     def _mispriced(self) -> list[str]:
@@ -152,6 +158,13 @@ class Oracle:
                 found.append(f"{name} is told as {now} after {before}")
             last[name] = now
         return found
+
+    def _applied_twice(self) -> list[str]:
+        """Each event of a payment leaves its mark on the order once, however often it came."""
+        return [
+            f"{row['action']} of {row['order_id']} was applied {row['times']} times"
+            for row in self._world.disk(ORDER).rows(_APPLIED_TWICE)
+        ]
 
     async def _ask(self, only: Collection[str] | None) -> list[str]:
         if only is not None and not only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from tests.e2e.shopper import Shopper
 from tests.support.process import Processes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(600)]
 
@@ -127,7 +128,18 @@ def test_a_page_that_is_not_there_helps_and_says_404(shopper: Shopper) -> None:
     shopper.page.wait_for_selector("text=このページはありません")
 
 
-def test_nothing_moves_while_the_first_page_loads(shopper: Shopper) -> None:
+def _late(route: Route) -> None:
+    time.sleep(0.3)
+    route.continue_()
+
+
+@pytest.mark.parametrize("window", [(1280, 800), (390, 844)], ids=["pc", "phone"])
+def test_nothing_moves_while_the_first_page_loads(
+    shopper: Shopper, window: tuple[int, int]
+) -> None:
+    shopper.page.set_viewport_size({"width": window[0], "height": window[1]})
+    # Answers that come at once leave no time to see what stands in for them.
+    shopper.page.route("**/api/**", _late)
     shopper.page.add_init_script(
         "window.moved = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())"
         " if (!one.hadRecentInput) window.moved += one.value })"

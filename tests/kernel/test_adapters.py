@@ -42,6 +42,13 @@ async def test_a_wrong_sql_url_names_its_setting(tmp_path: Path, url: str) -> No
         await open_schema(settings(tmp_path, sql_url=url), "order")
 
 
+@pytest.mark.parametrize("name", ["audit_url", "search_url"])
+def test_a_server_that_nothing_would_use_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="there is no adapter for mongodb: yet") as told:
+        settings(tmp_path, **{name: "mongodb://user:s3cret@h/ec"})
+    assert "s3cret" not in told.value.errors(include_input=False)[0]["msg"]  # type: ignore[attr-defined]
+
+
 async def test_the_local_bus_is_the_default(tmp_path: Path) -> None:
     given = settings(tmp_path)
     bus = await open_bus(given, SystemClock(), instance="a", partitions=6, topics=TOPICS)

@@ -196,6 +196,15 @@ class Settings(BaseSettings):
             raise ValueError(f"host names without scheme and port, please: {', '.join(wrong)}")
         return named
 
+    @field_validator("audit_url", "search_url")
+    @classmethod
+    def require_an_adapter(cls, url: str) -> str:
+        """A server that is named and not used would be worse than none."""
+        if url != "sql:":
+            scheme = url.partition(":")[0]
+            raise ValueError(f"there is no adapter for {scheme}: yet, only for sql:")
+        return url
+
     @model_validator(mode="after")
     def require_whole_tls(self) -> Self:
         given = (bool(self.sim_tls_certificate), bool(self.sim_tls_key))

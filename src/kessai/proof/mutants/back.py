@@ -96,22 +96,6 @@ BACK = (
         "    fitting = captures\n",
     ),
     mutant(
-        "credit-twice",
-        "a credit is good news, give it again",
-        "account/application.py",
-        "            if await self._wallets.add_credit(tx, after, command.reason, now_ms):\n",
-        "            if await self._wallets.add_credit(tx, after, command.reason, now_ms) "
-        "or True:\n",
-        Edit(
-            "account/application.py",
-            "                        command.user_id, Kind.CREDIT, command.credit_id, "
-            "available=command.amount\n",
-            "                        command.user_id, Kind.CREDIT,\n"
-            '                        f"{command.credit_id}-{now_ms}",\n'
-            "                        available=command.amount,\n",
-        ),
-    ),
-    mutant(
         "hold-is-kept",
         "it frees itself some day",
         "order/statelang/reduce_inventory_and_balance.json",

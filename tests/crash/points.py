@@ -16,12 +16,13 @@ from kessai.payment.gateway.paypay.limits import OPERATIONS
 
 SOURCE = Path(__file__).parents[2] / "src" / "kessai"
 INSTANCE = "local"
-# Seams: the file that has it -> the family of its points. MySQL has the same ones as SQLite.
+# Seams: the file that has it -> the family of its points. The servers have those of the default.
 SEAMS = {
     "kernel/calls.py": "call",
     "kernel/db/inline.py": "commit",
     "kernel/db/mysql.py": "commit",
     "kernel/db/mysql_batch.py": "commit",
+    "kernel/kafka_bus/member.py": "ack",
     "kernel/local_bus/consumer.py": "ack",
     "kernel/outbox.py": "publish",
     "payment/gateway/paypay/line.py": "provider",

@@ -65,13 +65,13 @@ async def test_nothing_is_called_wrong_while_traffic_runs(shop: Shop) -> None:
         report = await verify(shop)
         assert report.ok, str(report)
         looks += 1
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
     await asyncio.gather(*shopping)
     await shop.faults(webhooks=None, api=None)
     await asyncio.sleep(200)
     report = await verify(shop)
     assert report.ok, str(report)
-    assert looks > 10
+    assert looks > 5
     assert [one.id for one in report.findings if one.settling.count] == []
 
 

@@ -89,7 +89,7 @@ class Shopper:
 
     def to_checkout(self) -> None:
         self.open("/")
-        self.click(".product .btn")
+        self.click(".product .btn:not([aria-disabled='true'])")
         self.open("/checkout")
         self.fill_address()
 

@@ -25,7 +25,7 @@ from kessai.kernel.db import Body, Db, open_database
 from kessai.kernel.errors import DatabaseUnavailable, Fenced, KessaiError, Unknown
 from kessai.kernel.local_bus import BusLimits, LocalBus, open_local_bus
 from kessai.kernel.telemetry import correlation_id, outgoing_headers
-from kessai.proof.virtual_time import VirtualClock
+from kessai.proof.virtual_time import VirtualClock, VirtualLoop
 
 ROOT = Path(__file__).parents[2]
 TOPIC = "ec-demo.orders.events.v1"
@@ -520,3 +520,28 @@ def test_what_a_killed_publisher_was_told_is_durable_is_there(tmp_path: Path) ->
             assert offsets == list(range(len(offsets)))
 
     run(check())
+
+
+def test_a_beat_that_was_rung_early_is_not_beaten_again_and_again() -> None:
+    """The loop may ring a moment too soon: the same beat must not be due once more."""
+
+    class Counting(VirtualClock):
+        asked = 0
+
+        def now_ms(self) -> int:
+            self.asked += 1
+            return super().now_ms()
+
+    async def live() -> int:
+        await asyncio.sleep(0.9999999999999999)
+        clock = Counting()
+        bus = await open_local_bus(None, clock, partitions=6, instance="a")
+        # Several keep the loop busy, so that it never looks how late it is.
+        consumers = [bus.consumer(f"g{n}", ["t"], Seen()) for n in range(4)]
+        async with running(*consumers):
+            await asyncio.sleep(3)
+        await bus.close()
+        return clock.asked
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(live()) < 100

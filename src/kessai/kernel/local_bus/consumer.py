@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kessai.kernel.local_bus.bus import LocalBus
 
 _log = get_log(__name__)
+_RINGS_EARLY_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -99,7 +100,10 @@ class LocalConsumer:
     def _next_beat_s(self) -> float:
         """All consumers of a process beat at the same moment, so that it is one commit."""
         period_s = self._limits.heartbeat_s
-        return (math.floor(asyncio.get_running_loop().time() / period_s) + 1) * period_s
+        # The loop rings a timer up to its clock's resolution early: then this beat is the one
+        # that was due, and the next is a whole period away.
+        now_s = asyncio.get_running_loop().time() + _RINGS_EARLY_S
+        return (math.floor(now_s / period_s) + 1) * period_s
 
     async def _beat(self, seat: Seat) -> None:
         """Stays alive and follows the members that came and went."""

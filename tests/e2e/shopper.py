@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,26 @@ class Shopper:
     def fill_address(self) -> None:
         for name, value in ADDRESS.items():
             self.page.fill(f"input[autocomplete={name}]", value)
+
+    def filled(self, name: str) -> str:
+        """What stands in a field that the page fills by itself.
+
+        Asked again and again from here: the page's own policy forbids a predicate that is text.
+        """
+        field = self.page.locator(f"input[autocomplete={name}]")
+        for _ in range(WAIT_MS // 100):
+            if text := field.input_value():
+                return str(text)
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"{name} stays empty")
+
+    def in_stock(self, words: str) -> str:
+        """The title of a product that can be bought; other tests empty the shelf."""
+        query = urllib.parse.urlencode({"q": words, "inStock": "true"})
+        with urllib.request.urlopen(
+            f"{self.shop}/api/products/search?{query}", timeout=20
+        ) as found:
+            return str(json.load(found)["items"][0]["title"])
 
     def order(self) -> str:
         """From home to the pay page; the order's id."""

@@ -108,14 +108,13 @@ def test_personal_information_is_checked_kept_and_offered_at_checkout(
     shopper.press("保存する")
     shopper.page.wait_for_selector("text=保存しました")
     shopper.page.reload()
-    shopper.page.wait_for_function("document.querySelector('input[autocomplete=bday]')?.value")
+    shopper.filled("bday")
     assert shopper.page.get_by_label("セイ", exact=True).input_value() == "サトウ"
     assert shopper.page.get_by_label("生年月日").input_value() == "1990-04-01"
     shopper.open("/")
     shopper.click(".product .btn:not([aria-disabled='true'])")
     shopper.open("/checkout")
-    shopper.page.wait_for_function("document.querySelector('input[autocomplete=name]')?.value")
-    assert shopper.page.input_value("input[autocomplete=name]") == "佐藤 花"
+    assert shopper.filled("name") == "佐藤 花"
 
 
 def test_an_account_is_deleted_only_with_its_password_and_then_for_good(

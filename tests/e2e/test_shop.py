@@ -157,7 +157,7 @@ def test_pictures_come_in_the_size_of_their_place(shopper: Shopper) -> None:
         shopper.open(path)
         picture = shopper.page.locator("img.picture").first
         picture.wait_for()
-        shopper.page.wait_for_function("document.querySelector('img.picture')?.naturalWidth")
+        picture.evaluate("one => one.decode()")
         assert picture.evaluate("one => one.currentSrc").endswith(width)
 
 

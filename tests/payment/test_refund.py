@@ -132,6 +132,21 @@ async def test_a_request_that_never_arrived_is_sent_again(till: Till) -> None:
 
 
 @on_the_till()
+async def test_after_a_long_outage_an_accepted_refund_is_soon_looked_at(till: Till) -> None:
+    await a_paid_order(till)
+    till.provider.fail("refund", *[NO_ANSWER] * 12)
+    till.provider.refunds_are_back = False
+    await till.refund()
+    for _ in range(600):
+        if (await till.payments()).refunds[0].status is RefundStatus.ACCEPTED:
+            break
+        await asyncio.sleep(0.5)
+    till.provider.refunds_are_back = True
+    await asyncio.sleep(3)
+    assert (await till.payments()).refunds[0].status is RefundStatus.COMPLETED
+
+
+@on_the_till()
 async def test_throttled_waits_a_minute(till: Till) -> None:
     await a_paid_order(till)
     till.provider.fail("refund", Refused("THROTTLED"))

@@ -16,7 +16,7 @@ from kessai.payment.application.ports import THROTTLED, Books, Provider, RefundR
 from kessai.payment.application.present import refund_event, signal
 from kessai.payment.application.settle import TRIES, News
 from kessai.payment.domain.refund import RefundOrder, after_refunds, check_refund, moved
-from kessai.payment.domain.schedule import THROTTLED_MS, refund_pause_ms
+from kessai.payment.domain.schedule import THROTTLED_MS, refund_look_pause_ms, retry_pause_ms
 
 _log = get_log("kessai.payment")
 
@@ -108,11 +108,11 @@ class RefundWorker:
                 await self._put_off(due, refund, THROTTLED_MS, refused.code)
             elif refund.status is RefundStatus.ACCEPTED:
                 # They said yes before, so this no is not the last word: it is stuck, and told so.
-                await self._put_off(due, refund, refund_pause_ms(refund.tries), refused.code)
+                await self._put_off(due, refund, retry_pause_ms(refund.tries), refused.code)
             else:
                 await self._reject(due, refund, refused)
         except Unknown as unknown:
-            await self._put_off(due, refund, refund_pause_ms(refund.tries), unknown.code)
+            await self._put_off(due, refund, retry_pause_ms(refund.tries), unknown.code)
         else:
             await self._advance(due, refund, is_back=is_back)
 
@@ -142,7 +142,8 @@ class RefundWorker:
                 return
             if refund.status is RefundStatus.REQUESTED:
                 await books.refunds.save(tx, moved(refund, RefundStatus.ACCEPTED, now_ms))
-            await self._finish_later(tx, due, refund, refund_pause_ms(refund.tries))
+            accepted_for_ms = now_ms - (refund.accepted_at_ms or now_ms)
+            await self._finish_later(tx, due, refund, refund_look_pause_ms(accepted_for_ms))
 
     async def _put_off(self, due: Due, refund: RefundOrder, pause_ms: int, code: str) -> None:
         _log.warning("refund.put_off", refund_id=refund.id, code=code, pause_ms=pause_ms)

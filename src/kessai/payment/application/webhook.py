@@ -16,7 +16,7 @@ from kessai.payment.application.ports import Books, Webhook
 from kessai.payment.application.settle import Settlement
 from kessai.payment.domain.attempt import PaymentAttempt
 from kessai.payment.domain.evidence import Evidence, Source
-from kessai.payment.domain.schedule import hint_pause_ms, refund_pause_ms
+from kessai.payment.domain.schedule import hint_pause_ms, retry_pause_ms
 from kessai.payment.domain.webhook import (
     FILE_ANNOUNCED,
     UNKNOWN_ORDER,
@@ -141,7 +141,7 @@ class WebhookWorker:
 
     async def _put_off(self, due: Due, webhook: Webhook) -> None:
         books = self._books
-        next_ms = books.clock.now_ms() + refund_pause_ms(webhook.tries)
+        next_ms = books.clock.now_ms() + retry_pause_ms(webhook.tries)
         async with books.db.transaction() as tx:
             await books.webhooks.tried(tx, webhook.id)
             await books.webhook_work.finish(tx, due, next_ms=next_ms)

@@ -33,9 +33,12 @@ HINTS_MS = (300, 700, 1_500, 3_000, 6_000)
 # "Already paid" to a delete is believed for so long. Without any money then it is asked again: the
 # word may have been wrong, and such a code would be live for ever.
 PAID_WORD_MS = 10_000
+# A call that brought no answer is tried again; an outage must not outlive itself for long.
+RETRY_MS = 1_000
+RETRY_MAX_MS = 15_000
 # Refunds: PayPay says "at once", and asks for a minute after THROTTLED.
-REFUND_INTERVAL_MS = 1_000
-REFUND_INTERVAL_MAX_MS = 30_000
+REFUND_LOOK_MS = 1_000
+REFUND_LOOK_MAX_MS = 30_000
 THROTTLED_MS = 60_000
 
 
@@ -110,8 +113,17 @@ def hint_pause_ms(tries: int) -> int | None:
     return HINTS_MS[tries] if tries < len(HINTS_MS) else None
 
 
-def refund_pause_ms(tries: int) -> int:
-    return min(REFUND_INTERVAL_MAX_MS, REFUND_INTERVAL_MS << min(tries, 10))
+def retry_pause_ms(tries: int) -> int:
+    return min(RETRY_MAX_MS, RETRY_MS << min(tries, 10))
+
+
+def refund_look_pause_ms(accepted_for_ms: int) -> int:
+    """The pause before an accepted refund is looked at again.
+
+    It grows with the time since the acceptance alone: tries that failed before say nothing about
+    how long the provider needs now.
+    """
+    return max(REFUND_LOOK_MS, min(REFUND_LOOK_MAX_MS, accepted_for_ms // 2))
 
 
 def _proofs(evidence: Collection[Evidence]) -> list[Evidence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.adapters import open_bus, open_schema
+from kessai.kernel.addresses import Address, Addresses
 from kessai.kernel.aside import InThread
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import http, local, unavailable_code
@@ -34,7 +36,7 @@ from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.objects import open_objects
 from kessai.kernel.runtime import Runtime
-from kessai.kernel.server import Binding, check_ports, serve_all
+from kessai.kernel.server import Binding, check_ports, serve_all, url_on_this_machine
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.topology import (
@@ -55,6 +57,7 @@ from kessai.topology import (
 
 P = TypeVar("P")
 AnyUnit = Unit[object]
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,16 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Services and simulators of this process, in the order in which they start."""
+    """Services and simulators of this process, in the order in which they start.
+
+    `port` is where a single one listens when its card's port is another instance's; its
+    management port keeps its distance.
+    """
 
     runtime: Runtime
     units: Sequence[Unit[object]]
     ports: Ports | None = None
+    port: int | None = None
 
     async def start(self) -> None:
         for unit in self.units:
@@ -88,15 +96,18 @@ class System:
         await self.runtime.http.close()
 
     def bindings(self) -> list[Binding]:
-        host, offset = self.runtime.settings.host, self.runtime.settings.port_offset
+        """What is public listens on KESSAI_HOST, all else on KESSAI_BIND_HOST."""
+        settings = self.runtime.settings
         bindings = []
         for unit in self.units:
             card = service(unit.name)
-            address = host if card.public else "127.0.0.1"
-            bindings.append(Binding(unit.name, unit.app, card.port + offset, address))
+            address = settings.host if card.public else settings.bind_host
+            port = self.port or card.port + settings.port_offset
+            bindings.append(Binding(unit.name, unit.app, port, address))
             if unit.management is not None and card.management_port is not None:
                 name = f"{unit.name} (management)"
-                bindings.append(Binding(name, unit.management, card.management_port + offset))
+                beside = port + card.management_port - card.port
+                bindings.append(Binding(name, unit.management, beside, settings.bind_host))
             if unit.tls is not None:
                 name, pair = f"{unit.name} (TLS)", unit.tls.pair
                 bindings.append(
@@ -180,9 +191,9 @@ async def _simulators(runtime: Runtime) -> list[AnyUnit]:
     ]
 
 
-async def build_service(runtime: Runtime, card: ServiceCard) -> System:
+async def build_service(runtime: Runtime, card: ServiceCard, *, port: int | None = None) -> System:
     """One service alone; the others are called over HTTP at `KESSAI_SERVICE_URLS`."""
-    return System(runtime, [await build_unit(runtime, card, remote_ports(runtime))])
+    return System(runtime, [await build_unit(runtime, card, remote_ports(runtime))], port=port)
 
 
 async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUnit:
@@ -210,20 +221,11 @@ async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUn
 
 
 def remote_ports(runtime: Runtime) -> Ports:
-    """Every service over HTTP: the given URL, else this machine and the port of its card."""
-    settings = runtime.settings
-    urls = service_urls(settings)
+    """Every service over HTTP."""
+    urls = service_urls(runtime.settings)
 
     def call(port: type[P], card: ServiceCard) -> P:
-        return http(
-            port,
-            urls.get(card.name, f"http://127.0.0.1:{card.port + settings.port_offset}"),
-            service=card.name,
-            token=settings.service_token.get_secret_value(),
-            client=runtime.http,
-            timeout_s=settings.call_timeout_s,
-            breaker=CircuitBreaker(runtime.clock, name=card.name, code=unavailable_code(card.name)),
-        )
+        return remote_port(runtime, port, card, urls.get(card.name) or [own_url(runtime, card)])
 
     return Ports(
         order=call(OrderService, ORDER),
@@ -234,12 +236,37 @@ def remote_ports(runtime: Runtime) -> Ports:
     )
 
 
-def service_urls(settings: Settings) -> dict[str, str]:
-    """`order-service=http://a:8082|http://b:8082;...`: the first address of each service.
+def remote_port(runtime: Runtime, port: type[P], card: ServiceCard, urls: Sequence[str]) -> P:
+    """One service over HTTP at the addresses of its instances."""
+    settings, code = runtime.settings, unavailable_code(card.name)
 
-    Raises `ValueError` for an unknown service or an address without `=`.
+    def address(url: str) -> Address:
+        name = card.name if len(urls) == 1 else f"{card.name} at {url}"
+        return Address(url, CircuitBreaker(runtime.clock, name=name, code=code))
+
+    return http(
+        port,
+        Addresses([address(url) for url in urls]),
+        service=card.name,
+        token=settings.service_token.get_secret_value(),
+        client=runtime.http,
+        timeout_s=settings.call_timeout_s,
+    )
+
+
+def own_url(runtime: Runtime, card: ServiceCard) -> str:
+    """On this machine, at the port of its card."""
+    settings = runtime.settings
+    host = settings.host if card.public else settings.bind_host
+    return url_on_this_machine(host, card.port + settings.port_offset)
+
+
+def service_urls(settings: Settings) -> dict[str, list[str]]:
+    """`order-service=http://a:8082|http://b:8082;...`: the addresses of each service's instances.
+
+    Raises `ValueError` for an unknown service, an entry without `=` or what is no address.
     """
-    urls = {}
+    urls: dict[str, list[str]] = {}
     for entry in filter(None, (part.strip() for part in settings.service_urls.split(";"))):
         name, separator, addresses = entry.partition("=")
         if not separator:
@@ -248,7 +275,11 @@ def service_urls(settings: Settings) -> dict[str, str]:
             card = service(name.strip())
         except LookupError as error:
             raise ValueError(f"KESSAI_SERVICE_URLS: {error}") from error
-        urls[card.name] = addresses.split("|")[0].strip().rstrip("/")
+        given = [address.strip().rstrip("/") for address in addresses.split("|")]
+        for url in given:
+            if not _ADDRESS.fullmatch(url):
+                raise ValueError(f"KESSAI_SERVICE_URLS: {url!r} of {card.name} is no http address")
+        urls.setdefault(card.name, []).extend(given)
     return urls
 
 

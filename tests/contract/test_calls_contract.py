@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from kessai.contracts.wire import Wire
 from kessai.kernel import problem
+from kessai.kernel.addresses import Address, Addresses
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import (
     Serve,
@@ -103,12 +104,11 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
     if request.param == "http":
         adder: Adder = http(
             Adder,
-            URL,
+            Addresses([Address(URL, CircuitBreaker(SystemClock()))]),
             service="adder-service",
             token=TOKEN,
             client=client,
             timeout_s=0.5,
-            breaker=CircuitBreaker(SystemClock()),
             observe=outcomes,
         )
     elif request.param == "simulated":
@@ -185,12 +185,11 @@ async def test_a_late_answer_is_unknown(case: Case) -> None:
 def remote(client: AsgiHttp, token: str, breaker: CircuitBreaker) -> Adder:
     return http(
         Adder,
-        URL,
+        Addresses([Address(URL, breaker)]),
         service="order-service",
         token=token,
         client=client,
         timeout_s=2,
-        breaker=breaker,
     )
 
 

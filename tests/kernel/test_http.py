@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 from fastapi import FastAPI, Request
@@ -58,8 +59,8 @@ def says(answer: bytes, *, then_wait_s: float = 0) -> Serve:
 
 
 @asynccontextmanager
-async def a_http(**limits: int) -> AsyncIterator[AiohttpHttp]:
-    http = AiohttpHttp(**limits)
+async def a_http(*, connect_s: float = 4.0, **limits: int) -> AsyncIterator[AiohttpHttp]:
+    http = AiohttpHttp(connect_s=connect_s, **limits)
     try:
         yield http
     finally:
@@ -98,6 +99,20 @@ class TestAiohttp:
         async with a_http() as http:
             with pytest.raises(NotSent):
                 await http.send("GET", "http://no-such-host.invalid/", timeout_s=5)
+
+    async def test_a_host_that_takes_no_connection_was_not_sent_anything(self) -> None:
+        """A full queue of connections is as silent as a machine that is gone."""
+        with socket.socket() as full, ExitStack() as waiting:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            address = full.getsockname()
+            for _ in range(3):
+                one = waiting.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(address)
+            async with a_http(connect_s=0.1) as http:
+                with pytest.raises(NotSent):
+                    await http.send("POST", f"http://127.0.0.1:{address[1]}", timeout_s=20)
 
     async def test_silence_is_no_answer_at_the_deadline(self) -> None:
         async with a_server(says(b"", then_wait_s=1)) as url, a_http() as http:

@@ -18,7 +18,14 @@ from tests.support.web import a_runtime
 
 from kessai.kernel.app import create_app
 from kessai.kernel.http import AiohttpHttp, Answer, NotSent
-from kessai.kernel.server import Binding, PortTaken, StartFailed, serve_all
+from kessai.kernel.server import (
+    Binding,
+    CannotListen,
+    PortTaken,
+    StartFailed,
+    serve_all,
+    url_on_this_machine,
+)
 
 pytestmark = pytest.mark.network
 
@@ -160,6 +167,27 @@ async def test_a_taken_port_is_named_and_nothing_starts() -> None:
     assert str(error.value) == f"port {port} of order-service is taken by another process"
     assert (error.value.port, error.value.service) == (port, "order-service")
     assert shop.seen == []
+
+
+async def test_an_address_of_another_machine_is_not_called_taken() -> None:
+    shop = Shop("bff")
+    shop.bindings[0] = Binding("bff", shop.bindings[0].app, 0, "192.0.2.1")
+    with pytest.raises(CannotListen, match=r"bff cannot listen on http://192\.0\.2\.1:0: Cannot"):
+        await serve_all(shop.bindings, asyncio.Event())
+    assert shop.seen == []
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://127.0.0.1:1"),
+        ("10.0.0.5", "http://10.0.0.5:1"),
+        ("::1", "http://[::1]:1"),
+    ],
+)
+def test_where_a_door_is_reached_on_this_machine(host: str, url: str) -> None:
+    assert url_on_this_machine(host, 1) == url
 
 
 async def test_two_services_on_one_port_are_refused_as_well() -> None:

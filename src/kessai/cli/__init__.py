@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,24 +16,49 @@ app = typer.Typer(
 )
 
 
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="ends with this pid")]
+
+
 @app.command()
 def up(
     simulators: Annotated[
-        bool, typer.Option(help="also run the PayPay and Firebase simulators in this process")
+        bool, typer.Option(help="also run the PayPay and Firebase simulators")
     ] = True,
+    profile: Annotated[
+        Literal["embedded", "stack"],
+        typer.Option(help="stack: a process per service, on the servers of `kessai stack up`"),
+    ] = "embedded",
+    instances: Annotated[
+        str | None,
+        typer.Option(help="a process per service, and several of some: 2, or order-service=2,..."),
+    ] = None,
 ) -> None:
-    """Run everything embedded in one process and print the addresses."""
-    from kessai.cli.up import run_everything
+    """Run the whole shop and print the addresses: in one process, or each service in its own.
 
-    run_everything(simulators=simulators)
+    Exit codes: 0 stopped as asked, 1 a service did not come up or had to be killed, 2 bad settings.
+    """
+    if profile == "stack" or instances is not None:
+        from kessai.cli.apart import run_apart
+
+        run_apart(stack=profile == "stack", instances=instances, simulators=simulators)
+    else:
+        from kessai.cli.up import run_everything
+
+        run_everything(simulators=simulators)
 
 
 @app.command()
-def serve(name: Annotated[str, typer.Argument(help="a service, as `order-service`")]) -> None:
+def serve(
+    name: Annotated[str, typer.Argument(help="a service, as `order-service`")],
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="of a second instance on one machine")
+    ] = None,
+    parent: Parent = None,
+) -> None:
     """Run one service in this process; the others are called over KESSAI_SERVICE_URLS."""
     from kessai.cli.up import run_service
 
-    run_service(name)
+    run_service(name, port=port, parent=parent)
 
 
 @app.command()
@@ -46,11 +71,12 @@ def sim(
         Path | None, typer.Option(help="with this certificate (PEM); else one is made and kept")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="and its key (PEM)")] = None,
+    parent: Parent = None,
 ) -> None:
     """Run a simulator alone: useful to anyone who integrates PayPay or Firebase."""
     from kessai.cli.up import run_simulator
 
-    run_simulator(name, tls_port=tls_port, tls_cert=tls_cert, tls_key=tls_key)
+    run_simulator(name, tls_port=tls_port, tls_cert=tls_cert, tls_key=tls_key, parent=parent)
 
 
 @app.command()

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from kessai.cli.errors import load_settings
 from kessai.contracts.order import AuditTrailOfOrder, OrderById, OrderService
-from kessai.embedded import running
+from kessai.embedded import running, service_urls
+from kessai.kernel.addresses import Address, Addresses
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import http
 from kessai.kernel.clock import SystemClock, parse_wire
@@ -162,14 +163,15 @@ async def _observe(
 ) -> None:
     console.rule("3  What was kept")
     client = AiohttpHttp()
+    own = f"http://127.0.0.1:{ORDER.port + settings.port_offset}"
+    urls = service_urls(settings).get(ORDER.name) or [own]
     orders = http(
         OrderService,
-        f"http://127.0.0.1:{ORDER.port + settings.port_offset}",
+        Addresses([Address(url, CircuitBreaker(SystemClock())) for url in urls]),
         service=ORDER.name,
         token=settings.service_token.get_secret_value(),
         client=client,
         timeout_s=settings.call_timeout_s,
-        breaker=CircuitBreaker(SystemClock()),
     )
     try:
         for purchase in purchases:

@@ -19,6 +19,11 @@ def fail(message: str, code: int = USAGE) -> NoReturn:
     raise typer.Exit(code)
 
 
+def note(message: str) -> None:
+    """A line for people that ends nothing."""
+    _stderr.print(f"[yellow]kessai:[/yellow] {message}")
+
+
 def load_settings(**given: object) -> Settings:
     """The settings of this process; what is wrong with them is said in a line each.
 

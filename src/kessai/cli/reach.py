@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from kessai.kernel.calls import http
-from kessai.kernel.http import NotSent
+from kessai.kernel.http import Http, NoAnswer, NotSent
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
@@ -30,14 +29,14 @@ async def reach(
     Raises `NotSent` or `NoAnswer` when an address was given by KESSAI_SERVICE_URLS and nobody
     answers there: then the database is elsewhere too.
     """
-    from kessai.embedded import open_runtime, service_urls
+    from kessai.embedded import open_runtime, own_url, remote_port, service_urls
 
-    given = service_urls(settings).get(card.name)
-    url = given or _own_url(settings, card)
+    given = service_urls(settings).get(card.name, [])
     runtime = await open_runtime(settings, part=f"cli-{card.package}")
+    urls = given or [own_url(runtime, card)]
     try:
-        if given or await _runs(runtime, url):
-            yield _remote(runtime, card, port, url), f"{card.name} at {url}"
+        if given or await _runs(runtime, urls[0]):
+            yield remote_port(runtime, port, card, urls), f"{card.name} at {', '.join(urls)}"
             return
         unit = await build(runtime)
         try:
@@ -54,20 +53,29 @@ async def running(
     settings: Settings, card: ServiceCard, port: type[P]
 ) -> AsyncIterator[tuple[P, str]]:
     """The running service and where it is. Raises `NotSent` or `NoAnswer` when it does not run."""
-    from kessai.embedded import open_runtime, service_urls
+    from kessai.embedded import open_runtime, own_url, remote_port, service_urls
 
-    url = service_urls(settings).get(card.name) or _own_url(settings, card)
     runtime = await open_runtime(settings, part=f"cli-{card.package}")
+    urls = service_urls(settings).get(card.name) or [own_url(runtime, card)]
     try:
-        await runtime.http.send("GET", f"{url}/actuator/health", timeout_s=_PING_TIMEOUT_S)
-        yield _remote(runtime, card, port, url), f"{card.name} at {url}"
+        await first_running(runtime.http, urls)
+        yield remote_port(runtime, port, card, urls), f"{card.name} at {', '.join(urls)}"
     finally:
         await runtime.bus.close()
         await runtime.http.close()
 
 
-def _own_url(settings: Settings, card: ServiceCard) -> str:
-    return f"http://127.0.0.1:{card.port + settings.port_offset}"
+async def first_running(http: Http, urls: Sequence[str]) -> str:
+    """The first address at which somebody answers. Raises `NotSent` or `NoAnswer`."""
+    *others, last = urls
+    for url in others:
+        try:
+            await http.send("GET", f"{url}/actuator/health", timeout_s=_PING_TIMEOUT_S)
+        except (NotSent, NoAnswer):
+            continue
+        return url
+    await http.send("GET", f"{last}/actuator/health", timeout_s=_PING_TIMEOUT_S)
+    return last
 
 
 async def _runs(runtime: Runtime, url: str) -> bool:
@@ -76,17 +84,3 @@ async def _runs(runtime: Runtime, url: str) -> bool:
     except NotSent:
         return False
     return True
-
-
-def _remote(runtime: Runtime, card: ServiceCard, port: type[P], url: str) -> P:
-    from kessai.kernel.breaker import CircuitBreaker
-
-    return http(
-        port,
-        url,
-        service=card.name,
-        token=runtime.settings.service_token.get_secret_value(),
-        client=runtime.http,
-        timeout_s=runtime.settings.call_timeout_s,
-        breaker=CircuitBreaker(runtime.clock, name=card.name),
-    )

@@ -183,7 +183,7 @@ async def _run(
     from kessai.topology import PAYMENT
 
     if given := service_urls(settings).get(PAYMENT.name):
-        raise Refused("ELSEWHERE", f"the books are at {given}: run this on that machine")
+        raise Refused("ELSEWHERE", f"the books are at {', '.join(given)}: run this on that machine")
     runtime = await open_runtime(settings, part="cli-reconcile")
     try:
         reconciliation, db = await open_reconciliation(runtime)

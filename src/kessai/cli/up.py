@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
 from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.migrations import SchemaTooNew
-from kessai.kernel.server import PortTaken, check_ports, run, serve_all
+from kessai.kernel.processes import end_with_parent
+from kessai.kernel.server import CannotListen, PortTaken, check_ports, run, serve_all
 from kessai.kernel.settings import Settings
 from kessai.topology import (
     FIREBASE_SIMULATOR,
@@ -25,6 +26,7 @@ from kessai.topology import (
 
 _ACCOUNTS = ("shopper@example.com", "operator@example.com", "viewer@example.com")
 _PASSWORD = "kessai-demo"  # noqa: S105 - the simulator's seeded accounts
+LAST_PORT = 65535
 _SIMULATORS = {"paypay": PAYPAY_SIMULATOR, "firebase": FIREBASE_SIMULATOR}
 
 
@@ -37,20 +39,32 @@ def run_everything(*, simulators: bool) -> None:
     _run(settings, build, lambda system: _print_welcome(settings, system))
 
 
-def run_service(name: str) -> None:
+def run_service(name: str, *, port: int | None = None, parent: int | None = None) -> None:
     try:
         card = service(name)
     except LookupError as error:
         fail(str(error))
-    _run_one(card, load_settings())
+    if parent is not None:
+        end_with_parent(parent)
+    settings = load_settings()
+    if port is not None and port + (card.management_port or card.port) - card.port > LAST_PORT:
+        fail(f"--port {port}: the management port of {card.name} would lie above {LAST_PORT}")
+    _run_one(card, settings, port)
 
 
 def run_simulator(
-    name: str, *, tls_port: int | None, tls_cert: Path | None, tls_key: Path | None
+    name: str,
+    *,
+    tls_port: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    parent: int | None = None,
 ) -> None:
     if name not in _SIMULATORS:
         fail(f"no simulator {name!r}; known: {', '.join(_SIMULATORS)}")
     card = _SIMULATORS[name]
+    if parent is not None:
+        end_with_parent(parent)
     if card is not PAYPAY_SIMULATOR and (tls_port, tls_cert, tls_key) != (None, None, None):
         fail(f"{card.name} speaks http only")
     settings = load_settings(
@@ -61,12 +75,15 @@ def run_simulator(
     _run_one(card, settings)
 
 
-def _run_one(card: ServiceCard, settings: Settings) -> None:
+def _run_one(card: ServiceCard, settings: Settings, port: int | None = None) -> None:
+    # A second instance on one machine must not take the first one's name.
+    alone = port in (None, card.port + settings.port_offset)
+    part = card.package if alone else f"{card.package}-{port}"
     if settings.env == "production" and card in _SIMULATORS.values():
         fail(f"{card.name} does not run in production")
 
     async def build() -> System:
-        return await build_service(await open_runtime(settings, part=card.package), card)
+        return await build_service(await open_runtime(settings, part=part), card, port=port)
 
     def welcome(system: System) -> None:
         console = Console(highlight=False, soft_wrap=True)
@@ -92,6 +109,8 @@ def _run(
         run(_serve(settings, build, welcome))
     except PortTaken as taken:
         fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
+    except CannotListen as error:
+        fail(f"KESSAI_HOST or KESSAI_BIND_HOST: {error}")
     except DatabaseUnavailable as error:
         fail(f"KESSAI_SQL_URL: {error}")
     except (SchemaTooNew, ValueError) as error:
@@ -118,17 +137,26 @@ async def _serve(
 
 
 def _print_welcome(settings: Settings, system: System) -> None:
+    rows = []
+    for binding in system.bindings():
+        rows.append((binding.service, replace(binding, host="127.0.0.1").url))
+        if binding.tls is not None:
+            rows.append(("its certificate", str(binding.tls.certificate.absolute())))
+    accounts = any(unit.name == FIREBASE_SIMULATOR.name for unit in system.units)
+    print_welcome(settings, rows, accounts=accounts)
+
+
+def print_welcome(settings: Settings, rows: Sequence[tuple[str, str]], *, accounts: bool) -> None:
+    """The line that says it is ready, and where everything is; `accounts` are the simulator's."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"\n[bold]Kessai 決済[/bold] is up: {settings.public_url}\n")
     table = Table(box=None, pad_edge=False, show_header=False)
-    for binding in system.bindings():
-        table.add_row(binding.service, replace(binding, host="127.0.0.1").url)
-        if binding.tls is not None:
-            table.add_row("its certificate", str(binding.tls.certificate.absolute()))
+    for name, url in rows:
+        table.add_row(name, url)
     if settings.env == "local":
         table.add_row("API documentation", f"{settings.public_url}/docs")
     table.add_row("health of each part", "/actuator/health on its port")
     console.print(table)
-    if any(unit.name == FIREBASE_SIMULATOR.name for unit in system.units):
+    if accounts:
         console.print(f"\naccounts: {', '.join(_ACCOUNTS)}   password: {_PASSWORD}")
     console.print(f"data: {settings.data_dir}   try: make demo   stop: Ctrl-C\n")

@@ -19,7 +19,8 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from kessai.kernel.breaker import CircuitBreaker, CircuitOpen
+from kessai.kernel.addresses import Addresses
+from kessai.kernel.breaker import CircuitOpen
 from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Invalid, KessaiError, Kind, Refused, Unknown
 from kessai.kernel.http import Answer, Http, NoAnswer, NotSent
@@ -159,13 +160,12 @@ def simulated(
 
 def http(
     port: type[P],
-    base_url: str,
+    addresses: Addresses,
     *,
     service: str,
     token: str,
     client: Http,
     timeout_s: float,
-    breaker: CircuitBreaker,
     observe: Observe | None = None,
 ) -> P:
     """The callee over its `/internal/calls`; a lost call is tried again, being idempotent."""
@@ -174,24 +174,23 @@ def http(
     ).on(_is_lost)
 
     def bind(operation: Operation) -> Call:
-        url = f"{base_url}{PATH}/{operation.name}"
+        path = f"{PATH}/{operation.name}"
 
-        async def send(command: BaseModel) -> BaseModel:
+        async def send_again(command: BaseModel) -> BaseModel:
             headers = {
                 "Authorization": f"Bearer {token}",
                 "Content-Type": "application/json",
                 **outgoing_headers(),
             }
             body = command.model_dump_json(by_alias=True).encode()
-            answer = await client.send("POST", url, headers=headers, body=body, timeout_s=timeout_s)
-            return _read(answer, operation, service)
 
-        async def through_breaker(command: BaseModel) -> BaseModel:
-            return await breaker.call(lambda: send(command))
+            async def ask(base_url: str) -> BaseModel:
+                url = f"{base_url}{path}"
+                sent = client.send("POST", url, headers=headers, body=body, timeout_s=timeout_s)
+                return _read(await sent, operation, service)
 
-        async def send_again(command: BaseModel) -> BaseModel:
             try:
-                return await again(through_breaker, command)
+                return await again(addresses.begin().send, ask)
             except _LOST as lost:
                 raise Unknown(unavailable_code(service), str(lost)) from lost
 

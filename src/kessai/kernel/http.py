@@ -93,6 +93,7 @@ class AiohttpHttp:
     """One session for the process, made in the running loop at the first call.
 
     `connections` bounds all hosts together; a call waits for a free one within its own timeout.
+    `connect_s` is for a host that is gone: its connection is not even refused.
     """
 
     def __init__(
@@ -101,11 +102,13 @@ class AiohttpHttp:
         connections: int = 200,
         connections_per_host: int = 100,
         idle_s: float = 15.0,
+        connect_s: float = 4.0,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self._connections = connections
         self._connections_per_host = connections_per_host
         self._idle_s = idle_s
+        self._connect_s = connect_s
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
 
@@ -162,8 +165,8 @@ class AiohttpHttp:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # The one limit of time is `timeout_s`, which also covers the wait for a connection.
-                timeout=aiohttp.ClientTimeout(total=None),
+                # Beside it `timeout_s` limits the whole, the wait for a free connection as well.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
                 headers={"Accept-Encoding": "identity"},
                 trust_env=False,
             )
@@ -183,7 +186,11 @@ class AiohttpHttp:
 def _as_unknown(timeout_s: float) -> Iterator[None]:
     try:
         yield
-    except (aiohttp.ClientConnectorError, ssl.SSLCertVerificationError) as error:
+    except (
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+        ssl.SSLCertVerificationError,
+    ) as error:
         raise NotSent(_reason(error)) from error
     except aiohttp.InvalidURL as error:
         raise NotSent("the URL is invalid") from error

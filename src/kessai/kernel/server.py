@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
 import socket
@@ -39,6 +40,10 @@ class PortTaken(KessaiError):
         self.service = service
 
 
+class CannotListen(KessaiError):
+    """Nothing was started: the address is not of this machine, or the port is not ours to take."""
+
+
 class StartFailed(KessaiError):
     """An app's own start raised; the log has why. The others were stopped again."""
 
@@ -67,6 +72,12 @@ class Binding:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
+def url_on_this_machine(host: str, port: int) -> str:
+    """Where a door on this machine is reached from it; every address means loopback as well."""
+    at = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared only
+    return f"http://[{at}]:{port}" if ":" in at else f"http://{at}:{port}"
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run` on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -83,7 +94,8 @@ async def serve_all(
     """Serves until `stop` is set or SIGTERM or SIGINT comes; requests in flight are finished.
 
     Takes at most `stop_timeout_s` + 1 s to stop; a second signal does not wait at all.
-    Raises `PortTaken` before anything was started, `StartFailed` after all was stopped again.
+    Raises `PortTaken` or `CannotListen` before anything was started, `StartFailed` after all was
+    stopped again.
     """
     stop = stop or asyncio.Event()
     sockets = _bind(bindings)
@@ -160,7 +172,7 @@ class _Server(uvicorn.Server):
 
 
 def check_ports(bindings: Sequence[Binding]) -> None:
-    """Raises `PortTaken` for the first port that is in use: ask before anything else is begun."""
+    """Raises what `serve_all` would for the first port: ask before anything else is begun."""
     for bound in _bind(bindings):
         bound.close()
 
@@ -187,7 +199,10 @@ def _listen_on(binding: Binding) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise PortTaken(binding.port, binding.service) from error
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(binding.port, binding.service) from error
+        why = error.strerror or type(error).__name__
+        raise CannotListen(f"{binding.service} cannot listen on {binding.url}: {why}") from error
     bound.setblocking(False)
     return bound
 

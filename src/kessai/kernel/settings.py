@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     crash_points_file: str = Field("", description="local only: crash points that were reached")
     clock_skew_s: float = Field(0, description="local only: this process's clock is off by so much")
     host: str = Field("127.0.0.1", description="address that the public ports listen on")
+    bind_host: str = Field(
+        "127.0.0.1", description="address that all else listens on, for who has a host of its own"
+    )
     public_url: str = Field("http://127.0.0.1:8080", description="redirects, Origin check, cookie")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="networks whose X-Forwarded-For counts"

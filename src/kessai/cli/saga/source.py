@@ -124,6 +124,7 @@ class Stored:
 @asynccontextmanager
 async def served() -> AsyncIterator[Served]:
     """order-service at its address of KESSAI_SERVICE_URLS, else on this machine."""
+    from kessai.cli.reach import first_running
     from kessai.embedded import service_urls
 
     settings = load_settings()
@@ -131,10 +132,12 @@ async def served() -> AsyncIterator[Served]:
         given = service_urls(settings).get(ORDER.name)
     except ValueError as error:
         stop(str(error))
-    url = given or f"http://127.0.0.1:{ORDER.port + settings.port_offset}"
+    url, *others = given or [f"http://127.0.0.1:{ORDER.port + settings.port_offset}"]
     http = AiohttpHttp(max_answer_bytes=MAX_ANSWER_BYTES)
     token = settings.service_token.get_secret_value()
     try:
+        if others:
+            url = await first_running(http, [url, *others])
         yield Served(http, url, token, settings.call_timeout_s)
     except Unknown as error:
         raise Unknown(

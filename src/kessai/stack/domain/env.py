@@ -25,6 +25,16 @@ def env_lines(values: Mapping[str, str], *, masked: bool = False) -> list[str]:
     return [f"{name}='{mask(value) if masked else value}'" for name, value in values.items()]
 
 
+def read_lines(text: str) -> dict[str, str]:
+    """What `env_lines` wrote; a line that is none of ours is passed over."""
+    found = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator and name.isidentifier():
+            found[name] = value.strip().strip("'")
+    return found
+
+
 def mask(url: str) -> str:
     return _PASSWORD.sub(r"\1:****@", url)
 

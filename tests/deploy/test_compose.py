@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from kessai.topology import SERVICES, SIMULATORS, ServiceCard
+from kessai.embedded import service_urls
+from kessai.kernel.settings import Settings
+from kessai.topology import (
+    BFF,
+    FIREBASE_SIMULATOR,
+    PAYPAY_SIMULATOR,
+    SERVICES,
+    SIMULATORS,
+    ServiceCard,
+)
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -49,6 +58,39 @@ def test_each_service_is_started_by_its_name_and_asked_at_its_port(card: Service
 def test_every_process_has_a_name_of_its_own() -> None:
     names = [part_of(card)["environment"]["KESSAI_INSTANCE"] for card in SERVICES]
     assert len(set(names)) == len(SERVICES)
+    # And of each container, when a service is scaled.
+    assert all(name.endswith("%h") for name in names)
+
+
+@pytest.mark.parametrize("card", SERVICES, ids=lambda card: card.name)
+def test_each_has_a_network_of_its_own_and_knows_the_others_by_name(card: ServiceCard) -> None:
+    part = part_of(card)
+    assert "network_mode" not in part
+    assert part["networks"] == ["services", "servers"]
+    environment = {name: str(value) for name, value in part["environment"].items()}
+    given = Settings(
+        **{  # type: ignore[arg-type]
+            name.removeprefix("KESSAI_").lower(): value
+            for name, value in environment.items()
+            if "${" not in value
+        }
+    )
+    assert given.bind_host == "0.0.0.0"
+    internal = [other for other in SERVICES if other is not BFF]
+    assert service_urls(given) == {
+        other.name: [f"http://{other.name}:{other.port}"] for other in internal
+    }
+    assert f"//{PAYPAY_SIMULATOR.name}:{PAYPAY_SIMULATOR.port}" in given.paypay_url
+    assert f"//{FIREBASE_SIMULATOR.name}:{FIREBASE_SIMULATOR.port}/" in given.firebase_keys_url
+
+
+def test_webhooks_come_from_the_network_that_the_shop_believes() -> None:
+    source = PARTS["shop"]["environment"]["KESSAI_PAYPAY_WEBHOOK_SOURCES"]
+    assert COMPOSE["networks"]["services"]["ipam"]["config"] == [{"subnet": source}]
+    hook = PARTS[PAYPAY_SIMULATOR.name]["environment"]["KESSAI_SIM_WEBHOOK_URL"]
+    assert hook == f"http://shop:{BFF.port}/paypay/callback"
+    assert COMPOSE["networks"]["servers"] == {"internal": True}
+    assert all(PARTS[name]["networks"] == ["servers"] for name in SERVERS)
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
@@ -61,15 +103,18 @@ def test_each_has_a_health_check_and_limits(name: str) -> None:
 
 def test_only_what_is_public_is_published_and_on_loopback() -> None:
     published = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
-    ports = [card.port for card in (*SERVICES, *SIMULATORS) if card.public]
-    assert published == {"shop": [f"127.0.0.1:{port}:{port}" for port in ports]}
+    assert published == {
+        "shop" if card is BFF else card.name: [f"127.0.0.1:{card.port}:{card.port}"]
+        for card in (*SERVICES, *SIMULATORS)
+        if card.public
+    }
 
 
 def test_every_volume_is_declared_and_used() -> None:
     used = {
         volume.partition(":")[0]
         for part in PARTS.values()
-        for volume in part["volumes"]
+        for volume in part.get("volumes", ())
         if not volume.startswith(".")
     }
     assert used == set(COMPOSE["volumes"])

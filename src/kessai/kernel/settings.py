@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -36,7 +37,9 @@ class Settings(BaseSettings):
     # Where and as what this process runs.
     env: Literal["local", "production"] = Field("local", description="production refuses defaults")
     data_dir: str = Field(".kessai", description="folder of the embedded default")
-    instance: str = Field("local", description="stable name of this process", max_length=60)
+    instance: str = Field(
+        "local", description="name of this process, %h: the host; no two alike", max_length=60
+    )
     port_offset: Annotated[int, Field(ge=0, le=50000)] = Field(
         0, description="added to every port of this machine, so that two systems may run"
     )
@@ -189,6 +192,12 @@ class Settings(BaseSettings):
             if isinstance(field.default, str) and _LOCAL_PORT.search(field.default)
         }
         return {**shifted, **values}
+
+    @field_validator("instance")
+    @classmethod
+    def name_the_host(cls, name: str) -> str:
+        """Containers of one service are told apart by their hosts' names."""
+        return name.replace("%h", socket.gethostname())[:60]
 
     @field_validator("paypay_file_hosts")
     @classmethod

@@ -10,6 +10,7 @@ from typing import cast
 from kessai.contracts.events import PaymentAttemptChanged, RefundCompleted, read_payment_event
 from kessai.contracts.moves import ATTEMPT_MOVES, AttemptStatus
 from kessai.kernel.db import Db
+from kessai.proof.invariants.bus_book import LocalBusBook
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.table import known_ids
 from kessai.proof.simulation.world import World
@@ -186,7 +187,7 @@ class Oracle:
             account=self._db(ACCOUNT),
             settings=world.settings,
             clock=world.clock,
-            bus=world.bus.db,
+            bus=LocalBusBook(world.bus.db),
             provider=self,
         )
 

@@ -36,6 +36,10 @@ class Wallet(Protocol):
         """pay, pay_other (amount), decline or expire; False when it is too late for that."""
         ...
 
+    def was_denied(self, merchant_payment_id: str) -> bool:
+        """Whether the provider said of the living code that there is none."""
+        ...
+
     async def forge(self, order_id: str, amount: int, **changes: str) -> None:
         """Somebody on the allow list says that it was paid."""
         ...

@@ -20,6 +20,7 @@ from kessai.proof.simulation.provider_faults import HEALED
 from kessai.proof.simulation.scene import SHOP, Scene
 from kessai.proof.simulation.trace import Happening
 from kessai.proof.simulation.world import CUSTOMERS, WEBHOOK_PATH, World
+from kessai.sim.paypay.application.happenings import KEPT
 from kessai.sim.paypay.domain.book import Payment
 from kessai.sim.paypay.web.present import page_url
 from kessai.topology import ORDER, PAYPAY_SIMULATOR
@@ -31,6 +32,7 @@ FINAL_WITHIN_S = 150.0
 OLD_NEWS_S = 3600.0 + 120.0
 _ENDS = "select order_id, status, reason from orders order by order_id"
 _AUDIT = "select * from order_audit order by at_ms, order_id, sequence"
+_DENIED = "deleteCode DYNAMIC_QR_NOT_FOUND"
 _PROVIDER_URL = f"http://127.0.0.1:{PAYPAY_SIMULATOR.port}"
 
 
@@ -86,6 +88,14 @@ class SimWallet:
         except KessaiError:
             return False
         return True
+
+    def was_denied(self, merchant_payment_id: str) -> bool:
+        kept = self._world.provider.happenings.after(0, KEPT)
+        return any(
+            (one.kind, one.merchant_payment_id) == ("fault.refuse", merchant_payment_id)
+            and one.detail == _DENIED
+            for one in kept
+        )
 
     async def forge(self, order_id: str, amount: int, **changes: str) -> None:
         body = {

@@ -18,6 +18,7 @@ from kessai.kernel.clock import from_ms
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.settings import Settings
+from kessai.proof.invariants.bus_book import LocalBusBook
 from kessai.proof.verify import (
     Books,
     HttpProviderBook,
@@ -38,7 +39,7 @@ def books_of(shop: Shop) -> Books:
         account=databases["account"],
         settings=shop.runtime.settings,
         clock=shop.runtime.clock,
-        bus=bus_of(shop),
+        bus=LocalBusBook(bus_of(shop)),
         provider=HttpProviderBook(shop.http, PAYPAY),
     )
 
@@ -221,7 +222,7 @@ def look_with(
             payment=opened["payment"],
             storage=opened["storage"],
             account=opened["account"],
-            bus=opened["bus"],
+            bus=LocalBusBook(opened["bus"]),
             settings=Settings(_env_file=None),
             clock=VirtualClock(from_ms(kept.at_ms + int(later_s * 1000))),
             provider=book,

@@ -13,6 +13,8 @@ from kessai.kernel.telemetry import correlated, get_log
 _log = get_log(__name__)
 
 DEAD_LETTERS = ".dlt"
+# Whoever sends dead letters back has handled them; not the group of any service.
+REDRIVE_GROUP = "kessai.redrive"
 TOPIC_HEADER = "dlt-topic"
 PARTITION_HEADER = "dlt-partition"
 OFFSET_HEADER = "dlt-offset"

@@ -18,7 +18,9 @@ from kessai.kernel.http import Http
 from kessai.kernel.migrations import newest, version_table
 from kessai.kernel.settings import Settings
 from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBook
+from kessai.proof.invariants.bus_book import BusBook, LocalBusBook
 from kessai.proof.invariants.sql import Statement, col
+from kessai.proof.kafka_book import kafka_book
 
 SERVICES = ("order", "payment", "storage", "account")
 # PayPay's own hosts, which show nobody a book.
@@ -35,9 +37,7 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             stack.push_async_callback(opened[name].close)
             await require_schema(opened[name], name)
         absent: dict[str, str] = {}
-        bus = await _bus(settings, absent)
-        if bus is not None:
-            stack.push_async_callback(bus.close)
+        bus = await _bus(settings, absent, stack)
         yield Books(
             order=opened["order"],
             payment=opened["payment"],
@@ -78,17 +78,20 @@ async def require_schema(db: Db, name: str) -> None:
         )
 
 
-async def _bus(settings: Settings, absent: dict[str, str]) -> Db | None:
+async def _bus(settings: Settings, absent: dict[str, str], stack: AsyncExitStack) -> BusBook | None:
     if settings.bus_url != "local:":
-        absent["bus"] = f"events are at {urlsplit(settings.bus_url).scheme}, not in a file"
-        return None
+        try:
+            return kafka_book(settings.bus_url)
+        except ValueError as error:
+            raise BooksUnreadable(f"KESSAI_BUS_URL: {error}") from error
+    path = Path(settings.data_dir) / "bus.db"
     try:
-        return await open_database(
-            f"sqlite:///{Path(settings.data_dir) / 'bus'}.db", read_only=True
-        )
+        db = await open_database(f"sqlite:///{path}", read_only=True)
     except FileNotFoundError as error:
         absent["bus"] = str(error)
         return None
+    stack.push_async_callback(db.close)
+    return LocalBusBook(db)
 
 
 async def _provider(

@@ -7,14 +7,13 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Part
 
-from kessai.kernel.bus import DEAD_LETTERS, Record, revived
+from kessai.kernel.bus import DEAD_LETTERS, REDRIVE_GROUP, Record, revived
 from kessai.kernel.kafka_bus import topics
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of, unavailable
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.kafka_bus.member import record_of
 
-GROUP = "kessai.redrive"
 _POLL_S = 0.1
 
 
@@ -26,7 +25,7 @@ def redrive(
     places = [(letters, p) for p in range(partitions)]
     consumer = Consumer(
         cluster.config(
-            group_id=GROUP,
+            group_id=REDRIVE_GROUP,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -78,7 +77,7 @@ def _send(
     producer = Producer(
         cluster.config(
             # The same for all: who begins later ends the transaction of who hangs.
-            transactional_id=f"{GROUP}:{topic}",
+            transactional_id=f"{REDRIVE_GROUP}:{topic}",
             partitioner="murmur2_random",
         )
     )

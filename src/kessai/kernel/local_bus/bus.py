@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
-from kessai.kernel.bus import DEAD_LETTERS, Consumer, Handle, Message, partition_of, revived
+from kessai.kernel.bus import (
+    DEAD_LETTERS,
+    REDRIVE_GROUP,
+    Consumer,
+    Handle,
+    Message,
+    partition_of,
+    revived,
+)
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import Unknown
@@ -20,8 +28,6 @@ from kessai.kernel.local_bus.tables import create_or_check
 from kessai.kernel.local_bus.tails import Tails
 from kessai.kernel.local_bus.watch import Watch
 from kessai.kernel.telemetry import get_log
-
-REDRIVE_GROUP = "kessai.redrive"
 
 _log = get_log(__name__)
 

@@ -24,6 +24,7 @@ from kessai.proof.chaos.rest import ends, still_open
 from kessai.proof.chaos.watch import Watch
 from kessai.proof.customer import Customer
 from kessai.proof.invariants.books import Books, HttpProviderBook
+from kessai.proof.invariants.bus_book import LocalBusBook
 from kessai.proof.line import AiohttpLine
 from kessai.proof.shopper.crowd import Crowd, Crowding
 from kessai.proof.shopper.person import Manners
@@ -100,7 +101,7 @@ class Campaign:
             account=databases["account"],
             settings=settings,
             clock=self.clock,
-            bus=databases["bus"],
+            bus=LocalBusBook(databases["bus"]),
             provider=HttpProviderBook(http, fleet.url(PAYPAY_SIMULATOR)),
         )
 

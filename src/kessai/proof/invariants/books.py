@@ -15,6 +15,7 @@ from kessai.kernel.db import Db
 from kessai.kernel.errors import KessaiError, Unknown
 from kessai.kernel.http import Http
 from kessai.kernel.settings import Settings
+from kessai.proof.invariants.bus_book import BusBook
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
@@ -55,7 +56,7 @@ class Books:
     account: Db
     settings: Settings
     clock: Clock
-    bus: Db | None = None
+    bus: BusBook | None = None
     provider: ProviderBook | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 

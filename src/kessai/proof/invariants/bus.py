@@ -1,14 +1,13 @@
-"""One reading of the local bus: what is on it, in which order, and who has handled how much."""
+"""One reading of the bus: what is on it, in which order, and who has handled how much."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, table
 
 from kessai.kernel.bus import (
     CONSUMER_HEADER,
@@ -16,16 +15,14 @@ from kessai.kernel.bus import (
     ERROR_HEADER,
     OFFSET_HEADER,
     PARTITION_HEADER,
+    REDRIVE_GROUP,
     TOPIC_HEADER,
 )
-from kessai.kernel.db import Db
-from kessai.kernel.local_bus.bus import REDRIVE_GROUP
 from kessai.kernel.outbox import EVENT_ID_HEADER
-from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
+from kessai.proof.invariants.bus_book import BusBook, ClaimRow, HeadRow, RecordRow
 from kessai.proof.invariants.told import VIEW
 from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
 
-_PAGE = 2000
 _MOST_SHOWN = 100
 # These change an order for good, so its inbox remembers each of them.
 _APPLIED = (
@@ -51,26 +48,6 @@ class _Versioned(msgspec.Struct, rename="camel", gc=False):
 _versioned = msgspec.json.Decoder(_Versioned).decode
 
 
-class RecordRow(NamedTuple):
-    topic: str
-    partition: int
-    position: int
-    at_ms: int
-    message_key: str
-    value: bytes
-    headers: str
-
-    def shown(self) -> dict[str, Any]:
-        return {**self._asdict(), "value": self.value.decode("utf-8", "replace")}
-
-
-class HeadRow(NamedTuple):
-    topic: str
-    partition: int
-    first_position: int
-    next_position: int
-
-
 @dataclass(frozen=True, slots=True)
 class Letter:
     name: str
@@ -78,23 +55,6 @@ class Letter:
     error: str
     at_ms: int
     row: Mapping[str, Any]
-
-
-_HEADS: Statement = rows_of(HeadRow, "bus_head").order_by(*cols("topic", "partition"))
-_RECORDS: Statement = (
-    rows_of(RecordRow, "bus_record")
-    .where(
-        col("topic") == bindparam("topic"),
-        col("partition") == bindparam("partition"),
-        col("position") >= bindparam("low"),
-        col("position") < bindparam("high"),
-    )
-    .order_by(col("position"))
-    .limit(_PAGE)
-)
-_CLAIMS: Statement = select(*cols("consumer_group", "topic", "partition", "position")).select_from(
-    table("bus_claim")
-)
 
 
 @dataclass(slots=True)
@@ -107,17 +67,21 @@ class BusSeen:
     from_ms: int
     records: int = 0
     due: dict[str, None] = field(default_factory=dict)
-    behind: list[RecordRow] = field(default_factory=list)
     dead: list[Letter] = field(default_factory=list)
     disordered: list[Wrong] = field(default_factory=list)
     miscounted: list[Wrong] = field(default_factory=list)
     buried: dict[str, None] = field(default_factory=dict)
     _events: set[int] = field(default_factory=set)
     _late: set[int] = field(default_factory=set)
+    _behind: dict[Place, RecordRow] = field(default_factory=dict)
     _heads: dict[Place, HeadRow] = field(default_factory=dict)
     _first_ms: dict[str, int] = field(default_factory=dict)
     _handled: dict[Place, int] = field(default_factory=dict)
     _redriven: dict[Place, int] = field(default_factory=dict)
+
+    @property
+    def behind(self) -> Sequence[RecordRow]:
+        return list(self._behind.values())
 
     def explain(self, event_id: str) -> bool:
         """Whether the event is on the bus; what stays unexplained was in no outbox."""
@@ -135,36 +99,34 @@ class BusSeen:
         """Records leave the bus when they are old."""
         return created_at_ms >= max(self.from_ms, self._first_ms.get(topic, 0))
 
-    async def read(self, bus: Db) -> None:
-        async with bus.read() as tx:
-            heads = made(HeadRow, await tx.run(_HEADS))
-            claims = (await tx.run(_CLAIMS)).all()
+    async def read(self, bus: BusBook) -> None:
+        heads, claims = await bus.bounds()
         self._heads = {(head.topic, head.partition): head for head in heads}
-        for row in claims:
-            self._take_claim(row)
+        for claim in claims:
+            self._take_claim(claim)
         for head in heads:
             await self._read_partition(bus, head)
 
-    def _take_claim(self, row: Mapping[str, Any]) -> None:
-        place = (row["topic"], row["partition"])
+    def _take_claim(self, claim: ClaimRow) -> None:
+        place = (claim.topic, claim.partition)
         head = self._heads.get(place)
         following = head.next_position if head else 0
-        if row["position"] > following:
-            name = f"{row['consumer_group']} {place[0]}/{place[1]}"
-            why = f"handled up to {row['position']}, there are {following}"
-            self.miscounted.append((name, why, dict(row)))
-        if row["consumer_group"] == self.consumer:
-            self._handled[place] = row["position"]
-        elif row["consumer_group"] == REDRIVE_GROUP:
-            self._redriven[place] = row["position"]
+        if claim.position > following:
+            name = f"{claim.consumer_group} {claim.topic}/{claim.partition}"
+            why = f"handled up to {claim.position}, there are {following}"
+            self.miscounted.append((name, why, claim._asdict()))
+        if claim.consumer_group == self.consumer:
+            self._handled[place] = claim.position
+        elif claim.consumer_group == REDRIVE_GROUP:
+            self._redriven[place] = claim.position
 
-    async def _read_partition(self, bus: Db, head: HeadRow) -> None:
+    async def _read_partition(self, bus: BusBook, head: HeadRow) -> None:
         count = 0
         # An order's events are all in one partition. (move, view): the creation is view 1, of
         # which nobody is told; what left the bus is not missed either.
         seen: dict[str, tuple[int, int]] = {}
         nothing = (0, 1) if head.first_position == 0 else (-1, -1)
-        async for page in _pages(bus, head, head.first_position):
+        async for page in bus.pages(head, head.first_position):
             if count == 0 and head.first_position > 0:
                 before = self._first_ms.get(head.topic, 0)
                 self._first_ms[head.topic] = max(before, page[0].at_ms)
@@ -182,22 +144,21 @@ class BusSeen:
                     self._note_payment(record)
         self.records += count
         expected = head.next_position - head.first_position
-        if count != expected and not await self._was_trimmed(bus, head):
+        is_whole = count == expected if bus.is_dense else count <= expected
+        if not is_whole and not await self._was_trimmed(bus, head):
             name = f"{head.topic}/{head.partition}"
             why = f"{expected} records were appended, {count} are there"
             self.miscounted.append((name, why, head._asdict()))
 
-    async def _was_trimmed(self, bus: Db, head: HeadRow) -> bool:
+    async def _was_trimmed(self, bus: BusBook, head: HeadRow) -> bool:
         """Old records may leave while we read."""
-        async with bus.read() as tx:
-            rows = made(HeadRow, await tx.run(_HEADS))
         return any(
             (one.topic, one.partition) == (head.topic, head.partition)
             and one.first_position > head.first_position
-            for one in rows
+            for one in await bus.heads()
         )
 
-    def _note_events(self, page: list[RecordRow]) -> None:
+    def _note_events(self, page: Sequence[RecordRow]) -> None:
         for record in page:
             event_id = event_id_of(record.headers)
             if event_id is not None and record.at_ms >= self.from_ms:
@@ -241,28 +202,26 @@ class BusSeen:
             self.disordered.append((record.message_key, why, record.shown()))
 
     def _note_payment(self, record: RecordRow) -> None:
-        handled = self._handled.get((record.topic, record.partition), 0)
-        if record.position == handled:
-            self.behind.append(record)
-        elif record.position < handled and _is_applied(record.value):
+        place = (record.topic, record.partition)
+        if record.position >= self._handled.get(place, 0):
+            self._behind.setdefault(place, record)
+        elif _is_applied(record.value):
             event_id = event_id_of(record.headers)
             if event_id is not None:
                 self.due[event_id] = None
 
-    async def catch_up(self, bus: Db) -> None:
+    async def catch_up(self, bus: BusBook) -> None:
         """Reads what was appended since; for `has`."""
-        async with bus.read() as tx:
-            rows = made(HeadRow, await tx.run(_HEADS))
-        for head in rows:
+        for head in await bus.heads():
             before = self._heads.get((head.topic, head.partition))
             low = before.next_position if before else head.first_position
-            async for page in _pages(bus, head, low):
+            async for page in bus.pages(head, low):
                 for record in page:
                     event_id = event_id_of(record.headers)
                     if event_id is not None:
                         self._late.add(hash(event_id))
 
-    async def unexplained(self, bus: Db) -> list[RecordRow]:
+    async def unexplained(self, bus: BusBook) -> list[RecordRow]:
         """Records of the first reading that no outbox had; a few of them."""
         found: list[RecordRow] = []
         if not self._events:
@@ -270,7 +229,7 @@ class BusSeen:
         for head in self._heads.values():
             if head.topic.endswith(DEAD_LETTERS):
                 continue
-            async for page in _pages(bus, head, head.first_position):
+            async for page in bus.pages(head, head.first_position):
                 for record in page:
                     if self.explain(event_id_of(record.headers) or ""):
                         found.append(record)
@@ -292,19 +251,7 @@ def _is_applied(value: bytes) -> bool:
     return any(kind in value for kind in _APPLIED)
 
 
-async def read_bus(bus: Db, consumer: str, from_ms: int) -> BusSeen:
+async def read_bus(bus: BusBook, consumer: str, from_ms: int) -> BusSeen:
     seen = BusSeen(consumer, from_ms)
     await seen.read(bus)
     return seen
-
-
-async def _pages(bus: Db, head: HeadRow, low: int) -> AsyncIterator[list[RecordRow]]:
-    """A partition from `low` on to where its head was, in short transactions."""
-    of = {"topic": head.topic, "partition": head.partition, "high": head.next_position}
-    while low < head.next_position:
-        async with bus.read() as tx:
-            page = made(RecordRow, await tx.run(_RECORDS, {**of, "low": low}))
-        if not page:
-            return
-        yield page
-        low = page[-1].position + 1

@@ -123,11 +123,16 @@ class PaperPrograms:
 class PaperProbes:
     machine: PaperMachine
     dies: set[str] = field(default_factory=set)
+    # Ready when it is asked for the first time, and then too busy to say so.
+    busy: dict[str, int] = field(default_factory=dict)
 
     async def why_not_ready(self, server: str, place: Place) -> str | None:
         if server in self.dies:
             self.machine.alive.pop(server, None)
             return "no answer"
+        if server in self.busy:
+            self.busy[server] += 1
+            return None if self.busy[server] == 1 else "no answer within its limit"
         up = [name for name in self.machine.alive if name.startswith(server)]
         return None if up else "no answer"
 
@@ -151,10 +156,11 @@ class World:
     programs: PaperPrograms = field(default_factory=PaperPrograms)
     told: list[Report] = field(default_factory=list)
     dies: set[str] = field(default_factory=set)
+    busy: dict[str, int] = field(default_factory=dict)
 
     @property
     def stack(self) -> Stack:
-        probes = PaperProbes(self.machine, self.dies)
+        probes = PaperProbes(self.machine, self.dies, self.busy)
         return Stack(self.folder, self.machine, self.programs, probes, Leaping())
 
     async def up(self, *names: str, brokers: int | None = None) -> dict[str, State]:
@@ -168,6 +174,14 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+async def test_a_server_that_is_busy_right_after_it_was_ready_is_in_the_settings(
+    world: World,
+) -> None:
+    world.busy["redis"] = 0
+    assert await world.up("redis") == {"redis": State.READY}
+    assert [line.partition("=")[0] for line in world.folder.env] == ["KESSAI_REDIS_URL"]
 
 
 async def test_all_come_up_and_are_named_in_the_settings(world: World) -> None:

@@ -155,9 +155,12 @@ class Stack:
                 tell(report)
                 return report
 
-            reports = await asyncio.gather(*(one(card) for card in cards))
-            self._write_env(place, await self._look(SERVERS, place))
-        return list(reports)
+            reports = list(await asyncio.gather(*(one(card) for card in cards)))
+            # What was ready a moment ago is not asked again: on a busy machine it may be slow.
+            raised = {report.server: report for report in reports}
+            others = [card for card in SERVERS if card.name not in raised]
+            self._write_env(place, [*reports, *await self._look(others, place)])
+        return reports
 
     def _settle_place(
         self, cards: Sequence[ServerCard], brokers: int | None, proxied: bool | None

@@ -26,7 +26,8 @@ from kessai.kernel.kafka_bus.member import record_of
 
 # A client must name one; it is never joined.
 _NOBODY = "kessai.reader"
-_POLL_S = 0.5
+# A fetch waits so long for a full page, also where nothing more is there.
+_POLL_S = 0.03
 Place = tuple[str, int]
 
 

@@ -62,6 +62,24 @@ class NotedHosts:
 
 
 @dataclass
+class NotedServers:
+    """It takes a server 10 s to come up."""
+
+    hosts: NotedHosts
+
+    async def up(self, *names: str) -> Mapping[str, str]:
+        self.hosts._note("up", ",".join(names) or "all servers")
+        await asyncio.sleep(10)
+        return {}
+
+    async def kill(self, name: str) -> bool:
+        return self.hosts._note("kill", name)
+
+    async def end(self) -> None:
+        self.hosts._note("end", "servers")
+
+
+@dataclass
 class NotedWeather:
     hosts: NotedHosts
     set_to: list[Mapping[str, JsonValue]] = field(default_factory=list)
@@ -137,6 +155,32 @@ def test_a_clock_step_is_another_start_and_ends_with_one() -> None:
             (5.0, "kill bff"),
             (5.0, "start bff"),
         ]
+
+    on_virtual_time(story())
+
+
+def test_a_killed_server_is_ill_until_it_is_up_again_and_healing_waits_for_all() -> None:
+    async def story() -> None:
+        hosts = NotedHosts()
+        injector = Injector(hosts, NotedWeather(hosts), NotedServers(hosts))
+        await injector.run([Fault(1.0, 2.0, Kind.KILL_SERVER, "kafka")])
+        await injector.heal()
+        assert hosts.notes[:4] == [
+            (1.0, "kill kafka"),
+            (3.0, "up kafka"),
+            (13.0, "up all servers"),
+            (23.0, "heal all"),
+        ]
+        assert injector.fired == {"kill -9 server kafka": 1}
+        assert injector.happened[0].ended_s == 13.0
+
+    on_virtual_time(story())
+
+
+def test_without_servers_none_is_killed() -> None:
+    async def story() -> None:
+        injector, hosts = await injected(Fault(1.0, 1.0, Kind.KILL_SERVER, "redis"))
+        assert (hosts.notes, injector.happened) == ([], [])
 
     on_virtual_time(story())
 

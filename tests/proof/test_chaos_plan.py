@@ -84,10 +84,12 @@ def test_everything_is_broken_and_mended_within_its_time(
 
 
 @QUICK
-@given(SEEDS, PROFILES)
-def test_nobody_breaks_a_process_that_is_broken(seed: int, profile: Profile) -> None:
+@given(SEEDS, PROFILES, st.booleans())
+def test_nobody_breaks_a_process_that_is_broken(
+    seed: int, profile: Profile, on_servers: bool
+) -> None:
     until_s: dict[str, float] = {}
-    for fault in draw_plan(seed, 3, profile).faults:
+    for fault in draw_plan(seed, 3, profile, on_servers=on_servers).faults:
         if fault.kind in (Kind.WEATHER, Kind.LOCKED, Kind.RUSH):
             continue
         process = OF_STORE.get(fault.target, fault.target)
@@ -119,7 +121,18 @@ def test_in_a_long_run_every_service_and_every_store_has_its_turn() -> None:
     assert {one.target for one in faults if one.kind is Kind.LOCKED} == set(STORES)
     full = {one.target for one in faults if one.kind in (Kind.DISK_FULL, Kind.READ_ONLY)}
     assert full == set(OF_STORE)
-    assert {one.kind for one in faults} == set(Kind)
+    assert {one.kind for one in faults} == set(Kind) - {Kind.KILL_SERVER}
+
+
+def test_on_servers_they_are_killed_and_no_file_is_full_or_locked() -> None:
+    faults = draw_plan(1, 20, Profile.ALL, on_servers=True).faults
+    killed = {one.target for one in faults if one.kind is Kind.KILL_SERVER}
+    assert killed == {"mariadb", "kafka", "redis"}
+    of_files = {Kind.LOCKED, Kind.DISK_FULL, Kind.READ_ONLY}
+    assert {one.kind for one in faults} == set(Kind) - of_files
+    assert draw_plan(1, 20, Profile.LOSSY, on_servers=True).faults == (
+        draw_plan(1, 20, Profile.LOSSY).faults
+    )
 
 
 @given(SEEDS, st.sampled_from(STOCKS), st.floats(1, 15))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import cast
 
 from sqlalchemy import text
 from tests.support.shop import Shop, story
 from tests.support.verified import books_of
 
+from kessai.kernel.db import Db, Tx
+from kessai.kernel.errors import DatabaseUnavailable
 from kessai.proof.chaos.rest import ends, still_open
 from kessai.proof.chaos.watch import SAFETY, Watch
 from kessai.proof.invariants.books import Books
@@ -51,6 +55,20 @@ async def test_without_the_providers_book_our_own_are_asked(shop: Shop) -> None:
     watch = await looked(replace(books_of(shop), provider=NoBook()))
     assert watch.unreadable == {"the provider's book: ClientConnectorError": 3}
     assert watch.looks["I18"] == 3
+
+
+class AwayDb:
+    """A server that does not answer."""
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        raise DatabaseUnavailable("cannot connect")
+
+
+@story(1)
+async def test_while_a_database_is_away_the_oracle_waits(shop: Shop) -> None:
+    watch = await looked(replace(books_of(shop), order=cast(Db, AwayDb())))
+    assert sum(watch.unreadable.values()) == 6
+    assert (watch.looks, watch.violations) == ({}, [])
 
 
 @story(1)

@@ -184,6 +184,17 @@ async def test_a_server_that_is_busy_right_after_it_was_ready_is_in_the_settings
     assert [line.partition("=")[0] for line in world.folder.env] == ["KESSAI_REDIS_URL"]
 
 
+async def test_killed_it_is_down_until_it_is_brought_up_again(world: World) -> None:
+    await world.up("redis", "kafka")
+    (redis,) = chosen(["redis"])
+    assert await world.stack.kill(redis)
+    assert ("redis", True) in world.machine.ended
+    assert (await world.states())["redis"] is State.ENDED
+    assert (await world.states())["kafka"] is State.READY
+    assert not await world.stack.kill(redis)
+    assert await world.up("redis") == {"redis": State.READY}
+
+
 async def test_all_come_up_and_are_named_in_the_settings(world: World) -> None:
     assert set((await world.up()).values()) == {State.READY}
     assert [line.partition("=")[0] for line in world.folder.env] == [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kessai.proof.chaos.plan import Plan
     from kessai.proof.chaos.report import Report
+    from kessai.proof.chaos.servers import Servers
 
 VIOLATED, CANNOT, INTERRUPTED = 1, 2, 130
 MAX_MINUTES, MAX_PER_S = 24 * 60, 200
@@ -48,6 +49,9 @@ def chaos(
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="keep databases and logs in this folder")
     ] = None,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="on MariaDB, Kafka and Redis of its own, killed too")
+    ] = False,
 ) -> None:
     """Customers shop while webhooks, provider, processes, stores and clocks fail; then all agrees.
 
@@ -56,7 +60,7 @@ def chaos(
     from kessai.kernel.chance import SystemChance
 
     chosen = seed if seed is not None else int(SystemChance().uniform(0, 2**31))
-    drawn = _draw(chosen, minutes, profile, rate)
+    drawn = _draw(chosen, minutes, profile, rate, on_servers=stack)
     if plan:
         typer.echo(json.dumps(drawn.row(), ensure_ascii=False, indent=2))
         return
@@ -67,7 +71,7 @@ def chaos(
     raise typer.Exit(0 if report.ok else VIOLATED)
 
 
-def _draw(seed: int, minutes: float, profile: str, rate: float) -> Plan:
+def _draw(seed: int, minutes: float, profile: str, rate: float, *, on_servers: bool) -> Plan:
     from kessai.cli.errors import fail
     from kessai.proof.chaos.plan import Profile, draw_plan
 
@@ -77,7 +81,7 @@ def _draw(seed: int, minutes: float, profile: str, rate: float) -> Plan:
         fail(f"--minutes is more than 0 and at most {MAX_MINUTES}, not {minutes:g}")
     if not 0 < rate <= MAX_PER_S:
         fail(f"--rate is more than 0 and at most {MAX_PER_S}, not {rate:g}")
-    return draw_plan(seed, minutes, Profile(profile), per_s=rate)
+    return draw_plan(seed, minutes, Profile(profile), per_s=rate, on_servers=on_servers)
 
 
 def _check_files(*files: Path | None) -> None:
@@ -138,11 +142,27 @@ async def _campaign(plan: Plan, folder: Path, port_offset: int | None) -> Report
         f"{len(plan.faults)} faults, {len(plan.customers)} customers, plan {plan.fingerprint}"
     )
     with _Progress(console) as tell:
-        running = asyncio.ensure_future(Campaign(plan, folder, port_offset, tell).run())
+        servers = _servers(folder) if plan.on_servers else None
+        campaign = Campaign(plan, folder, port_offset, tell, servers=servers)
+        running = asyncio.ensure_future(campaign.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)
         return await running
+
+
+def _servers(folder: Path) -> Servers:
+    from kessai.cli.chaos_servers import StackServers
+    from kessai.cli.errors import fail
+    from kessai.stack.application import StackError
+    from kessai.stack.main import build_stack, stack_folder
+
+    # Servers run as users of their own, who must pass.
+    folder.chmod(0o755)
+    try:
+        return StackServers(build_stack(stack_folder(str(folder / "data"))))
+    except StackError as error:
+        fail(str(error))
 
 
 class _Progress:
@@ -237,6 +257,8 @@ def _print_figures(out: Console, report: Report, row: Mapping[str, Any]) -> None
     count = len(report.violations)
     plan = report.plan
     again = f"kessai chaos --seed {plan.seed} --minutes {plan.minutes:g} --profile {plan.profile}"
+    if plan.on_servers:
+        again += " --stack"
     out.print(f"{count} violations; {again} injects the same faults")
 
 

@@ -302,6 +302,10 @@ class Stack:
         ready = [report.server for report in reports if report.state is State.READY]
         return settings(place, ready, proxied=self._folder.load().proxied)
 
+    def settings(self, reports: Iterable[Report]) -> dict[str, str]:
+        """What leads to the servers that are ready, with the secrets."""
+        return self._settings(self._remembered_place(), reports)
+
     def shown_settings(self, reports: Iterable[Report]) -> list[str]:
         """As they were written, without the secrets."""
         return env_lines(self._settings(self._remembered_place(), reports), masked=True)
@@ -348,6 +352,13 @@ class Stack:
                 return False
             await asyncio.sleep(_LOOK_S)
         return True
+
+    async def kill(self, card: ServerCard) -> bool:
+        """As a power cut would, for trials; False when nothing ran. `up` brings it back."""
+        place = self._remembered_place()
+        names = process_names(card, place.brokers)
+        running = [name for name in names if self._machine.running(card.name, name)]
+        return bool(running) and await self._end(card, running, _KILL_LIMIT_S, at_once=True)
 
     async def wipe(self, cards: Sequence[ServerCard]) -> list[Report]:
         """Taken down, and their data and logs removed; programs stay in the cache."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from kessai.kernel.chance import SystemChance
 from kessai.kernel.clock import SystemClock
-from kessai.kernel.db import Db, open_database
+from kessai.kernel.db import Db
+from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.settings import Settings
@@ -21,11 +22,12 @@ from kessai.proof.chaos.plan import CODE_LIFETIME_S, HOT_PIECES, SETTINGS, Plan
 from kessai.proof.chaos.provider import Provider
 from kessai.proof.chaos.report import Report
 from kessai.proof.chaos.rest import ends, still_open
+from kessai.proof.chaos.servers import Servers
 from kessai.proof.chaos.watch import Watch
 from kessai.proof.customer import Customer
-from kessai.proof.invariants.books import Books, HttpProviderBook
-from kessai.proof.invariants.bus_book import LocalBusBook
+from kessai.proof.invariants.books import Books
 from kessai.proof.line import AiohttpLine
+from kessai.proof.live import live_books
 from kessai.proof.shopper.crowd import Crowd, Crowding
 from kessai.proof.shopper.person import Manners
 from kessai.topology import PAYPAY_SIMULATOR
@@ -53,17 +55,19 @@ class Campaign:
     folder: Path
     offset: int
     tell: Tell = lambda _phase, _share: None
+    servers: Servers | None = None
     clock: SystemClock = field(default_factory=SystemClock)
 
     async def run(self) -> Report:
         """Raises `CannotStart`. Whatever happens, every process that was started is ended."""
         async with AsyncExitStack() as stack:
-            fleet = await stack.enter_async_context(Fleet(self.folder, self.offset, SETTINGS))
+            settings = {**SETTINGS, **await self._open_servers(stack)}
+            fleet = await stack.enter_async_context(Fleet(self.folder, self.offset, settings))
             await self._open_shop(fleet)
             http = AiohttpHttp()
             stack.push_async_callback(http.close)
-            databases = await stack.enter_async_context(_databases(fleet.data))
-            books = self._books(databases, http, fleet)
+            known = self._settings(settings, fleet)
+            books = await stack.enter_async_context(live_books(known, self.clock, http))
             crowd = Crowd(
                 lambda: Customer(
                     fleet.urls, AiohttpLine(fleet.urls.shop, timeout_s=_CALL_TIMEOUT_S)
@@ -74,7 +78,9 @@ class Campaign:
             stack.push_async_callback(crowd.close)
             provider = Provider(http, fleet.url(PAYPAY_SIMULATOR))
             await provider.set({"codeLifetimeS": CODE_LIFETIME_S})
-            return await self._break_and_judge(fleet, Injector(fleet, provider), crowd, books)
+            return await self._break_and_judge(
+                fleet, Injector(fleet, provider, self.servers), crowd, books
+            )
 
     async def _open_shop(self, fleet: Fleet) -> None:
         self.tell("starting", 0.0)
@@ -86,23 +92,21 @@ class Campaign:
     def _manners(self) -> Manners:
         return Manners(RandomIds(self.clock, SystemChance()).new(), PATIENCE_S)
 
-    def _books(self, databases: Mapping[str, Db], http: AiohttpHttp, fleet: Fleet) -> Books:
-        given = {name.removeprefix("KESSAI_").lower(): value for name, value in SETTINGS.items()}
-        settings = Settings(
+    async def _open_servers(self, stack: AsyncExitStack) -> Mapping[str, str]:
+        """The settings that lead to them."""
+        if self.servers is None:
+            return {}
+        stack.push_async_callback(self.servers.end)
+        return await self.servers.up()
+
+    def _settings(self, settings: Mapping[str, str], fleet: Fleet) -> Settings:
+        given = {name.removeprefix("KESSAI_").lower(): value for name, value in settings.items()}
+        return Settings(
             _env_file=None,
             data_dir=str(fleet.data),
             port_offset=self.offset,
+            paypay_url=fleet.url(PAYPAY_SIMULATOR),
             **given,  # type: ignore[arg-type]
-        )
-        return Books(
-            order=databases["order"],
-            payment=databases["payment"],
-            storage=databases["storage"],
-            account=databases["account"],
-            settings=settings,
-            clock=self.clock,
-            bus=LocalBusBook(databases["bus"]),
-            provider=HttpProviderBook(http, fleet.url(PAYPAY_SIMULATOR)),
         )
 
     async def _break_and_judge(
@@ -169,7 +173,7 @@ class Campaign:
             "account": books.account,
         }
         while True:
-            left = await still_open(databases)
+            left = await _left(databases)
             waited_s = loop.time() - healed_s
             if not left and crowding.done():
                 return waited_s, {}
@@ -177,6 +181,13 @@ class Campaign:
                 return None, left or {"customers still at it": 1}
             self.tell("coming to rest", waited_s / FINAL_WITHIN_S)
             await asyncio.sleep(0.5)
+
+
+async def _left(databases: Mapping[str, Db]) -> dict[str, int]:
+    try:
+        return await still_open(databases)
+    except DatabaseUnavailable:
+        return {"databases away": 1}
 
 
 def _patient(books: Books) -> Books:
@@ -192,16 +203,3 @@ async def _stop(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _databases(data: Path) -> AsyncIterator[dict[str, Db]]:
-    """Read by this process while the services write."""
-    opened: dict[str, Db] = {}
-    try:
-        for name in ("order", "payment", "storage", "account", "bus"):
-            opened[name] = await open_database(f"sqlite:///{data / name}.db")
-        yield opened
-    finally:
-        for db in opened.values():
-            await db.close()

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     READ_ONLY = "read-only"
     CLOCK_STEP = "clock step"
     RUSH = "rush"
+    KILL_SERVER = "kill -9 server"
 
 
 GROUP_OF: Final[Mapping[Kind, Group]] = {
@@ -49,6 +50,7 @@ GROUP_OF: Final[Mapping[Kind, Group]] = {
     Kind.READ_ONLY: Group.STORES,
     Kind.CLOCK_STEP: Group.CLOCK,
     Kind.RUSH: Group.LOAD,
+    Kind.KILL_SERVER: Group.STORES,
 }
 
 SERVICE_NAMES: Final = tuple(card.name for card in SERVICES)

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from kessai.kernel.telemetry import get_log
 from kessai.proof.chaos.faults import OF_STORE, PROVIDER, Fault, Kind
+from kessai.proof.chaos.servers import Servers
 from kessai.proof.chaos.stores import hold_lock
 
 # Less than any of the databases, more than an empty journal: writes fail in the middle.
@@ -66,8 +67,9 @@ class Happened:
 
 
 class Injector:
-    def __init__(self, hosts: Hosts, provider: Weather) -> None:
+    def __init__(self, hosts: Hosts, provider: Weather, servers: Servers | None = None) -> None:
         self._hosts = hosts
+        self._servers = servers
         self.provider = provider
         self._began_s = 0.0
         self.happened: list[Happened] = []
@@ -83,6 +85,7 @@ class Injector:
             Kind.READ_ONLY: self._full,
             Kind.CLOCK_STEP: self._step,
             Kind.RUSH: self._rush,
+            Kind.KILL_SERVER: self._kill_server,
         }
 
     async def run(self, faults: Sequence[Fault]) -> None:
@@ -105,6 +108,8 @@ class Injector:
 
     async def heal(self) -> None:
         """Whatever is still broken is mended, whoever broke it."""
+        if self._servers is not None:
+            await self._servers.up()
         self._hosts.heal()
         await self._hosts.ready(PROVIDER)
         await self.provider.replace({})
@@ -165,6 +170,13 @@ class Injector:
         await asyncio.sleep(fault.for_s)
         if self._hosts.kill(fault.target):
             self._hosts.start(fault.target)
+        return True
+
+    async def _kill_server(self, fault: Fault) -> bool:
+        if self._servers is None or not await self._servers.kill(fault.target):
+            return False
+        await asyncio.sleep(fault.for_s)
+        await self._servers.up(fault.target)
         return True
 
     async def _rush(self, fault: Fault) -> bool:

@@ -21,6 +21,7 @@ from kessai.proof.chaos.faults import (
     Fault,
     Kind,
 )
+from kessai.proof.chaos.servers import KILLED
 from kessai.proof.chaos.weather import (
     BLACKOUT,
     LOSSY,
@@ -57,6 +58,7 @@ CALM_S: Final = 4.0
 LAST_ORDERS_S: Final = 10.0
 HOT_PIECES: Final = 20
 _RUSH: Final = 30
+SERVER_KILLS_EVERY_S: Final = 25.0
 
 
 class Profile(StrEnum):
@@ -82,6 +84,12 @@ class Recipe:
     full_disks_every_s: float | None = None
     steps_every_s: float | None = None
     rushes_every_s: float | None = None
+    servers_every_s: float | None = None
+
+    def on_servers(self) -> Recipe:
+        """There no file can be locked or full; where services are killed, servers are, too."""
+        kills_s = None if self.kills_every_s is None else SERVER_KILLS_EVERY_S
+        return replace(self, locks_every_s=None, full_disks_every_s=None, servers_every_s=kills_s)
 
 
 RECIPES: Final[Mapping[Profile, Recipe]] = {
@@ -116,6 +124,7 @@ _LANES: Final = (
     ("locks_every_s", Kind.LOCKED, STORES, (0.5, 7.0)),
     ("unreachable_every_s", Kind.UNREACHABLE, (PROVIDER,), (1.0, 6.0)),
     ("rushes_every_s", Kind.RUSH, ("the hot product",), (0.0, 1.0)),
+    ("servers_every_s", Kind.KILL_SERVER, KILLED, (0.0, 4.0)),
 )
 # All kinds of customers; who pays at the deadline can, since it comes in seconds.
 _MIX: Final = Mix(MappingProxyType(dict.fromkeys(Customer, 2.0) | {Customer.PAYS_AT_ONCE: 16}))
@@ -128,6 +137,7 @@ class Plan:
     minutes: float
     faults: tuple[Fault, ...]
     customers: tuple[Planned, ...]
+    on_servers: bool = False
 
     @property
     def length_s(self) -> float:
@@ -139,6 +149,7 @@ class Plan:
             "seed": self.seed,
             "profile": self.profile.value,
             "minutes": self.minutes,
+            "onServers": self.on_servers,
             "settings": dict(SETTINGS),
             "faults": [fault.row() for fault in self.faults],
             "customers": [planned.row() for planned in self.customers],
@@ -151,9 +162,18 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def draw_plan(seed: int, minutes: float, profile: Profile, *, per_s: float = 2.0) -> Plan:
+def draw_plan(
+    seed: int,
+    minutes: float,
+    profile: Profile,
+    *,
+    per_s: float = 2.0,
+    on_servers: bool = False,
+) -> Plan:
     """`per_s`: customers who come in a second, rushes apart."""
     recipe, length_s = RECIPES[profile], minutes * 60
+    if on_servers:
+        recipe = recipe.on_servers()
     faults = [*_weathers(seed, recipe.weather, length_s)]
     for name, kind, targets, lasts_s in _LANES:
         mean_s = getattr(recipe, name)
@@ -162,7 +182,7 @@ def draw_plan(seed: int, minutes: float, profile: Profile, *, per_s: float = 2.0
             faults.extend(_lane(dice, kind, targets, lasts_s, mean_s, length_s))
     chosen = tuple(sorted(_apart(faults), key=lambda one: (one.at_s, one.kind, one.target)))
     customers = _customers(seed, chosen, length_s, per_s)
-    return Plan(seed, profile, minutes, chosen, customers)
+    return Plan(seed, profile, minutes, chosen, customers, on_servers)
 
 
 def _weathers(seed: int, stocks: tuple[Stock, ...], length_s: float) -> Iterator[Fault]:
@@ -210,6 +230,7 @@ _OF_PROCESS: Final = (
     Kind.DISK_FULL,
     Kind.READ_ONLY,
     Kind.UNREACHABLE,
+    Kind.KILL_SERVER,
 )
 # A process that was just started is left alone for so long, or nothing would ever run; and of
 # six processes that need each other at most two are ill at a time.

@@ -36,12 +36,14 @@ class Watch:
         while True:
             await asyncio.sleep(_EVERY_S)
             when = f"after {loop.time() - began_s:.0f} s"
-            try:
-                self.take(await check(books, safety), when)
-            except BooksUnreadable as error:
-                self.unreadable[str(error)] += 1
-                # As while the provider is down: our own books can be asked all the same.
-                self.take(await check(replace(books, provider=None), safety), when)
+            # As while the provider is down: our own books can be asked all the same.
+            for readable in (books, replace(books, provider=None)):
+                try:
+                    self.take(await check(readable, safety), when)
+                except BooksUnreadable as error:
+                    self.unreadable[str(error)] += 1
+                else:
+                    break
 
     async def last_look(self, books: Books) -> Report:
         report = await check(books)

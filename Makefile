@@ -92,7 +92,7 @@ test-e2e: $(E2E_STAMP) $(PAGES) ## the pages in a real browser (needs Node.js an
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
 test-stack: $(DEV_STAMP) ## the real servers, private ones on this machine: kessai stack
-	$(BIN)/python -m pytest -m stack -rs tests/stack
+	$(BIN)/python -m pytest -m stack -rs tests/stack tests/contract tests/kernel
 
 SEEDS ?= 1..3000
 simulate: $(STAMP) ## thousands of broken worlds on a virtual clock; SEEDS=1..100 for fewer

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import fakeredis
 import pytest
 from redis.asyncio import Redis
+from tests.support.servers import server_url
 
 from kessai.bff.application import SessionStore
 from kessai.bff.domain import Session, Ticket
@@ -19,11 +20,16 @@ SESSION = Session("key-1", "user-1", "a@example.com", "花子", 1_000, 2_000)
 TICKET = Ticket("key-1", "user-1", "0" * 26, 5_000)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "fake", pytest.param("redis", marks=pytest.mark.stack)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[SessionStore]:
     made: SessionStore
     if request.param == "memory":
         made = MemorySessionStore(SystemClock())
+    elif request.param == "redis":
+        # A database of its own on the server, which nobody else uses.
+        client = Redis.from_url(server_url("KESSAI_REDIS_URL"), db=15)
+        await client.flushdb()
+        made = RedisSessionStore(client)
     else:
         made = RedisSessionStore(fakeredis.FakeAsyncRedis())
     yield made

@@ -11,11 +11,13 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.kafka_bus import BusMisfit, BusUnavailable, open_kafka_bus
 from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.mongo import Database, open_mongo
 from kessai.kernel.settings import Settings
 
 SCHEMAS = "ec_"
 _LOCAL_BUS = "local:"
 _SQLITE = "sqlite:"
+_WITH_THE_ORDERS = "sql:"
 
 
 def database_url(settings: Settings, name: str) -> str:
@@ -52,3 +54,16 @@ async def open_bus(
         raise ValueError(f"KESSAI_BUS_URL: no broker answers ({error})") from error
     except (BusMisfit, ValueError) as error:
         raise ValueError(f"KESSAI_BUS_URL: {error}") from error
+
+
+async def open_audit(settings: Settings) -> Database | None:
+    """None where the audit trail lies with the orders. Raises `ValueError` with a line for people.
+
+    Close its `client`.
+    """
+    if settings.audit_url == _WITH_THE_ORDERS:
+        return None
+    try:
+        return await open_mongo(settings.audit_url)
+    except ValueError as error:
+        raise ValueError(f"KESSAI_AUDIT_URL: {error}") from error

@@ -6,7 +6,7 @@ import re
 import socket
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_SECRETS = {
@@ -18,6 +18,9 @@ LOCAL_SECRETS = {
 # A name or an address as it stands in a URL, without scheme and port.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
+
+# The schemes of those URLs that not every server has an adapter for.
+_ADAPTERS = {"audit_url": ("sql", "mongodb", "mongodb+srv"), "search_url": ("sql",)}
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -67,7 +70,9 @@ class Settings(BaseSettings):
     )
     bus_url: str = Field("local:", description="events: local: | kafka://host:port,...")
     redis_url: str = Field("memory:", description="sessions: memory: | redis://...")
-    audit_url: str = Field("sql:", description="audit trail: sql:")
+    audit_url: str = Field(
+        "sql:", description="audit trail: sql: | mongodb://user:pw@host:port/database[?replicaSet=]"
+    )
     objects_url: str = Field(
         "file:",
         description="product images: file:[/path] | s3://bucket?endpoint=http://h:p&region=...",
@@ -210,11 +215,13 @@ class Settings(BaseSettings):
 
     @field_validator("audit_url", "search_url")
     @classmethod
-    def require_an_adapter(cls, url: str) -> str:
+    def require_an_adapter(cls, url: str, about: ValidationInfo) -> str:
         """A server that is named and not used would be worse than none."""
-        if url != "sql:":
-            scheme = url.partition(":")[0]
-            raise ValueError(f"there is no adapter for {scheme}: yet, only for sql:")
+        known = _ADAPTERS[about.field_name or ""]
+        scheme = url.partition(":")[0]
+        if scheme not in known or (scheme == "sql" and url != "sql:"):
+            these = ", ".join(f"{name}:" for name in known)
+            raise ValueError(f"there is no adapter for {scheme}: yet, only for {these}")
         return url
 
     @model_validator(mode="after")

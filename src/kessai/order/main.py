@@ -13,8 +13,10 @@ from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.storage import StorageService
+from kessai.kernel.adapters import open_audit
 from kessai.kernel.app import create_app
 from kessai.kernel.bus import Consumer
+from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.metrics import Metrics
@@ -24,12 +26,14 @@ from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
+from kessai.order.application.archive import CONSUMER as ARCHIVER
+from kessai.order.application.archive import Archiving
 from kessai.order.application.desk import OrderDesk
 from kessai.order.application.journal import Journal
 from kessai.order.application.moves import OrderMoves
 from kessai.order.application.news import CONSUMER, PaymentNews
 from kessai.order.application.operators import OperatorRequests
-from kessai.order.application.ports import Limits, Topics
+from kessai.order.application.ports import AuditArchive, AuditTrail, Limits, Topics
 from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
 from kessai.order.application.refunding import Refunding
@@ -37,11 +41,12 @@ from kessai.order.application.requests import CustomerRequests
 from kessai.order.application.steps import AccountSteps, PaymentSteps, StorageSteps
 from kessai.order.application.watch import Watch
 from kessai.order.domain.order import Policy
-from kessai.order.gateway.board import MetricsBoard
+from kessai.order.gateway.archive import MongoAuditArchive
+from kessai.order.gateway.board import MetricsArchiveBoard, MetricsBoard
 from kessai.order.gateway.orders import SqlOrders
 from kessai.order.gateway.promise import SqlSamples
 from kessai.order.gateway.sides import SqlAuditTrail, SqlCarts, SqlRefunds
-from kessai.order.web import payment_records, routes
+from kessai.order.web import order_records, payment_records, routes
 from kessai.saga.engine import Engine
 from kessai.saga.language import Machine, load
 from kessai.saga.limits import EngineLimits
@@ -57,6 +62,7 @@ MACHINES = (
     "order_refund_saga",
     "reduce_inventory_and_balance",
 )
+TOPICS = Topics(ORDERS_TOPIC, SIGNALS_TOPIC)
 
 
 async def build(
@@ -68,7 +74,8 @@ async def build(
     db = await runtime.open_db("order")
     migrate(db, "order")
     metrics = Metrics(ORDER.name)
-    house = assemble(runtime, db, storage, payment, account, metrics=metrics)
+    archive = await _open_archive(runtime, db)
+    house = assemble(runtime, db, storage, payment, account, metrics=metrics, archive=archive)
     supervisor = Supervisor(ORDER.name, stop_timeout_s=runtime.settings.stop_timeout_s)
 
     async def start() -> None:
@@ -79,6 +86,9 @@ async def build(
         supervisor.start("fallback", house.watch.fallback)
         supervisor.start("forgetting", house.watch.forgetting)
         supervisor.start("promise", house.promise.watching)
+        if house.archiving is not None and house.archiver is not None:
+            supervisor.start("audit", house.archiver.run)
+            supervisor.start("audit-late", house.archiving.looking)
 
     def build_app() -> FastAPI:
         token = runtime.settings.service_token.get_secret_value()
@@ -98,7 +108,7 @@ async def build(
         port=house.desk,
         supervisor=supervisor,
         start=start,
-        closers=[db.close, house.engine.close],
+        closers=[db.close, house.engine.close, *([archive.close] if archive else [])],
     )
 
 
@@ -113,6 +123,9 @@ class House:
     engine: Engine
     outbox: Outbox
     consumer: Consumer
+    # With an archive of the audit trail only.
+    archiving: Archiving | None = None
+    archiver: Consumer | None = None
 
 
 def assemble(
@@ -123,12 +136,12 @@ def assemble(
     account: AccountService,
     *,
     metrics: Metrics | None = None,
+    archive: AuditArchive | None = None,
 ) -> House:
     clock, limits, url = runtime.clock, limits_of(runtime.settings), runtime.settings.public_url
     orders, refunds, audit, samples = SqlOrders(), SqlRefunds(), SqlAuditTrail(), SqlSamples()
     outbox = open_outbox(runtime, db, ORDER.name)
-    topics = Topics(ORDERS_TOPIC, SIGNALS_TOPIC)
-    journal = Journal(orders, audit, outbox, samples, topics, clock)
+    journal = Journal(orders, audit, outbox, samples, TOPICS, clock)
     late = _LateSagas()
     refunding = Refunding(refunds, journal, late, clock)
     steps = {
@@ -145,22 +158,65 @@ def assemble(
         db, orders, journal, news, refunding, engine, payment, clock, limits, public_url=url
     )
     operators = OperatorRequests(db, orders, refunds, refunding, limits)
-    carts, ids = SqlCarts(), runtime.ids
-    purchases = Purchases(
-        db, orders, carts, journal, engine, storage, clock, ids, limits, public_url=url
-    )
-    board = MetricsBoard(metrics) if metrics else None
-    promise = Promise(db, samples, board, clock, limits)
-    on_record = payment_records(news.apply_payment_event)
+    sell = (db, orders, SqlCarts(), journal, engine, storage, clock, runtime.ids, limits)
+    purchases = Purchases(*sell, public_url=url)
+    promise = Promise(db, samples, MetricsBoard(metrics) if metrics else None, clock, limits)
+    archiving = _archiving(db, audit, archive, metrics, clock, limits)
     return House(
-        desk=OrderDesk(db, orders, audit, purchases, requests, operators, promise, clock, limits),
+        desk=OrderDesk(
+            db, orders, audit, purchases, requests, operators, promise, clock, limits, archiving
+        ),
         news=news,
         watch=Watch(db, orders, refunds, requests, news, payment, clock, limits),
         promise=promise,
         engine=engine,
         outbox=outbox,
-        consumer=runtime.bus.consumer(CONSUMER, [PAYMENTS_TOPIC], on_record),
+        consumer=runtime.bus.consumer(
+            CONSUMER, [PAYMENTS_TOPIC], payment_records(news.apply_payment_event)
+        ),
+        archiving=archiving,
+        archiver=_archiver(runtime, archiving) if archiving else None,
     )
+
+
+def _archiver(runtime: Runtime, archiving: Archiving) -> Consumer:
+    # What waits from before its first event is found by looking.
+    on_record = order_records(archiving.move)
+    return runtime.bus.consumer(ARCHIVER, [ORDERS_TOPIC], on_record, start="latest")
+
+
+async def _open_archive(runtime: Runtime, db: Db) -> MongoAuditArchive | None:
+    """Raises `ValueError` with a line for people."""
+    database = await open_audit(runtime.settings)
+    if database is None:
+        async with db.read() as tx:
+            if await SqlAuditTrail().is_elsewhere(tx):
+                raise ValueError(
+                    "KESSAI_AUDIT_URL: the audit trail of these orders was moved to MongoDB; "
+                    "name that server"
+                )
+        return None
+    archive = MongoAuditArchive(database)
+    try:
+        await archive.prepare()
+    except ValueError as error:
+        await archive.close()
+        raise ValueError(f"KESSAI_AUDIT_URL: {error}") from error
+    return archive
+
+
+def _archiving(
+    db: Db,
+    trail: AuditTrail,
+    archive: AuditArchive | None,
+    metrics: Metrics | None,
+    clock: Clock,
+    limits: Limits,
+) -> Archiving | None:
+    if archive is None:
+        return None
+    board = MetricsArchiveBoard(metrics) if metrics else None
+    return Archiving(db, trail, archive, board, clock, limits)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -46,3 +46,12 @@ def payment_records(
             await apply_payment_event(event)
 
     return on_record
+
+
+def order_records(move: Callable[[str], Awaitable[object]]) -> Callable[[Record], Awaitable[None]]:
+    """Whatever an event says of an order, its audit trail may have grown."""
+
+    async def on_record(record: Record) -> None:
+        await move(record.key)
+
+    return on_record

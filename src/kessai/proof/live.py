@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from sqlalchemy import exc as sql_errors
 from sqlalchemy import select, table
 
-from kessai.kernel.adapters import database_url
+from kessai.kernel.adapters import database_url, open_audit
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.http import Http
 from kessai.kernel.migrations import newest, version_table
 from kessai.kernel.settings import Settings
+from kessai.proof.invariants.archive import MongoAuditBook
 from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBook
 from kessai.proof.invariants.bus_book import BusBook, LocalBusBook
 from kessai.proof.invariants.sql import Statement, col
@@ -38,6 +39,9 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             await require_schema(opened[name], name)
         absent: dict[str, str] = {}
         bus = await _bus(settings, absent, stack)
+        audit = await _audit(settings, absent)
+        if audit is not None:
+            stack.push_async_callback(audit.close)
         yield Books(
             order=opened["order"],
             payment=opened["payment"],
@@ -47,6 +51,7 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             clock=clock,
             bus=bus,
             provider=await _provider(settings, http, absent),
+            audit=audit,
             absent=absent,
         )
 
@@ -92,6 +97,15 @@ async def _bus(settings: Settings, absent: dict[str, str], stack: AsyncExitStack
         return None
     stack.push_async_callback(db.close)
     return LocalBusBook(db)
+
+
+async def _audit(settings: Settings, absent: dict[str, str]) -> MongoAuditBook | None:
+    try:
+        database = await open_audit(settings)
+    except ValueError as error:
+        absent["audit"] = str(error)
+        return None
+    return None if database is None else MongoAuditBook(database)
 
 
 async def _provider(

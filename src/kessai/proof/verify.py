@@ -206,11 +206,10 @@ class _Run:
         self._look = Look(books, self._limits, outboxes)
         self._reader = Reader(books, sources, outboxes)
         self._orders = 0
-        self._absent = {
-            name: books.absent.get(name, "it is elsewhere")
-            for name in ("bus", "provider")
-            if getattr(books, name) is None
-        }
+        self._absent = dict(books.absent)
+        for name in ("bus", "provider"):
+            if getattr(books, name) is None:
+                self._absent.setdefault(name, "it is elsewhere")
 
     async def report(self) -> Report:
         clock = self._books.clock
@@ -252,7 +251,7 @@ class _Run:
 
     def _ask(self, seen: _Seen, stories: list[Story]) -> None:
         check, now_ms = seen.invariant.of_order, self._now()
-        if check is None:
+        if check is None or seen.invariant.needs & self._absent.keys():
             return
         tally = Tally(now_ms)
         for story in stories:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kessai.contracts.order import (
+    AuditEntry,
     AuditTrailOfOrder,
     ListOrders,
     NewPayment,
@@ -19,6 +22,7 @@ from kessai.contracts.wire import Nothing
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.errors import NotFound
+from kessai.order.application.archive import Archiving
 from kessai.order.application.operators import OperatorRequests
 from kessai.order.application.ports import AuditTrail, Limits, Orders
 from kessai.order.application.promise import Promise
@@ -30,6 +34,7 @@ from kessai.order.domain.order import Order
 
 # Ids are base 36, so this is behind every one of them.
 _AFTER_ALL_IDS = "~"
+_LOOKS = 3
 
 
 class OrderDesk:
@@ -44,6 +49,7 @@ class OrderDesk:
         promise: Promise,
         clock: Clock,
         limits: Limits,
+        archiving: Archiving | None = None,
     ) -> None:
         self._db = db
         self._orders = orders
@@ -54,6 +60,7 @@ class OrderDesk:
         self._promise = promise
         self._clock = clock
         self._limits = limits
+        self._archiving = archiving
 
     async def purchase(self, command: Purchase) -> OrderView:
         return await self._purchases.purchase(command)
@@ -97,15 +104,26 @@ class OrderDesk:
         return self._view(await self._operators.refund(command))
 
     async def audit_order(self, command: OrderById) -> AuditTrailOfOrder:
-        async with self._db.read() as tx:
-            order = await self._orders.find(tx, command.order_id)
-            if order is None:
-                raise NotFound("no such order")
-            entries = await self._audit.read(tx, command.order_id)
+        order, entries = await self._trail_of(command.order_id)
+        looks = 1
+        # A change between two reads is no break of the chain; a row too many stays one.
+        while len(entries) != order.audit_sequence and looks < _LOOKS:
+            order, entries = await self._trail_of(command.order_id)
+            looks += 1
         broken_at = first_break(entries, order.audit_sequence, order.audit_hash)
         return AuditTrailOfOrder(
             entries=tuple(entries), intact=broken_at is None, broken_at=broken_at
         )
+
+    async def _trail_of(self, order_id: str) -> tuple[Order, Sequence[AuditEntry]]:
+        async with self._db.read() as tx:
+            order = await self._orders.find(tx, order_id)
+            if order is None:
+                raise NotFound("no such order")
+            entries = await self._audit.read(tx, order_id)
+        if self._archiving is not None:
+            entries = await self._archiving.whole(order_id, entries)
+        return order, entries
 
     async def report_promise(self, command: Nothing) -> PromiseReport:
         del command

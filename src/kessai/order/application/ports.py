@@ -9,7 +9,7 @@ from typing import Protocol
 from kessai.contracts.moves import OrderStatus
 from kessai.contracts.order import AuditEntry, PromiseReport
 from kessai.kernel.db import Tx
-from kessai.kernel.errors import JsonValue
+from kessai.kernel.errors import JsonValue, KessaiError
 from kessai.order.domain.order import Order, Policy
 from kessai.order.domain.promise import Count, Open, Sample
 
@@ -35,6 +35,9 @@ class Limits:
     promise_fresh_s: float = 2.0
     promise_samples_per_round: int = 500
     promise_keep_ms: int = 14 * 24 * 3600 * 1000
+    # Entries of the audit trail for which no event came are looked for.
+    archive_look_s: float = 10.0
+    archive_late_ms: int = 30_000
 
 
 class Orders(Protocol):
@@ -106,11 +109,51 @@ class Carts(Protocol):
 
 
 class AuditTrail(Protocol):
-    """Append-only and hash-chained; today in the transaction of the change itself."""
+    """Append-only and hash-chained, in the transaction of the change itself.
+
+    Where there is an archive, rows wait here until it has them.
+    """
 
     async def append(self, tx: Tx, entries: Sequence[AuditEntry]) -> None: ...
 
     async def read(self, tx: Tx, order_id: str) -> Sequence[AuditEntry]: ...
+
+    async def waiting(self, tx: Tx, before_ms: int, after: str, limit: int) -> Sequence[str]:
+        """Orders behind `after` with rows of that time or older, by their ids."""
+        ...
+
+    async def count(self, tx: Tx) -> int: ...
+
+    async def forget(self, tx: Tx, order_id: str, until: int) -> None:
+        """Up to that sequence, since the archive has them."""
+        ...
+
+    async def is_elsewhere(self, tx: Tx) -> bool:
+        """Whether the first order's trail does not begin here: it was moved to an archive."""
+        ...
+
+
+class AuditRefused(KessaiError):
+    """The archive has another entry in this one's place, or a rule of its own against it."""
+
+
+class AuditArchive(Protocol):
+    """The trail on a server of its own. Raises `Unknown("AUDIT_UNAVAILABLE")` when it is down."""
+
+    async def keep(self, entries: Sequence[AuditEntry]) -> None:
+        """Of one order. Durable when it returns; what is there already stays as it is.
+
+        Raises `AuditRefused`.
+        """
+        ...
+
+    async def read(self, order_id: str) -> Sequence[AuditEntry]: ...
+
+    async def close(self) -> None: ...
+
+
+class ArchiveBoard(Protocol):
+    def waiting(self, entries: int) -> None: ...
 
 
 class Samples(Protocol):

@@ -72,6 +72,15 @@ def first_break(entries: Sequence[AuditEntry], last_sequence: int, last_hash: st
     return None if previous == last_hash else last_sequence
 
 
+def merged(kept: Sequence[AuditEntry], waiting: Sequence[AuditEntry]) -> list[AuditEntry]:
+    """A trail from where it is kept and from where it waited a moment before, in sequence.
+
+    An entry in both is one; two that differ are shown both, so that the chain breaks there.
+    """
+    places = {(entry.sequence, entry.hash): entry for entry in (*waiting, *kept)}
+    return [places[place] for place in sorted(places)]
+
+
 def _seal_of(entry: AuditEntry) -> str:
     return seal(
         entry.previous_hash,

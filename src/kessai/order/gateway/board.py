@@ -95,6 +95,16 @@ class MetricsBoard:
             _set(self._quantile, seconds, window, figures.channel, quantile)
 
 
+class MetricsArchiveBoard:
+    def __init__(self, metrics: Metrics) -> None:
+        self._waiting = metrics.gauge(
+            "kessai_audit_waiting_entries", "Entries of the audit trail that are not archived yet"
+        )
+
+    def waiting(self, entries: int) -> None:
+        self._waiting.set(entries)
+
+
 def _set(gauge: Gauge, value: float | None, *labels: str) -> None:
     if value is not None:
         gauge.labels(*labels).set(value)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import cast
 
-from sqlalchemy import bindparam, func, insert, literal_column, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
 from kessai.contracts.order import AuditEntry
 from kessai.kernel.clock import parse_wire, to_ms, wire
@@ -114,6 +114,21 @@ class SqlRefunds:
 
 _APPEND = insert(AUDIT)
 _TRAIL = select(AUDIT).where(_a.order_id == bindparam("of_order")).order_by(_a.sequence)
+_WAITING = (
+    select(_a.order_id)
+    .where(_a.order_id > bindparam("after"), _a.at_ms <= bindparam("before_ms"))
+    .group_by(_a.order_id)
+    .order_by(_a.order_id)
+    .limit(bindparam("limit"))
+)
+_COUNT = select(func.count()).select_from(AUDIT)
+_FORGET = delete(AUDIT).where(
+    _a.order_id == bindparam("of_order"), _a.sequence <= bindparam("until")
+)
+_FIRST_ORDER = select(func.min(ORDERS.c.order_id)).where(ORDERS.c.audit_sequence > 0)
+_FIRST_ENTRY = select(_a.sequence).where(
+    _a.order_id == bindparam("of_order"), _a.sequence == literal_column("1")
+)
 
 
 class SqlAuditTrail:
@@ -142,6 +157,22 @@ class SqlAuditTrail:
             )
             for row in rows
         ]
+
+    async def waiting(self, tx: Tx, before_ms: int, after: str, limit: int) -> Sequence[str]:
+        of = {"before_ms": before_ms, "after": after, "limit": limit}
+        return [row["order_id"] for row in (await tx.run(_WAITING, of)).all()]
+
+    async def count(self, tx: Tx) -> int:
+        return int(cast(int, (await tx.run(_COUNT)).scalar()))
+
+    async def forget(self, tx: Tx, order_id: str, until: int) -> None:
+        await tx.run(_FORGET, {"of_order": order_id, "until": until})
+
+    async def is_elsewhere(self, tx: Tx) -> bool:
+        order_id = (await tx.run(_FIRST_ORDER)).scalar()
+        if order_id is None:
+            return False
+        return (await tx.run(_FIRST_ENTRY, {"of_order": order_id})).first() is None
 
 
 def _audit_row(entry: AuditEntry, at_ms: int) -> dict[str, object]:

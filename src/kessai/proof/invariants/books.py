@@ -18,7 +18,7 @@ from kessai.kernel.settings import Settings
 from kessai.proof.invariants.bus_book import BusBook
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.outboxes import Outboxes
-from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
+from kessai.proof.invariants.rows import AuditRow, PaidBackRow, ProviderRow
 
 _PAGE = 1000
 _EVENTS = 500
@@ -43,11 +43,20 @@ class ProviderBook(Protocol):
         ...
 
 
+class AuditBook(Protocol):
+    """The audit trail where it is not, or not only, with the orders. Raises `BooksUnreadable`."""
+
+    async def entries(self, low: str, high: str) -> Sequence[AuditRow]:
+        """Of the orders from `low` on and below `high`, in their sequence."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """Read only. `bus` is None where events are elsewhere, `provider` with the real PayPay.
 
-    `absent` says for `bus` or `provider` why it is not there.
+    `audit` is None where the trail is with the orders. `absent` says for `bus`, `provider` or
+    `audit` why it is not there.
     """
 
     order: Db
@@ -58,6 +67,7 @@ class Books:
     clock: Clock
     bus: BusBook | None = None
     provider: ProviderBook | None = None
+    audit: AuditBook | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import bindparam, or_, select, table
 
 from kessai.kernel.db import Tx
-from kessai.proof.invariants.books import Books
+from kessai.proof.invariants.books import AuditBook, Books
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.rows import (
@@ -134,6 +134,8 @@ class Reader:
             await self._beside_the_orders(tx, shelf, span)
             if self._telling is not None:
                 await self._outboxes.order.catch_up(tx)
+        if "audit" in self._sources and self._books.audit is not None:
+            await self._archived(self._books.audit, shelf, span)
         if "account" in self._sources:
             await self._wallets(shelf, span)
         if "payment" in self._sources:
@@ -174,6 +176,14 @@ class Reader:
                 shelf[entry.order_id].audit.append(entry)
         for wanted in await _fetch(tx, _WANTED, WantedRow, span):
             shelf[wanted.order_id].wanted.append(wanted)
+
+    async def _archived(self, archive: AuditBook, shelf: _Shelf, span: Span) -> None:
+        """What waited with its order a moment ago may be in the archive meanwhile: it is one."""
+        for entry in await archive.entries(span.low, span.high):
+            shelf[entry.order_id].audit.append(entry)
+        for story in shelf.values():
+            places = {(one.sequence, one.hash): one for one in story.audit}
+            story.audit = [places[place] for place in sorted(places)]
 
     async def _wallets(self, shelf: _Shelf, span: Span) -> None:
         async with self._books.account.read() as tx:

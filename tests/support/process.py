@@ -68,7 +68,7 @@ class Processes:
         log = (self.folder / f"{command[0]}-{command[-1].strip('-')}.log").open("ab")
         self.running[name] = subprocess.Popen(
             [sys.executable, "-m", "kessai", *command],
-            env=self._environment(env),
+            env=self.environment(env),
             stdout=log,
             stderr=log,
         )
@@ -79,14 +79,14 @@ class Processes:
         """A command to its end; its output. Raises `CalledProcessError`."""
         done = subprocess.run(
             [sys.executable, "-m", "kessai", *command],
-            env=self._environment(env),
+            env=self.environment(env),
             capture_output=True,
             check=True,
             timeout=120,
         )
         return done.stdout.decode()
 
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
         return {
             **os.environ,
             "KESSAI_DATA_DIR": str(self.folder / "data"),

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 from pydantic import ValidationError
 
@@ -88,8 +89,9 @@ def run_apart(*, stack: bool, instances: str | None, simulators: bool) -> None:
     if len({i.number for i in processes if i.card is BFF}) > 1 and settings.redis_url == "memory:":
         note("sessions are kept by each bff alone (KESSAI_REDIS_URL is memory:): stay with one")
     _check_ports(settings, processes)
-    telemetry.configure(settings.log_level)
-    raise SystemExit(run(_run(settings, processes, given)))
+    log = MergedLog((process.name for process in processes), sys.stderr)
+    telemetry.configure(settings.log_level, stream=cast(TextIO, log))
+    raise SystemExit(run(_run(settings, processes, given, log)))
 
 
 def parse_instances(text: str | None) -> dict[str, int]:
@@ -207,7 +209,9 @@ def _programs(
     ]
 
 
-async def _run(settings: Settings, processes: list[Instance], given: Mapping[str, str]) -> int:
+async def _run(
+    settings: Settings, processes: list[Instance], given: Mapping[str, str], log: MergedLog
+) -> int:
     stop, hurry = asyncio.Event(), asyncio.Event()
     _listen_to_signals(stop, hurry)
     http = AiohttpHttp()
@@ -222,7 +226,7 @@ async def _run(settings: Settings, processes: list[Instance], given: Mapping[str
 
     group = ProcessGroup(
         _programs(settings, processes, given),
-        tell=MergedLog(at, sys.stderr),
+        tell=log,
         is_ready=is_ready,
         limits=ProcessLimits(stop_s=settings.stop_timeout_s + 3.0),
     )

@@ -17,11 +17,17 @@ _HIDDEN = frozenset({"at", "level", "event", "service", "logger", "exception"})
 _CLOCK = slice(11, 23)  # of 2026-01-01T12:34:56.789Z
 
 
+OURSELVES = "kessai"
+
+
 class MergedLog:
-    """Colours where the stream is a terminal. One colour for all instances of a service."""
+    """Colours where the stream is a terminal. One colour for all instances of a service.
+
+    It is a stream as well: what is written to it are lines of the supervisor.
+    """
 
     def __init__(self, names: Iterable[str], stream: TextIO) -> None:
-        known = list(names)
+        known = [OURSELVES, *names]
         self._width = max(map(len, known))
         services = list(dict.fromkeys(name.partition(" ")[0] for name in known))
         self._colours = {
@@ -33,6 +39,13 @@ class MergedLog:
         front = Text(f"{name:<{self._width}} | ", style=self._colours[name])
         for part in _shown(line):
             self._console.print(Text.assemble(front, part), soft_wrap=True)
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            self(OURSELVES, line)
+
+    def flush(self) -> None:
+        """Every line is written at once."""
 
 
 def _shown(line: str) -> Iterable[Text]:

@@ -45,7 +45,7 @@ def written() -> dict[str, str]:
     return found
 
 
-def held(place: str, value: object, depth: int) -> Iterator[tuple[str, Any]]:
+def held(place: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """Statements and tables in a value: itself, in a collection, in an object of ours."""
     if isinstance(value, Table) or (
         isinstance(value, Executable) and isinstance(value, ClauseElement)
@@ -56,7 +56,7 @@ def held(place: str, value: object, depth: int) -> Iterator[tuple[str, Any]]:
             yield f"{place}.{table.name}", table
     elif depth:
         if isinstance(value, dict):
-            parts = list(value.items())
+            parts: list[tuple[object, object]] = list(value.items())
         elif isinstance(value, tuple | list):
             parts = list(enumerate(value))
         elif type(value).__module__.startswith("kessai.") and hasattr(value, "__dict__"):

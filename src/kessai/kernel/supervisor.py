@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log, in_service
 
 T = TypeVar("T")
@@ -116,6 +117,12 @@ class Supervisor:
                     await loop()
                     problem = "it returned"
                     _log.error("loop.returned", loop=name)
+                except Unknown as error:
+                    # Somebody is away; where in our code we noticed says nothing.
+                    problem = error.code
+                    _log.warning(
+                        "loop.waits", loop=name, failures=state.failures + 1, code=error.code
+                    )
                 except Exception as error:
                     problem = type(error).__name__
                     _log.exception("loop.failed", loop=name, failures=state.failures + 1)

@@ -340,6 +340,7 @@ def _payload(row: Row) -> dict[str, JsonValue]:
         "stock": row["available"],
         "status": row["status"],
         "imageKey": row["image_key"],
-        "soldCount30d": max(0, row["sold_recently"]),
+        # MySQL sums up to a Decimal.
+        "soldCount30d": max(0, int(row["sold_recently"])),
         "createdAt": wire(row["created_at_ms"]),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import fakeredis
 import pytest
@@ -15,6 +16,7 @@ from kessai.bff.domain import Session, Ticket
 from kessai.bff.gateway import MemorySessionStore, RedisSessionStore
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.errors import Unknown
+from kessai.kernel.redis_server import open_redis
 
 SESSION = Session("key-1", "user-1", "a@example.com", "花子", 1_000, 2_000)
 TICKET = Ticket("key-1", "user-1", "0" * 26, 5_000)
@@ -26,10 +28,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[SessionStore]:
     if request.param == "memory":
         made = MemorySessionStore(SystemClock())
     elif request.param == "redis":
-        # A database of its own on the server, which nobody else uses.
-        client = Redis.from_url(server_url("KESSAI_REDIS_URL"), db=15)
-        await client.flushdb()
-        made = RedisSessionStore(client)
+        server = await open_redis(server_url("KESSAI_REDIS_URL"))
+        made = RedisSessionStore(server.client, prefix=f"t{uuid4().hex[:8]}")
     else:
         made = RedisSessionStore(fakeredis.FakeAsyncRedis())
     yield made

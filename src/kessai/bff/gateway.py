@@ -5,22 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from kessai.bff.domain import Asset, Pages, Session, Ticket
 from kessai.contracts.account import SyncUser
 from kessai.kernel.clock import Clock
-from kessai.kernel.errors import Unknown
 from kessai.kernel.oidc import TokenVerifier
+from kessai.kernel.redis_server import answer
 
 V = TypeVar("V")
-T = TypeVar("T")
 
 
 class _TtlTable(Generic[V]):
@@ -90,35 +87,28 @@ class RedisSessionStore:
 
     async def put(self, session: Session, ttl_ms: int) -> None:
         key = f"{self._prefix}:session:{session.key}"
-        await _ask(self._client.set(key, json.dumps(asdict(session)), px=ttl_ms))
+        await answer(self._client.set(key, json.dumps(asdict(session)), px=ttl_ms))
 
     async def get(self, key: str) -> Session | None:
-        text = await _ask(self._client.get(f"{self._prefix}:session:{key}"))
+        text = await answer(self._client.get(f"{self._prefix}:session:{key}"))
         return Session(**json.loads(text)) if text else None
 
     async def delete(self, key: str) -> None:
-        await _ask(self._client.delete(f"{self._prefix}:session:{key}"))
+        await answer(self._client.delete(f"{self._prefix}:session:{key}"))
 
     async def put_ticket(self, key: str, ticket: Ticket, ttl_ms: int) -> None:
         name = f"{self._prefix}:ticket:{key}"
-        await _ask(self._client.set(name, json.dumps(asdict(ticket)), px=ttl_ms))
+        await answer(self._client.set(name, json.dumps(asdict(ticket)), px=ttl_ms))
 
     async def take_ticket(self, key: str) -> Ticket | None:
-        text = await _ask(self._client.getdel(f"{self._prefix}:ticket:{key}"))
+        text = await answer(self._client.getdel(f"{self._prefix}:ticket:{key}"))
         return Ticket(**json.loads(text)) if text else None
 
     async def ping(self) -> None:
-        await _ask(self._client.ping())
+        await answer(self._client.ping())
 
     async def close(self) -> None:
         await self._client.aclose()
-
-
-async def _ask(answer: Awaitable[T]) -> T:
-    try:
-        return await answer
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unknown("REDIS_UNAVAILABLE", "the session store does not answer") from error
 
 
 class FirebaseIdentity:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 
 from kessai.bff.application import Images, Sessions, SessionStore
 from kessai.bff.domain import SessionLimits, networks
@@ -29,18 +28,19 @@ from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
+from kessai.kernel.adapters import open_shared_memory
 from kessai.kernel.app import create_app, management_app
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.limits import MemoryRateLimit, RateLimit
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.objects import UNAVAILABLE, GuardedObjects
 from kessai.kernel.oidc import TokenVerifier
+from kessai.kernel.redis_limits import RedisRateLimit
+from kessai.kernel.redis_server import RedisServer
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
 from kessai.topology import BFF, ORDERS_TOPIC
-
-_REDIS_TIMEOUT_S = 1.0
 
 
 async def build(
@@ -55,7 +55,8 @@ async def build(
     settings = runtime.settings
     supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
     metrics = Metrics(BFF.name)
-    store = session_store(runtime)
+    redis = await open_shared_memory(settings)
+    store = session_store(runtime, redis)
     door = Door(
         settings=settings,
         clock=runtime.clock,
@@ -65,7 +66,7 @@ async def build(
         catalogue=storage,
         payments=payment,
         images=Images(_guarded(runtime), search),
-        limits=_limits(runtime),
+        limits=_limits(runtime, redis),
         trusted_proxies=networks(settings.trusted_proxies),
         webhook_sources=networks(settings.paypay_webhook_sources),
     )
@@ -86,7 +87,7 @@ async def build(
         supervisor=supervisor,
         start=start,
         build_management=lambda app: management_app(app, runtime=runtime),
-        closers=[store.close],
+        closers=[redis.close if redis else store.close],
         doors=[door, hub],
     )
 
@@ -124,15 +125,8 @@ def _app(
     )
 
 
-def session_store(runtime: Runtime) -> SessionStore:
-    """By the scheme of `KESSAI_REDIS_URL`."""
-    url = runtime.settings.redis_url
-    if url.startswith("memory:"):
-        return MemorySessionStore(runtime.clock)
-    client = Redis.from_url(
-        url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-    )
-    return RedisSessionStore(client)
+def session_store(runtime: Runtime, redis: RedisServer | None) -> SessionStore:
+    return MemorySessionStore(runtime.clock) if redis is None else RedisSessionStore(redis.client)
 
 
 def _sessions(
@@ -165,14 +159,16 @@ def _guarded(runtime: Runtime) -> GuardedObjects:
     return GuardedObjects(runtime.objects, breaker)
 
 
-def _limits(runtime: Runtime) -> Limits:
+def _limits(runtime: Runtime, redis: RedisServer | None) -> Limits:
     settings = runtime.settings
 
-    def per_minute(requests: int) -> RateLimit:
-        return MemoryRateLimit(runtime.clock, requests=requests, period_s=60)
+    def per_minute(name: str, requests: int) -> RateLimit:
+        if redis is None:
+            return MemoryRateLimit(runtime.clock, requests=requests, period_s=60)
+        return RedisRateLimit(redis.client, name, requests=requests, period_s=60)
 
     return Limits(
-        purchases=per_minute(settings.purchases_per_minute),
-        checks=per_minute(settings.checks_per_minute),
-        sign_ins=per_minute(settings.sign_ins_per_minute),
+        purchases=per_minute("purchases", settings.purchases_per_minute),
+        checks=per_minute("checks", settings.checks_per_minute),
+        sign_ins=per_minute("sign-ins", settings.sign_ins_per_minute),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -15,6 +15,7 @@ from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from kessai.kernel.errors import Unknown
+from kessai.kernel.told import without_password
 
 Document: TypeAlias = dict[str, Any]
 Database: TypeAlias = AsyncDatabase[Document]
@@ -22,6 +23,7 @@ Database: TypeAlias = AsyncDatabase[Document]
 SCHEMES = ("mongodb", "mongodb+srv")
 OLDEST = (6, 0)
 _DATABASE = "kessai"
+_SHAPE = "it is not mongodb://user:password@host:port/database"
 _LOGIN_FAILED = 18
 # Unless the URL says otherwise. `timeoutMS` is the whole of one operation, retries and all.
 _PATIENCE_MS: Mapping[str, int] = {
@@ -64,7 +66,7 @@ async def asking(code: str) -> AsyncIterator[None]:
 
 def _client(url: str) -> AsyncMongoClient[Document]:
     if urlsplit(url).scheme not in SCHEMES:
-        raise ValueError("it is not mongodb://user:password@host:port/database")
+        raise ValueError(_SHAPE)
     try:
         # Of an srv URL the rest is in the DNS, and is read when it connects.
         given = parse_uri(url, warn=False)["options"] if url.startswith("mongodb://") else {}
@@ -97,13 +99,8 @@ def require_version(version: str) -> None:
 
 
 def _told(error: Exception, url: str) -> str:
-    """What happened, without the driver's long story of its servers and without the password."""
-    text = str(error).partition("\n")[0]
+    """What happened, without the driver's long story of its servers."""
+    text = without_password(error, url, _SHAPE)
     for beginning in (", Timeout:", " (configured timeouts:", ", full error:"):
         text = text.partition(beginning)[0]
-    # Not by `urlsplit`, which stumbles over what is wrong with it.
-    login = url.partition("://")[2].rpartition("@")[0]
-    password = login.partition(":")[2]
-    if password and (password in text or unquote(password) in text):
-        return "it is not mongodb://user:password@host:port/database"
-    return text[:200]
+    return text

@@ -69,7 +69,11 @@ class Settings(BaseSettings):
         "sqlite:", description="one schema per service: sqlite: | mysql+asyncmy://user:pw@host:port"
     )
     bus_url: str = Field("local:", description="events: local: | kafka://host:port,...")
-    redis_url: str = Field("memory:", description="sessions: memory: | redis://...")
+    redis_url: str = Field(
+        "memory:",
+        description="sessions and limits: memory: | redis[s]://:pw@host:port/db | "
+        "redis[s]+sentinel://:pw@host:port,host:port/master",
+    )
     audit_url: str = Field(
         "sql:", description="audit trail: sql: | mongodb://user:pw@host:port/database[?replicaSet=]"
     )

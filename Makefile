@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack check-deploy simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,14 @@ test-e2e: $(E2E_STAMP) $(PAGES) ## the pages in a real browser (needs Node.js an
 test-stack: $(DEV_STAMP) ## the real servers, private ones on this machine: kessai stack
 	$(BIN)/python -m pytest -m stack -rs tests/stack tests/contract tests/kernel
 
+TEMPORAL_STAMP := $(VENV)/.installed-temporal
+$(TEMPORAL_STAMP): requirements/temporal.txt $(DEV_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/temporal.txt
+	@touch $@
+
+test-temporal: $(TEMPORAL_STAMP) ## the same sagas on Temporal, on a dev server of this machine
+	$(BIN)/python -m pytest -m temporal -rs tests/temporal
+
 SEEDS ?= 1..3000
 simulate: $(STAMP) ## thousands of broken worlds on a virtual clock; SEEDS=1..100 for fewer
 	$(BIN)/kessai simulate --seeds $(SEEDS) --jobs 2
@@ -138,6 +146,8 @@ lock: ## write the hash-pinned requirements anew (needs uv and npm)
 		--python-version 3.11 -q -o requirements/e2e.txt
 	uv pip compile requirements/deploy.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/deploy.txt
+	uv pip compile requirements/temporal.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/temporal.txt
 	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/sdk.txt
 	cd tests/sdk/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \

@@ -150,6 +150,12 @@ class Settings(BaseSettings):
     stop_timeout_s: Count = Field(8, description="graceful stop")
 
     # Saga engine.
+    saga_engine: Literal["sql", "temporal"] = Field(
+        "sql", description="sql: the service's own database | temporal: kessai[temporal]"
+    )
+    temporal_url: str = Field(
+        "127.0.0.1:7233", description="host:port[/namespace][?queue=name], tls://host:port/..."
+    )
     saga_lease_s: Seconds = Field(2, description="an engine without heartbeat is dead after")
     saga_heartbeat_s: Seconds = Field(0.5, description="pause between heartbeats")
     saga_retry_max_s: Seconds = Field(5, description="longest pause before a step is asked again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -51,8 +51,10 @@ from kessai.saga.engine import Engine
 from kessai.saga.language import Machine, load
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import SqlLog
+from kessai.saga.port import SagaEngine
 from kessai.saga.records import Records
 from kessai.saga.services import Local
+from kessai.saga.temporal import Attach, load_temporal
 from kessai.topology import ORDER, ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
 
 MACHINES = (
@@ -75,7 +77,17 @@ async def build(
     migrate(db, "order")
     metrics = Metrics(ORDER.name)
     archive = await _open_archive(runtime, db)
-    house = assemble(runtime, db, storage, payment, account, metrics=metrics, archive=archive)
+    temporal = await _temporal(runtime.settings)
+    house = assemble(
+        runtime,
+        db,
+        storage,
+        payment,
+        account,
+        metrics=metrics,
+        archive=archive,
+        temporal=temporal,
+    )
     supervisor = Supervisor(ORDER.name, stop_timeout_s=runtime.settings.stop_timeout_s)
 
     async def start() -> None:
@@ -92,7 +104,8 @@ async def build(
 
     def build_app() -> FastAPI:
         token = runtime.settings.service_token.get_secret_value()
-        records = Records(SqlLog(db), machines(), runtime.clock)
+        over = temporal.records if temporal else _records
+        records = over(db, machines(), runtime.clock)
         return create_app(
             title=ORDER.name,
             runtime=runtime,
@@ -120,7 +133,7 @@ class House:
     news: PaymentNews
     watch: Watch
     promise: Promise
-    engine: Engine
+    engine: SagaEngine
     outbox: Outbox
     consumer: Consumer
     # With an archive of the audit trail only.
@@ -137,6 +150,7 @@ def assemble(
     *,
     metrics: Metrics | None = None,
     archive: AuditArchive | None = None,
+    temporal: Attach | None = None,
 ) -> House:
     clock, limits, url = runtime.clock, limits_of(runtime.settings), runtime.settings.public_url
     orders, refunds, audit, samples = SqlOrders(), SqlRefunds(), SqlAuditTrail(), SqlSamples()
@@ -150,7 +164,7 @@ def assemble(
         "account": AccountSteps(account),
         "orders": Local(OrderMoves(orders, refunds, journal, refunding, clock)),
     }
-    engine = late.engine = _engine(runtime, db, steps, metrics)
+    engine = late.engine = _engine(runtime, db, steps, metrics, temporal)
     news = PaymentNews(
         db, orders, refunds, journal, refunding, engine, payment, samples, clock, limits
     )
@@ -239,16 +253,31 @@ def machines() -> tuple[Machine, ...]:
     return tuple(load(folder.joinpath(f"{name}.json").read_text("utf-8")) for name in MACHINES)
 
 
+async def _temporal(settings: Settings) -> Attach | None:
+    """Raises `ValueError` with a line for people."""
+    if settings.saga_engine != "temporal":
+        return None
+    return await load_temporal(settings.temporal_url)
+
+
+def _records(db: Db, machines: Iterable[Machine], clock: Clock) -> Records:
+    return Records(SqlLog(db), machines, clock)
+
+
 def _engine(
-    runtime: Runtime, db: Db, steps: Mapping[str, object], metrics: Metrics | None
-) -> Engine:
+    runtime: Runtime,
+    db: Db,
+    steps: Mapping[str, object],
+    metrics: Metrics | None,
+    temporal: Attach | None,
+) -> SagaEngine:
     settings = runtime.settings
     limits = EngineLimits(
         lease_s=settings.saga_lease_s,
         heartbeat_s=settings.saga_heartbeat_s,
         retry_max_s=settings.saga_retry_max_s,
     )
-    return Engine(
+    engine = Engine(
         db,
         steps,
         machines(),
@@ -259,12 +288,15 @@ def _engine(
         limits,
         metrics=metrics,
     )
+    if temporal is None:
+        return engine
+    return temporal.engine(engine, db, steps, machines(), runtime.clock, limits)
 
 
 class _LateSagas:
     """The engine for those whom the engine itself calls: bound once it is built."""
 
-    engine: Engine
+    engine: SagaEngine
 
     async def start_once(
         self, tx: Tx, machine_name: str, business_key: str, params: Mapping[str, JsonValue]

@@ -11,7 +11,7 @@ from kessai.contracts.order import OrderService
 from kessai.kernel.bus import Record
 from kessai.kernel.calls import mount
 from kessai.kernel.telemetry import correlated
-from kessai.saga.engine import Engine
+from kessai.saga.port import SagaEngine
 from kessai.saga.records import Records
 from kessai.saga.web import operator_routes
 
@@ -19,7 +19,7 @@ CORRELATION_HEADER = "X-Correlation-ID"
 
 
 def routes(
-    orders: OrderService, engine: Engine, records: Records, *, token: str
+    orders: OrderService, engine: SagaEngine, records: Records, *, token: str
 ) -> list[APIRouter]:
     return [
         mount(OrderService, orders, token=token),

@@ -27,7 +27,7 @@ from kessai.saga.log import METADATA, SG_ENGINE, SG_EVENT, SG_MACHINE, Filter, M
 from kessai.saga.outcome import Outcome
 from kessai.saga.services import Local, Service, StepContext
 from kessai.saga.steering import Order
-from kessai.saga.tables import saga_tables_v1, saga_tables_v2
+from kessai.saga.tables import saga_tables_v1, saga_tables_v2, saga_tables_v3
 
 __all__ = [
     "METADATA",
@@ -53,4 +53,5 @@ __all__ = [
     "load",
     "saga_tables_v1",
     "saga_tables_v2",
+    "saga_tables_v3",
 ]

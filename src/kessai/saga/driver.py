@@ -28,7 +28,7 @@ from kessai.saga.interpreter import (
 from kessai.saga.language.model import ServiceTask
 from kessai.saga.limits import EngineLimits
 from kessai.saga.log import NO_REST, Instance, Rest, SagaLog
-from kessai.saga.outcome import rest_after
+from kessai.saga.outcome import rest_of
 from kessai.saga.services import Bound, Services, StepContext, classify, plain
 from kessai.saga.tasks import end_all
 from kessai.saga.writer import Writer
@@ -107,18 +107,14 @@ class Driver:
 
     def rest(self, instance: Instance, event: Event) -> Rest:
         """What the machine row says after this event; a sub machine's end is its parent's."""
-        end = cast("Body | None", event.body.get("end"))
-        if end is None or instance.run.parent_id is not None or not instance.run.machine.persist:
+        if "end" not in event.body:
             return NO_REST
-        if "denied" in event.body:
-            return Rest(needs_operator=True)
-        return rest_after(
-            cast("str", end["status"]),
-            cast("str | None", end["compensation"]),
-            redrives=instance.redrives,
+        return rest_of(
+            instance,
+            event,
             limits=self._limits,
             now_ms=self._clock.now_ms(),
-            chance=self._chance.random(),
+            chance=self._chance.random,
         )
 
     async def close(self) -> None:

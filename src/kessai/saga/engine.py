@@ -74,7 +74,7 @@ class Engine:
         self._clock = clock
         self._ids = ids
         self._limits = limits or EngineLimits()
-        self._gauges = Gauges(metrics)
+        self.gauges = Gauges(metrics)
         loaded = tuple(machines)
         self._machines = {one.name: one for one in loaded}
         bound = Services(services, loaded)
@@ -91,7 +91,7 @@ class Engine:
         desk = Desk(self.owner, clock.now_ms, self._driver.rest, self._launch_after)
         self._steering = Steering(self._log, versions, desk)
         self._keeper = Keeper(
-            self.owner, self._log, self._steering, self._tasks, clock, self._limits, self._gauges
+            self.owner, self._log, self._steering, self._tasks, clock, self._limits, self.gauges
         )
 
     open = classmethod(open_engine)
@@ -106,7 +106,7 @@ class Engine:
         Raises `Refused`: SAGA_DUPLICATE when the business key has an instance of this machine,
         SAGA_BUSINESS_KEY when it is too long, SAGA_UNKNOWN.
         """
-        instance, event = self._begin(machine_name, business_key, params)
+        instance, event = self.draft(machine_name, business_key, params)
         try:
             row = await self._create_in(self._log.within(tx), instance, event)
         except Duplicate as error:
@@ -129,7 +129,7 @@ class Engine:
         self, machine_name: str, params: Params | None, *, business_key: str | None = None
     ) -> str:
         """As `start`, without a transaction of the caller: durable and running when it returns."""
-        instance, event = self._begin(machine_name, business_key, params)
+        instance, event = self.draft(machine_name, business_key, params)
         try:
             await self._create(instance, event)
         except Duplicate as error:
@@ -145,7 +145,7 @@ class Engine:
         timeout_s: float | None = None,
     ) -> Outcome | None:
         """Starts an instance and waits for its end; None when the time was up first."""
-        instance, event = self._begin(machine_name, business_key, params)
+        instance, event = self.draft(machine_name, business_key, params)
         try:
             await self._create(instance, event)
         except Duplicate as error:
@@ -172,7 +172,7 @@ class Engine:
         while True:
             live = instance_id in self._tasks
             if not live:
-                outcome = await self._stored_outcome(instance_id)
+                outcome = await self.stored_outcome(instance_id)
                 if outcome is not None:
                     return outcome
             left_s = None if deadline is None else deadline - loop.time()
@@ -260,9 +260,10 @@ class Engine:
 
     # --- within -----------------------------------------------------------------------------
 
-    def _begin(
+    def draft(
         self, machine_name: str, business_key: str | None, params: Params | None
     ) -> tuple[Instance, Event]:
+        """An instance and its first event, of which nothing is written yet."""
         run = Run(self._definition(machine_name), self._ids.new(), business_key)
         return self._first(run, None if params is None else _params(params))
 
@@ -359,7 +360,7 @@ class Engine:
 
     def _ended(self, instance: Instance, rest: Rest) -> Outcome | None:
         run = instance.run
-        self._gauges.ended(run.machine.name, run.status, run.compensation)
+        self.gauges.ended(run.machine.name, run.status, run.compensation)
         if self._on_end is not None:
             self._on_end(run)
         if rest.needs_operator:
@@ -376,7 +377,7 @@ class Engine:
             return None
         return outcome_of(run, needs_operator=rest.needs_operator)
 
-    async def _stored_outcome(self, instance_id: str) -> Outcome | None:
+    async def stored_outcome(self, instance_id: str) -> Outcome | None:
         async with self._log.reading() as session:
             row = await session.machine(instance_id)
             if row is None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from kessai.kernel.errors import JsonValue
-from kessai.saga.history import Run, Thrown
+from kessai.saga.history import Body, Event, Run, Thrown
 from kessai.saga.language import Status
 from kessai.saga.limits import EngineLimits
-from kessai.saga.log import Rest
+from kessai.saga.log import NO_REST, Instance, Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,30 @@ def is_settled(status: str, compensation: str | None) -> bool:
     if compensation is None:
         return status in (Status.SUCCEEDED, Status.FAILED)
     return compensation == Status.SUCCEEDED
+
+
+def rest_of(
+    instance: Instance,
+    event: Event,
+    *,
+    limits: EngineLimits,
+    now_ms: int,
+    chance: Callable[[], float],
+) -> Rest:
+    """What the machine row says after this event; a sub machine's end is its parent's."""
+    end = cast("Body | None", event.body.get("end"))
+    if end is None or instance.run.parent_id is not None or not instance.run.machine.persist:
+        return NO_REST
+    if "denied" in event.body:
+        return Rest(needs_operator=True)
+    return rest_after(
+        cast("str", end["status"]),
+        cast("str | None", end["compensation"]),
+        redrives=instance.redrives,
+        limits=limits,
+        now_ms=now_ms,
+        chance=chance(),
+    )
 
 
 def rest_after(

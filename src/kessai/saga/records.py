@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import NotFound, Refused
@@ -16,7 +17,7 @@ from kessai.saga.history import Operation, Run
 from kessai.saga.interpreter.operations import Unchanged
 from kessai.saga.language import Machine
 from kessai.saga.language.model import SubStateMachine
-from kessai.saga.log import EventRow, Filter, MachineRow, SagaLog, Session
+from kessai.saga.log import EventRow, Filter, MachineRow, SagaLog
 
 MAX_PAGE = 200
 MAX_SUBS = 200
@@ -27,6 +28,18 @@ _OPERATIONS = {
     Operation.COMPENSATE: interpreter.compensate,
     Operation.SKIP: interpreter.skip,
 }
+
+
+class Reading(Protocol):
+    """The part of a log's session that shows one instance."""
+
+    async def machine(self, instance_id: str) -> MachineRow | None: ...
+
+    async def child_of(self, parent_id: str) -> MachineRow | None: ...
+
+    async def history(self, instance_id: str) -> Sequence[EventRow]: ...
+
+    async def lease_of(self, owner: str) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,10 @@ class Records:
             row = await session.machine(instance_id)
             if row is None:
                 raise NotFound(f"no saga instance {instance_id}")
-            return await self._record(session, row, _Subs(), _MAX_DEPTH)
+            return await self.record_of(session, row)
+
+    async def record_of(self, session: Reading, row: MachineRow) -> Record:
+        return await self._record(session, row, _Subs(), _MAX_DEPTH)
 
     def allowed(self, record: Record) -> tuple[Operation, ...]:
         """What an operator may order now; the engine decides again when it is asked."""
@@ -127,7 +143,7 @@ class Records:
             return False
         return True
 
-    async def _record(self, session: Session, row: MachineRow, left: _Subs, depth: int) -> Record:
+    async def _record(self, session: Reading, row: MachineRow, left: _Subs, depth: int) -> Record:
         events = await session.history(row.id)
         stale = await _Leases(session, self._clock.now_ms()).is_stale(row)
         machine = self._versions.get((row.name, row.version)) or self._newest.get(row.name)
@@ -161,7 +177,7 @@ def _sub_steps(run: Run) -> Iterable[tuple[int, int]]:
 class _Leases:
     """Asked once for each engine."""
 
-    def __init__(self, session: Session, now_ms: int) -> None:
+    def __init__(self, session: Reading, now_ms: int) -> None:
         self._session = session
         self._now_ms = now_ms
         self._alive: dict[str, bool] = {}

@@ -92,6 +92,10 @@ class Services:
     def of(self, task: ServiceTask) -> Bound:
         return self._bound[task.service, task.method]
 
+    def all(self) -> Mapping[tuple[str, str], Bound]:
+        """By the names of service and method."""
+        return self._bound
+
     def _bind(self, services: Mapping[str, object], machine: Machine, task: ServiceTask) -> None:
         if (task.service, task.method) in self._bound:
             return

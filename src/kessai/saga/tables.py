@@ -58,3 +58,25 @@ def saga_tables_v2(op: Operations) -> None:
     op.create_index("ix_sg_machine_parent_id", "sg_machine", ["parent_id"])
     op.create_index("ix_sg_machine_status_id", "sg_machine", ["status", "id"])
     op.create_index("ix_sg_machine_ended_at", "sg_machine", ["ended_at"])
+
+
+def saga_tables_v3(op: Operations) -> None:
+    """Sagas that another engine runs: what it has to be told, and what local steps answered."""
+    op.create_table(
+        "sg_intent",
+        sa.Column("machine_id", sa.String(26), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("correlation", sa.String(200), nullable=False),
+        sa.Column("traceparent", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("machine_id", name="pk_sg_intent"),
+    )
+    op.create_index("ix_sg_intent_at", "sg_intent", ["at"])
+    op.create_table(
+        "sg_answer",
+        sa.Column("machine_id", sa.String(26), nullable=False),
+        sa.Column("asked", sa.String(200), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.Text(MEDIUM_TEXT), nullable=False),
+        sa.PrimaryKeyConstraint("machine_id", "asked", name="pk_sg_answer"),
+    )
+    op.create_index("ix_sg_answer_at", "sg_answer", ["at"])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import JsonValue, NotFound, Refused
 from kessai.kernel.ids import RandomIds
-from kessai.saga.conformance.demo import MAP_METHODS, Demo, classify_java, from_markers
+from kessai.saga.conformance.demo import MAP_METHODS, Demo, DemoService, classify_java, from_markers
 from kessai.saga.conformance.deviations import COMPILED_AT_LOAD, Facts, deviation_of
 from kessai.saga.conformance.differ import Measure, differences
 from kessai.saga.conformance.files import Library, is_uncompilable
@@ -28,11 +28,12 @@ from kessai.saga.conformance.seen import (
 )
 from kessai.saga.engine import Engine
 from kessai.saga.folding import reload
-from kessai.saga.history import Run
+from kessai.saga.history import Event, Run
 from kessai.saga.language import DefinitionError, Machine
 from kessai.saga.language.model import ServiceTask, Task
 from kessai.saga.limits import EngineLimits
-from kessai.saga.log import METADATA, Filter, MemoryLog
+from kessai.saga.log import METADATA, Filter, MachineRow, MemoryLog
+from kessai.saga.port import Params
 
 _OPERATIONS = ("start", "forward", "compensate", "skipAndForward", "reload", "sleep")
 _CODES = {
@@ -104,6 +105,60 @@ class Ends:
         return self._runs[instance_id]
 
 
+class Played(Protocol):
+    """The part of an engine that a case plays on."""
+
+    async def begin(
+        self, machine_name: str, params: Params | None, *, business_key: str | None = None
+    ) -> str: ...
+
+    async def forward(self, instance_id: str, params: Params = ...) -> bool: ...
+
+    async def skip(self, instance_id: str, params: Params = ...) -> bool: ...
+
+    async def compensate(self, instance_id: str, params: Params = ...) -> bool: ...
+
+    async def list(self, wanted: Filter) -> Sequence[MachineRow]: ...
+
+    async def inspect(self, instance_id: str) -> tuple[MachineRow, Run, Sequence[Event]]: ...
+
+
+class Stage(Protocol):
+    """Where a case is played: an engine, the time that its services take, and the ends of runs."""
+
+    def advance(self, by_ms: int) -> None: ...
+
+    def open(
+        self, case: Json, machines: Mapping[str, Machine], demo: Demo
+    ) -> AbstractAsyncContextManager[Played]: ...
+
+    def clear(self) -> None:
+        """Before a step: earlier ends do not count."""
+        ...
+
+    async def of(self, instance_id: str) -> Run | None:
+        """The run once it has ended; None when it does not."""
+        ...
+
+
+class OwnStage(Ends):
+    """Our engine on SQLite or in memory, and a clock that stands still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = StillClock()
+
+    def advance(self, by_ms: int) -> None:
+        self.clock.advance(by_ms)
+
+    @asynccontextmanager
+    async def open(
+        self, case: Json, machines: Mapping[str, Machine], demo: Demo
+    ) -> AsyncIterator[Played]:
+        async with _engine(case, machines, demo, self.clock, self) as engine:
+            yield engine
+
+
 def check_traces(cases: Sequence[Json], library: Library) -> Report:
     report = Report("traces")
     with asyncio.Runner() as runner:
@@ -153,30 +208,31 @@ def _refused(case_id: str, error: DefinitionError) -> Entry:
     return Entry(case_id, Result.FAILED, f"its machine is refused: {error}")
 
 
-async def play(case: Json, machines: Mapping[str, Machine]) -> list[StepResult]:
+async def play(
+    case: Json, machines: Mapping[str, Machine], stage: Stage | None = None
+) -> list[StepResult]:
     """Up to the first step of kind `sql`, or the first that differs."""
     results: list[StepResult] = []
-    clock = StillClock()
-    demo = Demo(clock.advance)
-    ends = Ends()
-    async with _engine(case, machines, demo, clock, ends) as engine:
+    stage = stage or OwnStage()
+    demo = Demo(stage.advance)
+    async with stage.open(case, machines, demo) as engine:
         instance_id = ""
         for step in cast("list[Json]", case["steps"]):
             if step["op"] not in _OPERATIONS:
                 break
             demo.calls.clear()
             demo.script = _script(step)
-            ends.clear()
+            stage.clear()
             thrown: str | None = None
             moved = False
             try:
-                instance_id, moved = await _operate(engine, case, step, instance_id, clock)
+                instance_id, moved = await _operate(engine, case, step, instance_id, stage)
             except Refused as error:
                 thrown = _CODES.get(error.code, error.code)
             if step["op"] == "sleep":
                 continue
             theirs = seen_in_seata(cast("Json", step["observed"]))
-            ours = await _seen(engine, ends, instance_id, demo, thrown, moved=moved)
+            ours = await _seen(engine, stage, instance_id, demo, thrown, moved=moved)
             ours = _as_told(step, theirs, ours, moved=moved)
             result = StepResult(step, theirs, ours)
             result.differences = differences(theirs, ours, _measure(case, step, machines))
@@ -194,19 +250,8 @@ async def _engine(
     if not isinstance(store, MemoryLog):
         store.migrate(METADATA.create_all)
     chance = SeededChance(7)
-    timeout_ms = cast("int | None", case.get("trans_timeout_ms"))
-    limits = EngineLimits(
-        redrives=0,
-        retry_max_s=0.0,
-        machine_timeout_s=None if timeout_ms is None else timeout_ms / 1000,
-    )
-    demo.missing = dict.fromkeys(_of_other_types(machines))
-    services = {
-        state.service: demo.service(state.service)
-        for machine in machines.values()
-        for state in machine.states.values()
-        if isinstance(state, ServiceTask)
-    }
+    limits = limits_of(case)
+    services = services_of(demo, machines)
     engine = Engine(
         store,
         services,
@@ -224,6 +269,25 @@ async def _engine(
     finally:
         await engine.close()
         await store.close()
+
+
+def limits_of(case: Json) -> EngineLimits:
+    timeout_ms = cast("int | None", case.get("trans_timeout_ms"))
+    return EngineLimits(
+        redrives=0,
+        retry_max_s=0.0,
+        machine_timeout_s=None if timeout_ms is None else timeout_ms / 1000,
+    )
+
+
+def services_of(demo: Demo, machines: Mapping[str, Machine]) -> dict[str, DemoService]:
+    demo.missing = dict.fromkeys(_of_other_types(machines))
+    return {
+        state.service: demo.service(state.service)
+        for machine in machines.values()
+        for state in machine.states.values()
+        if isinstance(state, ServiceTask)
+    }
 
 
 def _in_memory(case: Json) -> bool:
@@ -268,7 +332,7 @@ def _script(step: Json) -> dict[str, list[str]]:
 
 
 async def _operate(
-    engine: Engine, case: Json, step: Json, instance_id: str, clock: StillClock
+    engine: Played, case: Json, step: Json, instance_id: str, stage: Stage
 ) -> tuple[str, bool]:
     """The instance, and whether the operation set it in motion."""
     given = cast("Json | None", from_markers(step.get("params")))
@@ -285,16 +349,16 @@ async def _operate(
         case "compensate":
             return instance_id, await engine.compensate(instance_id, params)
         case "sleep":
-            clock.advance(cast("int", step.get("ms") or 0))
+            stage.advance(cast("int", step.get("ms") or 0))
     return instance_id, False
 
 
 async def _seen(
-    engine: Engine, ends: Ends, instance_id: str, demo: Demo, thrown: str | None, *, moved: bool
+    engine: Played, stage: Stage, instance_id: str, demo: Demo, thrown: str | None, *, moved: bool
 ) -> Seen:
     if not instance_id:
         return Seen(None, None, False, thrown, [], None, None, None)
-    run = await ends.of(instance_id) if moved else None
+    run = await stage.of(instance_id) if moved else None
     if moved and run is None:
         return Seen("RU", None, True, "did not end", _calls(demo), None, None, None)
     if run is None:

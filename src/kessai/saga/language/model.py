@@ -190,6 +190,8 @@ class Machine:
     doubts: tuple[str, ...] = ()
     # Where the designer drew each state, for pictures; the engine does not look at it.
     layout: Mapping[str, JsonValue] = field(default_factory=dict)
+    # As it was read, so that a run elsewhere can take its definition along.
+    document: Mapping[str, JsonValue] = field(default_factory=dict, compare=False, repr=False)
     # Every event of a run has a row: asked for each of them, so it is known beforehand.
     writes_all: bool = field(init=False, compare=False, repr=False, default=False)
 

@@ -36,6 +36,7 @@ def read_machine(values: Mapping[str, JsonValue], log: Log) -> Machine:
         compensation_updates=fields.tri_state("IsCompensatePersistModeUpdate"),
         timeout_s=_timeout(fields),
         layout=read_layout(values),
+        document=values,
     )
 
 

@@ -98,6 +98,15 @@ class MemoryLog:
         if "end" in event.body:
             self._change(instance_id, event, rest, at)
 
+    def put_back(self, row: MachineRow, events: Sequence[EventRow]) -> None:
+        """An instance as another log kept it."""
+        self._put(row)
+        if row.business_key is not None:
+            self._keys[row.name, row.business_key] = row.id
+        if row.parent_id is not None:
+            self._children[row.parent_id] = row.id
+        self._events[row.id] = [(one.event(), one.epoch, one.at) for one in events]
+
     async def machine(self, instance_id: str) -> MachineRow | None:
         return self._machines.get(instance_id)
 
@@ -108,6 +117,13 @@ class MemoryLog:
         return self._machines.get(self._children.get(parent_id, ""))
 
     async def history(self, instance_id: str) -> Sequence[EventRow]:
+        return self._rows(instance_id)
+
+    def kept(self) -> Sequence[tuple[MachineRow, Sequence[EventRow]]]:
+        """All of it, in the order in which it came."""
+        return [(row, self._rows(row.id)) for row in self._machines.values()]
+
+    def _rows(self, instance_id: str) -> Sequence[EventRow]:
         """Encoded only now: nobody reads the history of most instances."""
         kept = enumerate(self._events.get(instance_id, ()), 1)
         return [

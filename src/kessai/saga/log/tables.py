@@ -19,6 +19,7 @@ METADATA = MetaData()
 MEDIUM_TEXT = 16_777_215
 NAME_LENGTH = 128
 KEY_LENGTH = 128
+ASKED_LENGTH = 200
 
 SG_EVENT = Table(
     "sg_event",
@@ -60,6 +61,30 @@ SG_MACHINE = Table(
     Index("ix_sg_machine_parent_id", "parent_id"),
     Index("ix_sg_machine_status_id", "status", "id"),
     Index("ix_sg_machine_ended_at", "ended_at"),
+)
+
+# A saga that another engine runs: written with the order, deleted once that engine has it.
+SG_INTENT = Table(
+    "sg_intent",
+    METADATA,
+    Column("machine_id", String(26), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("correlation", String(200), nullable=False),
+    Column("traceparent", String(64), nullable=False),
+    PrimaryKeyConstraint("machine_id", name="pk_sg_intent"),
+    Index("ix_sg_intent_at", "at"),
+)
+
+# What a local step of such a saga answered: asked again, it is not done again.
+SG_ANSWER = Table(
+    "sg_answer",
+    METADATA,
+    Column("machine_id", String(26), nullable=False),
+    Column("asked", String(ASKED_LENGTH), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("data", Text(MEDIUM_TEXT), nullable=False),
+    PrimaryKeyConstraint("machine_id", "asked", name="pk_sg_answer"),
+    Index("ix_sg_answer_at", "at"),
 )
 
 SG_ENGINE = Table(

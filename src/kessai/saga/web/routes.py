@@ -5,17 +5,17 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.responses import Response
 
 from kessai.kernel.errors import Invalid, Kind, NotFound, Refused
 from kessai.kernel.telemetry import get_log
-from kessai.saga.engine import Engine, Params
 from kessai.saga.graph import to_mermaid, to_svg
 from kessai.saga.history import NotStorable, Operation
 from kessai.saga.log import Filter
+from kessai.saga.port import Params, SagaEngine, Steer
 from kessai.saga.records import Records
 from kessai.saga.steering import Order
 from kessai.saga.web import present
@@ -47,14 +47,8 @@ class Format(StrEnum):
     MERMAID = "mermaid"
 
 
-class Steer(Protocol):
-    async def __call__(
-        self, instance_id: str, params: Params = ..., *, order: Order = ...
-    ) -> bool: ...
-
-
 def operator_routes(
-    engine: Engine, records: Records, *, token: str, prefix: str = PREFIX
+    engine: SagaEngine, records: Records, *, token: str, prefix: str = PREFIX
 ) -> APIRouter:
     """For a private port: the caller has the service token and names whom it speaks for.
 

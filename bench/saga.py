@@ -29,7 +29,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -52,6 +52,8 @@ from kessai.saga import (
     load,
 )
 from kessai.saga.library import MEMORY, living, open_store
+from kessai.saga.outcome import Outcome
+from kessai.saga.port import Params
 
 STEPS = ("Reserve", "Pay", "Pack", "Ship")
 PLANS = {"memory": (1, 32), "sqlite": (1, 8, 32), "mysql": (1, 8, 32)}
@@ -112,6 +114,8 @@ class Row:
     cpu_s: float
     latencies_ms: list[float] = field(default_factory=list)
     counted: Counter[str] | None = None
+    # Of a server beside the database (bench/saga_temporal.py).
+    server_s: float | None = None
 
     def to_json(self) -> dict[str, object]:
         ordered = sorted(self.latencies_ms)
@@ -168,10 +172,14 @@ async def measure(store: str, url: str, concurrency: int, seconds: float, owner:
         return row
 
 
+class Executes(Protocol):
+    async def execute(self, machine_name: str, params: Params) -> Outcome | None: ...
+
+
 class Clients:
     """Each starts a saga when its last one has ended."""
 
-    def __init__(self, engine: Engine, concurrency: int) -> None:
+    def __init__(self, engine: Executes, concurrency: int) -> None:
         self._engine = engine
         self._concurrency = concurrency
         self.done = 0

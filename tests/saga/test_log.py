@@ -14,7 +14,7 @@ from tests.support.mariadb import MARIADB, server
 
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import DatabaseUnavailable
-from kessai.saga import METADATA, saga_tables_v1, saga_tables_v2
+from kessai.saga import METADATA, saga_tables_v1, saga_tables_v2, saga_tables_v3
 from kessai.saga.log import log_of
 
 
@@ -41,6 +41,7 @@ def migrate(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
     saga_tables_v1(operations)
     saga_tables_v2(operations)
+    saga_tables_v3(operations)
 
 
 async def opened(kind: str) -> Db:
@@ -65,7 +66,8 @@ async def test_the_migrations_and_the_tables_agree(kind: str) -> None:
     migrated = shape_of(by_migration)
 
     assert migrated == shape_of(by_tables)
-    assert sorted(migrated) == sorted(METADATA.tables) == ["sg_engine", "sg_event", "sg_machine"]
+    tables = ["sg_answer", "sg_engine", "sg_event", "sg_intent", "sg_machine"]
+    assert sorted(migrated) == sorted(METADATA.tables) == tables
     assert migrated["sg_event"]["key"] == ["machine_id", "seq"]
     assert ["name", "business_key"] in migrated["sg_machine"]["unique"]
     await by_migration.close()

@@ -17,7 +17,8 @@ from kessai.kernel.db import open_database
 from kessai.saga.conformance.demo import Demo, classify_java
 from kessai.saga.conformance.files import read_cases, read_library
 from kessai.saga.conformance.seen import Json, Seen, sorted_json
-from kessai.saga.conformance.traces import Played, limits_of, play, services_of
+from kessai.saga.conformance.stages import Played
+from kessai.saga.conformance.traces import limits_of, play, services_of
 from kessai.saga.history import Run
 from kessai.saga.language import Machine
 from kessai.saga.language.model import ServiceTask

@@ -128,6 +128,18 @@ class TemporalEngine:
         async with self._book.db.transaction() as tx:
             return await self.start(tx, machine_name, business_key, params)
 
+    async def execute(
+        self,
+        machine_name: str,
+        params: Params,
+        *,
+        business_key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Outcome | None:
+        """Starts an instance and waits for its end; None when the time was up first."""
+        instance_id = await self.begin(machine_name, params, business_key=business_key)
+        return await self.wait(instance_id, timeout_s)
+
     # --- looking ----------------------------------------------------------------------------
 
     async def find(self, machine_name: str, business_key: str) -> str | None:

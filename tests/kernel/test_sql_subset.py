@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects import mysql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 from tests.support.sql_subset import violations
@@ -70,7 +70,8 @@ def held(place: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 def compiled(place: str, value: Any) -> tuple[str, str]:
     if not isinstance(value, Table):
         return place, str(value.compile(dialect=_DIALECT))
-    texts = [CreateTable(value), *(CreateIndex(index) for index in value.indexes)]
+    indexes = [CreateIndex(index) for index in value.indexes]
+    texts: list[DDLElement] = [CreateTable(value), *indexes]
     return place, ";\n".join(str(text.compile(dialect=_DIALECT)) for text in texts)
 
 

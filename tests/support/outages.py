@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
+import pytest
 from tests.support.stack import Shell
 
 from kessai.proof.customer import Answered, Customer, SeenOrder, ShopUrls
 from kessai.proof.line import LOST
 
+SERVERS = ("redis", "mariadb", "kafka")
 PAUSED_S = 30.0
 STOPPED_S = 8.0
-_RETRY_S = 0.25
-_AT_ONCE = 4
+_RETRY_S = 0.5
+_AT_ONCE = 3
+_SERVED_AGAIN = 10
+_QUIET_S = 5.0
+# A purchase in doubt waits for its code to be closed; people do not.
+_PATIENCE = 20
 
 
 @dataclass
@@ -55,7 +65,8 @@ class Traffic:
             await asyncio.sleep(_RETRY_S)
 
     async def _again(self, what: str, ask: Callable[[], Awaitable[SeenOrder]]) -> SeenOrder | None:
-        """The order; None when traffic ends before."""
+        """The order; None when traffic ends before, or the customer has no patience left."""
+        in_doubt = 0
         while True:
             try:
                 order = await ask()
@@ -66,7 +77,8 @@ class Traffic:
             else:
                 self._note(what, "ok")
                 return order
-            if self._stop.is_set():
+            in_doubt += self.answers[-1].what.endswith("IDEMPOTENCY_IN_FLIGHT")
+            if self._stop.is_set() or in_doubt >= _PATIENCE:
                 return None
             await asyncio.sleep(_RETRY_S)
 
@@ -76,10 +88,20 @@ class Traffic:
     def seen(self, since_s: float, until_s: float) -> Counter[str]:
         return Counter(a.what for a in self.answers if since_s <= a.at_s < until_s)
 
-    def first(self, what: str, since_s: float) -> float | None:
-        """Seconds until the first such answer."""
-        found = (a.at_s - since_s for a in self.answers if a.at_s >= since_s and a.what == what)
-        return next(found, None)
+    def recovered_after_s(self, since_s: float) -> float:
+        """Until new orders are taken again, by everybody but those whose order is in doubt."""
+        bad = [a.at_s for a in self.answers if a.at_s >= since_s and ": 503" in a.what]
+        return max(bad) - since_s if bad else 0.0
+
+    async def until_well(self, since_s: float, *, within_s: float) -> None:
+        """Until many were served, and nobody was refused for a while. Raises `TimeoutError`."""
+        async with asyncio.timeout(within_s):
+            while True:
+                served = self.seen(since_s, time.monotonic())["purchase: ok"]
+                quiet_s = time.monotonic() - since_s - self.recovered_after_s(since_s)
+                if served >= _SERVED_AGAIN and quiet_s >= _QUIET_S:
+                    return
+                await asyncio.sleep(0.2)
 
     def end(self) -> None:
         self._stop.set()
@@ -106,6 +128,26 @@ async def traffic(urls: ShopUrls) -> AsyncIterator[Traffic]:
             made.end()
     for customer in customers:
         await customer.close()
+
+
+@cache
+def own_stack() -> Shell:
+    """Servers that nobody else uses, and one shop's data beside them; gone with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="kessai-outages-"))
+    shell = Shell(folder)
+
+    def end() -> None:
+        shell.run("wipe")
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    up = shell.run("up", *SERVERS, limit_s=600)
+    if up.returncode:
+        told = f"the servers cannot be had here: {up.stdout}{up.stderr}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(told)
+        pytest.skip(told)
+    return shell
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 from tests.support.asgi_socket import AsgiSocket
+from tests.support.versions import mixed_system
 
 from kessai.contracts.storage import ListProducts
 from kessai.embedded import Ports, System, build_system
@@ -32,6 +34,8 @@ PAYPAY = "http://127.0.0.1:8090"
 FIREBASE = "http://127.0.0.1:8091"
 PASSWORD = "kessai-demo"
 _TIMEOUT_S = 60.0
+# All stories with one service a version behind: `STORY_BEHIND=order-service pytest tests/story`.
+BEHIND = os.environ.get("STORY_BEHIND", "")
 
 
 @dataclass
@@ -262,7 +266,8 @@ class Customer:
             await socket.close()
 
 
-async def open_shop(seed: int, **settings: Any) -> Shop:
+async def open_shop(seed: int, behind: str = BEHIND, **settings: Any) -> Shop:
+    """`behind` names a service that is a version behind the others."""
     clock, chance = VirtualClock(), SeededChance(seed)
     databases: dict[str, Db] = {}
 
@@ -282,7 +287,10 @@ async def open_shop(seed: int, **settings: Any) -> Shop:
         http=http,
         open_db=open_db,
     )
-    system = await build_system(runtime, round_trip=True)
+    if behind:
+        system = await mixed_system(runtime, behind)
+    else:
+        system = await build_system(runtime, round_trip=True)
     for unit in system.units:
         http.route(f"http://127.0.0.1:{service(unit.name).port}", unit.app)
     await system.start()

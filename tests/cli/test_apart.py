@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from tests.support.process import free_offset
 from typer.testing import CliRunner, Result
 
 from kessai.cli import app
@@ -122,10 +123,10 @@ def test_the_settings_choose_the_simulators(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    offset = free_offset()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", 8182 + offset))
         taken.listen()
-        offset = taken.getsockname()[1] - 8182
         result = up(tmp_path, "--instances", "2", KESSAI_PORT_OFFSET=str(offset))
     assert result.exit_code == 2
     assert f"port {8182 + offset} is taken" in result.stderr

@@ -74,6 +74,8 @@ def dev_server(folder: Path, port: int | None = None, database: str = "") -> Ite
     words = [command(), "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
     words += ["--port", str(port or own), "--http-port", str(http)]
     words += ["--metrics-port", str(metrics), "--log-level", "error"]
+    # So that a history is long soon: the suggestion to begin a new one comes after 4,096 entries.
+    words += ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
     if database:
         words += ["--db-filename", str(folder / database)]
     with (folder / "temporal.log").open("ab") as log:
@@ -83,7 +85,12 @@ def dev_server(folder: Path, port: int | None = None, database: str = "") -> Ite
         yield Server(port or own, process)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # What it holds is of no use to anybody.
+            process.kill()
+            process.wait(10)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,7 @@ from tests.temporal.world import Scene, a_scene
 from kessai.kernel.errors import NotFound, Refused, Unknown
 from kessai.saga import EngineLimits, Filter, Order
 from kessai.saga.log.tables import SG_ANSWER, SG_INTENT
+from kessai.saga.temporal.starting import workflow_id
 
 pytestmark = [pytest.mark.temporal, pytest.mark.timeout(120)]
 
@@ -251,6 +252,40 @@ async def test_what_was_started_while_temporal_was_away_runs_once_it_is_back(
 
 async def no_intents(scene: Scene) -> bool:
     return await count(scene, SG_INTENT) == 0
+
+
+async def test_a_long_history_is_gone_on_with_in_a_new_one(server: Server) -> None:
+    machine = order_saga(Pay={"Retry": [{**UNKNOWN_AGAIN, "MaxAttempts": 1_000}]})
+    async with a_scene(server.url, [machine]) as scene:
+        scene.shop.plan["pay"] = [Unknown("SILENT") for _ in range(15)]
+        outcome = await scene.run("order", "o-1", orderId="o-1")
+        assert outcome.status == "SU"
+        assert scene.shop.done == ["reserve", "pay", "ship"]
+        tokens = [token for method, token in scene.shop.asked if method == "pay"]
+        assert len(tokens) == 16
+        assert len(dict.fromkeys(tokens)) == 1
+        _, run, events = await scene.engine.inspect(outcome.instance_id)
+        assert len(events) == 4 + 15
+        assert run.steps[2].attempt == 16
+        history = await scene.history(outcome.instance_id)
+        begun = history.events[0].workflow_execution_started_event_attributes
+        assert begun.continued_execution_run_id, "it went on in a history of its own"
+
+
+async def test_a_workflow_that_somebody_ended_is_begun_anew(server: Server) -> None:
+    machine = order_saga(Pay={"Retry": [{**UNKNOWN_AGAIN, "MaxAttempts": 1_000}]})
+    async with a_scene(server.url, [machine]) as scene:
+        scene.shop.plan["pay"] = [Unknown("SILENT") for _ in range(1_000)]
+        instance_id = await scene.engine.begin("order", {"orderId": "o-1"}, business_key="o-1")
+        await eventually(lambda: len(scene.shop.asked) > 3, within_s=20)
+        (row,) = await scene.engine.list(Filter())
+        await scene.engine.client.get_workflow_handle(workflow_id(row)).terminate("by hand")
+        scene.shop.plan["pay"] = []
+        assert await scene.engine.wait(instance_id, 1.0) is None
+        await scene.engine.starter.look_for_lost(after_ms=0)
+        assert (await scene.end(instance_id)).status == "SU"
+        # From the rows that the database has, under the tokens of before: no effect twice.
+        assert scene.shop.done == ["reserve", "pay", "ship"]
 
 
 async def test_without_a_log_it_is_refused(server: Server) -> None:

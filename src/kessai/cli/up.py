@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kessai.cli.errors import fail, load_settings
@@ -114,7 +115,7 @@ def _run(
     except DatabaseUnavailable as error:
         fail(f"KESSAI_SQL_URL: {error}")
     except (SchemaTooNew, ValueError) as error:
-        fail(str(error))
+        fail(escape(str(error)))
 
 
 async def _serve(

@@ -84,6 +84,7 @@ _UNAVAILABLE = frozenset(
         1792,
         1836,
         3100,  # a replication hook refused the commit
+        3101,  # ... and undid it: another member of the group changed the same rows
         1047,  # a cluster node that is not ready (Galera)
     }
 )

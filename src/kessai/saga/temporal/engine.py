@@ -81,7 +81,7 @@ class TemporalEngine:
         self._log = SqlLog(db)
         self._book = Book(db, owner_of(address))
         self._news = News()
-        self._starter = Starter(client, address, self._book, Definitions(loaded), clock, limits)
+        self.starter = Starter(client, address, self._book, Definitions(loaded), clock, limits)
         self._activities = Activities(
             self._book, Services(services, loaded), clock, classify, limits.lease_s, self._saved
         )
@@ -109,7 +109,7 @@ class TemporalEngine:
         if machine.running:
             tree = Tree([machine], {machine.id: [event_row(instance, row, at)]})
             trail = await self._book.intend(tx, instance, at)
-            tx.after_commit(partial(self._starter.begin, tree, trail))
+            tx.after_commit(partial(self.starter.begin, tree, trail))
         return machine.id
 
     async def start_once(self, tx: Tx, machine_name: str, business_key: str, params: Params) -> str:
@@ -200,10 +200,10 @@ class TemporalEngine:
             tasks.create_task(self._before.run(), name="saga-before")
 
     async def tick(self) -> None:
-        await self._starter.tick()
+        await self.starter.tick()
 
     async def close(self) -> None:
-        await self._starter.close()
+        await self.starter.close()
         await self._before.close()
 
     # --- within -----------------------------------------------------------------------------
@@ -226,7 +226,7 @@ class TemporalEngine:
     async def _start_for_ever(self) -> None:
         while True:
             try:
-                await self._starter.tick()
+                await self.starter.tick()
             except DatabaseUnavailable as error:
                 _log.warning("saga.engine_waits", reason=str(error))
             await asyncio.sleep(self._limits.heartbeat_s)
@@ -235,7 +235,7 @@ class TemporalEngine:
         while True:
             await asyncio.sleep(_TIDY_S)
             try:
-                await self._starter.look_for_lost()
+                await self.starter.look_for_lost()
                 await self._book.forget_answers(self._clock.now_ms() - _ANSWERS_KEPT_MS)
             except DatabaseUnavailable as error:
                 _log.warning("saga.engine_waits", reason=str(error))
@@ -283,7 +283,7 @@ class TemporalEngine:
         """To the workflow that is open; one that has ended is opened again from its rows."""
         opening: WithStartWorkflowOperation[SagaWorkflow, Json] = WithStartWorkflowOperation(
             WORKFLOW,
-            self._starter.given(row, NO_TRAIL, ordered=True).to_json(),
+            self.starter.given(row, NO_TRAIL, ordered=True).to_json(),
             id=workflow_id(row),
             task_queue=self._address.queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

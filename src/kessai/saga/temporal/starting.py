@@ -115,11 +115,11 @@ class Starter:
         if self._tasks and intents:
             await asyncio.wait(list(self._tasks.values()), timeout=RPC.total_seconds())
 
-    async def look_for_lost(self) -> None:
+    async def look_for_lost(self, *, after_ms: int = _LOST_AFTER_MS) -> None:
         """A workflow that somebody ended, or a Temporal that lost its memory: begun anew from the
         rows that the database has. The steps are asked again under their old tokens.
         """
-        before_ms = self._clock.now_ms() - _LOST_AFTER_MS
+        before_ms = self._clock.now_ms() - after_ms
         found = await self._book.running(self._seen, before_ms, _LOST_PAGE)
         self._seen = found[-1] if found else ""
         for instance_id in found:

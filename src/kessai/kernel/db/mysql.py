@@ -110,6 +110,7 @@ class MySqlDb:
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        _speak_alike(engine)
         return engine
 
     async def _open(
@@ -132,6 +133,7 @@ class MySqlDb:
             poolclass=NullPool,
             hide_parameters=True,
         )
+        _speak_alike(engine)
         schema = self._address.schema
         # The lock is the server's, not the schema's, and its name may have 64 characters.
         lock = f"kessai.migrate.{hashlib.sha256(schema.encode()).hexdigest()[:32]}"
@@ -298,6 +300,16 @@ class _ReadBody(_MySqlBody):
 
     def after_commit(self, fn: Callable[[], None]) -> None:
         raise RuntimeError(f"a read has no commit to call {fn} after")
+
+
+def _speak_alike(engine: AsyncEngine) -> None:
+    """SQLAlchemy finds out at a connection that MariaDB knows RETURNING; MySQL does not."""
+
+    def forget_returning(*_: object) -> None:
+        engine.dialect.insert_returning = False
+        engine.dialect.delete_returning = False
+
+    event.listen(engine.sync_engine, "connect", forget_returning)
 
 
 def _refuse_closed(connection: AdaptedConnection, *_: object) -> None:

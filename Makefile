@@ -128,6 +128,7 @@ fmt: $(DEV_STAMP) ## format and fix what can be fixed
 
 bench: $(DEV_STAMP) ## purchases and sagas a second, and how long they take
 	$(BIN)/python bench/purchase.py
+	$(BIN)/python bench/stack.py --servers
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/webhook_door.py
 	$(BIN)/python bench/saga.py

@@ -1,4 +1,4 @@
-"""Every object store keeps the same promises: in process, in a folder, in S3 (moto's server)."""
+"""Every object store keeps the same promises: in process, in a folder, in S3 (moto's, MinIO)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
 import pytest
 from obstore.store import S3Store
+from tests.support.servers import server_url
 
 from kessai.contracts.search import MAX_IMAGE_BYTES
 from kessai.kernel.errors import Unknown
@@ -53,15 +56,23 @@ def s3() -> Iterator[str]:
         server.wait(10)
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+def own_bucket(test: str) -> str:
+    """A place of this test alone in the bucket of the real server."""
+    parts = urlsplit(server_url("KESSAI_OBJECTS_URL"))
+    return parts._replace(path=f"/t{uuid4().hex[:8]}/{test}").geturl()
+
+
+@pytest.fixture(params=["memory", "file", "s3", pytest.param("minio", marks=pytest.mark.stack)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
+    prefix = request.node.name.partition("[")[0]
     if request.param == "memory":
         yield MemoryObjects()
     elif request.param == "file":
         yield open_objects("file:", tmp_path / "objects")
+    elif request.param == "minio":
+        yield open_objects(own_bucket(prefix), tmp_path)
     else:
         endpoint = request.getfixturevalue("s3")
-        prefix = request.node.name.partition("[")[0]
         yield open_objects(f"s3://{KEYS}@{BUCKET}/{prefix}?endpoint={endpoint}", tmp_path)
 
 
@@ -141,6 +152,24 @@ async def test_a_bucket_keeps_the_media_type(s3: str, tmp_path: Path) -> None:
     )
     found = await as_others_see_it.get_async("originals/typed")
     assert found.attributes["Content-Type"] == "image/webp"
+
+
+@pytest.mark.stack
+async def test_a_wrong_secret_and_a_missing_bucket_are_unknown(tmp_path: Path) -> None:
+    url = own_bucket("refused")
+    secret = urlsplit(url).password or ""
+    wrong = open_objects(url.replace(secret, "s3cret"), tmp_path)
+    missing = open_objects(url.replace("@kessai", "@no-such-bucket"), tmp_path)
+    for act in (
+        wrong.get("a"),
+        wrong.put("a", b"x", media_type="image/png"),
+        wrong.ping(),
+        missing.put("a", b"x", media_type="image/png"),
+    ):
+        with pytest.raises(Unknown) as unknown:
+            await act
+        assert "s3cret" not in str(unknown.value)
+        assert secret not in str(unknown.value)
 
 
 async def test_what_is_kept_in_a_folder_outlives_the_process(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole shop on MySQL and Kafka, by settings alone: it sells, and every book agrees."""
+"""The whole shop on the real servers, by settings alone: it sells, and every book agrees."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.support.mongo import own_url
 from tests.support.process import Processes, processes
 from tests.support.servers import server_url
 
@@ -28,14 +29,26 @@ def require_agreement(system: Processes) -> None:
     assert report["orders"] >= 4
 
 
-@pytest.mark.parametrize("mix", ["mysql", "kafka", "mysql+kafka"])
+EMBEDDED = {
+    "KESSAI_SQL_URL": "sqlite:",
+    "KESSAI_BUS_URL": "local:",
+    "KESSAI_REDIS_URL": "memory:",
+    "KESSAI_AUDIT_URL": "sql:",
+    "KESSAI_OBJECTS_URL": "file:",
+}
+SERVERS = {
+    "mysql": ("KESSAI_SQL_URL", own_schemas),
+    "kafka": ("KESSAI_BUS_URL", lambda: server_url("KESSAI_BUS_URL")),
+    "redis": ("KESSAI_REDIS_URL", lambda: server_url("KESSAI_REDIS_URL")),
+    "mongodb": ("KESSAI_AUDIT_URL", lambda: own_url(server_url("KESSAI_AUDIT_URL"))),
+    "minio": ("KESSAI_OBJECTS_URL", lambda: server_url("KESSAI_OBJECTS_URL")),
+}
+
+
+@pytest.mark.parametrize("mix", [*SERVERS, "mysql+kafka", "+".join(SERVERS)])
 def test_the_demo_converges_and_every_book_agrees(tmp_path: Path, mix: str) -> None:
-    env = {}
-    if "mysql" in mix:
-        env["KESSAI_SQL_URL"] = own_schemas()
-    if "kafka" in mix:
-        env["KESSAI_BUS_URL"] = server_url("KESSAI_BUS_URL")
-    settings = {"KESSAI_SQL_URL": "sqlite:", "KESSAI_BUS_URL": "local:", **env}
+    given = dict(SERVERS[name] for name in mix.split("+"))
+    settings = {**EMBEDDED, **{name: url() for name, url in given.items()}}
     with processes(tmp_path, **settings) as system:
         system.start("up")
         assert "Everything agrees" in system.run("demo")

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,7 +91,20 @@ test-e2e: $(E2E_STAMP) $(PAGES) ## the pages in a real browser (needs Node.js an
 	@command -v chromium >/dev/null || { echo "No chromium here. Try: apt-get install chromium fonts-noto-cjk"; exit 1; }
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
-test-stack: $(DEV_STAMP) ## the real servers, private ones on this machine: kessai stack
+# What `kessai stack` fetches and builds servers with; MariaDB and Redis it installs by itself.
+stack-tools:
+	@missing=""; \
+	command -v mvn >/dev/null || missing="$$missing maven"; \
+	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
+	command -v go >/dev/null || missing="$$missing golang-go"; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "Not found:$$missing. Tests of the servers that need them are skipped (apt-get install$$missing)."; \
+	fi
+
+test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
 	$(BIN)/python -m pytest -m stack -rs tests/stack tests/contract tests/kernel
 
 TEMPORAL_STAMP := $(VENV)/.installed-temporal

@@ -15,7 +15,7 @@ from tests.support.servers import server_url
 
 from kessai.kernel.adapters import open_shared_memory
 from kessai.kernel.errors import Unknown
-from kessai.kernel.redis_server import RedisServer, answer, open_redis, redis_at
+from kessai.kernel.redis_server import RedisServer, answer, open_redis, redis_at, require_version
 from kessai.kernel.settings import Settings
 
 FAILOVER_S = 40.0
@@ -74,6 +74,17 @@ async def test_login_database_and_certificates_are_those_of_the_url() -> None:
     # A Sentinel has a login of its own or none.
     assert {one.get("password") for one in places} == {None}
     await server.close()
+
+
+@pytest.mark.parametrize("version", ["6.0.16", "5.0.14", "2.8.24"])
+def test_an_old_server_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match=f"Redis {version} is too old: 6.2 or newer"):
+        require_version(version)
+
+
+@pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "8.2.1", "10.0.0", ""])
+def test_a_new_one_is_not(version: str) -> None:
+    require_version(version)
 
 
 @pytest.mark.stack

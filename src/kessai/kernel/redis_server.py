@@ -146,7 +146,11 @@ async def _look(client: Redis) -> None:
     except (NoPermissionError, ResponseError):
         # Some that are rented show nobody what they are.
         return
-    version = str(found.get("redis_version", ""))
+    require_version(str(found.get("redis_version", "")))
+
+
+def require_version(version: str) -> None:
+    """Raises `ValueError` for a server that is too old; one that does not say is none."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers and numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))

@@ -39,6 +39,7 @@ from tests.support.process import free_offset
 from tests.support.verified import Kept, keep_a_shop
 
 from kessai.contracts.audit import canonical, seal
+from kessai.contracts.events import refund_id
 from kessai.kernel.bus import partition_of
 from kessai.kernel.clock import wire
 from kessai.kernel.db import open_database
@@ -98,6 +99,8 @@ class Template:
     rows: list[tuple[Table, list[str], list[Any]]]
     text: str
     taken: dict[tuple[str, str, int], None]
+    # What an id of a refund is made of: its payment and its reason.
+    refunds: dict[str, tuple[str, str]]
 
 
 def number(value: int, length: int = 7) -> str:
@@ -181,7 +184,21 @@ def _packed(
                 else:
                     cells.append((value,))
             packed.append(((service, table), columns, cells))
-    return Template(order_id, names, packed, CELL.join(texts), taken)
+    return Template(order_id, names, packed, CELL.join(texts), taken, _refunds(tables, taken))
+
+
+def _refunds(
+    tables: list[Any], taken: dict[tuple[str, str, int], None]
+) -> dict[str, tuple[str, str]]:
+    found = {}
+    for service, table, columns, rows in tables:
+        if table != "order_refund":
+            continue
+        for at, values in enumerate(rows):
+            row = dict(zip(columns, values, strict=True))
+            if (service, table, at) in taken and row["reason"] != "OPERATOR":
+                found[row["refund_id"]] = (row["merchant_payment_id"], row["reason"])
+    return found
 
 
 def copied(order_id: str, n: int) -> str:
@@ -192,9 +209,15 @@ def copies(template: Template, first: int, count: int) -> Iterator[list[list[Any
     """The rows of each copy, in the order of the template's."""
     for n in range(first, first + count):
         tail = number(n)
-        text = template.text.replace(template.order_id, copied(template.order_id, n))
+        order_id = copied(template.order_id, n)
+        text = template.text.replace(template.order_id, order_id)
         for name in template.names:
-            text = text.replace(name, name[:-7] + tail)
+            if name in template.refunds:
+                payment, reason = template.refunds[name]
+                payment = payment.replace(template.order_id, order_id)
+                text = text.replace(name, refund_id(payment, reason))
+            else:
+                text = text.replace(name, name[:-7] + tail)
         texts = text.split(CELL)
         rows = [[_cell(cell, texts, n) for cell in cells] for _, _, cells in template.rows]
         _seal(template, rows)

@@ -30,14 +30,11 @@ def seal(
     fifth of the encoder's time; keys are in their order.
     """
     inner = details if isinstance(details, str) else canonical(details)
+    before = "null" if from_status is None else _quoted(from_status)
+    after = "null" if to_status is None else _quoted(to_status)
     content = (
         f'{previous_hash}{{"action":{_quoted(action)},"actor":{_quoted(actor)},'
         f'"at":{_quoted(at)},"cause":{_quoted(cause)},"details":{inner},'
-        f'"from":{_text(from_status)},"orderId":{_quoted(order_id)},'
-        f'"sequence":{sequence},"to":{_text(to_status)}}}'
+        f'"from":{before},"orderId":{_quoted(order_id)},"sequence":{sequence},"to":{after}}}'
     )
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _text(status: str | None) -> str:
-    return "null" if status is None else _quoted(status)

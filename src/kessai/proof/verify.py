@@ -26,7 +26,7 @@ from kessai.proof.invariants.books import (
 from kessai.proof.invariants.doubts import Doubt, Tally
 from kessai.proof.invariants.limits import Limits
 from kessai.proof.invariants.outboxes import Outboxes
-from kessai.proof.invariants.reading import FIRST, Reader, Span
+from kessai.proof.invariants.reading import FIRST, Reader
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
 from kessai.proof.invariants.story import Story
 from kessai.proof.invariants.table import TABLE, Invariant
@@ -242,12 +242,23 @@ class _Run:
         self._look.kept.clear()
         if any(seen.invariant.of_order for seen in self._seen):
             await self._reader.open()
-            span: Span | None = FIRST
+            stories, span = await self._reader.page(FIRST)
             while span is not None:
-                stories, span = await self._reader.page(span)
-                self._orders += sum(story.order is not None for story in stories)
-                for seen in self._seen:
-                    self._ask(seen, stories)
+                following = asyncio.ensure_future(self._reader.page(span))
+                try:
+                    await self._ask_all(stories, meanwhile=following)
+                    stories, span = await following
+                finally:
+                    following.cancel()
+            await self._ask_all(stories)
+
+    async def _ask_all(self, stories: list[Story], meanwhile: object = None) -> None:
+        """Between two invariants the page that is read `meanwhile` comes one answer nearer."""
+        self._orders += sum(story.order is not None for story in stories)
+        for seen in self._seen:
+            self._ask(seen, stories)
+            if meanwhile is not None:
+                await asyncio.sleep(0)
 
     def _ask(self, seen: _Seen, stories: list[Story]) -> None:
         check, now_ms = seen.invariant.of_order, self._now()

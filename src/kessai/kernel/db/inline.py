@@ -28,6 +28,8 @@ from kessai.kernel.errors import ConstraintViolated, DatabaseUnavailable, Duplic
 
 _INLINE_WAIT_MS = 20
 _BUSY_PAUSE_S = 0.005
+# A service has more than the driver's 128, and each that fell out is parsed anew.
+_KEPT_STATEMENTS = 1_000
 
 
 class _Group:
@@ -302,7 +304,12 @@ def connect(path: str | None, *, read_only: bool = False, durable: bool = True) 
     """A connection whose transactions are ours: the driver never begins or commits by itself."""
 
     def connect() -> sqlite3.Connection:
-        raw = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        raw = sqlite3.connect(
+            path or ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_KEPT_STATEMENTS,
+        )
         raw.execute(f"PRAGMA busy_timeout={1000 if read_only else _INLINE_WAIT_MS}")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute("PRAGMA temp_store=MEMORY")

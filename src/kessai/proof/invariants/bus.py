@@ -32,8 +32,6 @@ _APPLIED = (
     b'"RefundCompleted"',
 )
 
-_EVENT_ID = f'"{EVENT_ID_HEADER}": "'
-
 Place = tuple[str, int]
 Wrong = tuple[str, str, Mapping[str, Any]]
 
@@ -45,7 +43,12 @@ class _Versioned(msgspec.Struct, rename="camel", gc=False):
     version: int
 
 
+class _Headers(msgspec.Struct, rename={"event_id": EVENT_ID_HEADER}, gc=False):
+    event_id: str | None = None
+
+
 _versioned = msgspec.json.Decoder(_Versioned).decode
+_headers = msgspec.json.Decoder(_Headers).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,14 @@ class BusSeen:
     @property
     def behind(self) -> Sequence[RecordRow]:
         return list(self._behind.values())
+
+    def explain_all(self, event_ids: Sequence[str]) -> bool:
+        """As `explain` for each of them, where each is on the bus; else for none."""
+        numbers = set(map(hash, event_ids))
+        if len(numbers) < len(event_ids) or not numbers <= self._events:
+            return False
+        self._events -= numbers
+        return True
 
     def explain(self, event_id: str) -> bool:
         """Whether the event is on the bus; what stays unexplained was in no outbox."""
@@ -137,8 +148,7 @@ class BusSeen:
                 continue
             self._note_events(page)
             if head.topic == ORDERS_TOPIC:
-                for record in page:
-                    self._follow(record, seen, nothing)
+                self._follow(page, seen, nothing)
             elif head.topic == PAYMENTS_TOPIC:
                 for record in page:
                     self._note_payment(record)
@@ -159,10 +169,12 @@ class BusSeen:
         )
 
     def _note_events(self, page: Sequence[RecordRow]) -> None:
-        for record in page:
-            event_id = event_id_of(record.headers)
-            if event_id is not None and record.at_ms >= self.from_ms:
-                self._events.add(hash(event_id))
+        from_ms = self.from_ms
+        self._events.update(
+            hash(event_id)
+            for record in page
+            if (event_id := event_id_of(record.headers)) is not None and record.at_ms >= from_ms
+        )
 
     def _bury(self, record: RecordRow, headers: dict[str, str]) -> None:
         place = (record.topic, record.partition)
@@ -182,24 +194,28 @@ class BusSeen:
         self.dead.append(Letter(name, consumer, error, record.at_ms, record.shown()))
 
     def _follow(
-        self, record: RecordRow, seen: dict[str, tuple[int, int]], nothing: tuple[int, int]
+        self,
+        page: Sequence[RecordRow],
+        seen: dict[str, tuple[int, int]],
+        nothing: tuple[int, int],
     ) -> None:
         """A crash may send a row again; what is new comes in the order of its versions."""
-        try:
-            event = _versioned(record.value)
-        except (ValueError, TypeError):
-            # That nobody wrote it there is what its outbox says.
-            return
-        version, is_view = event.version, event.event_type == VIEW
-        move, view = seen.get(record.message_key, nothing)
-        last = view if is_view else move
-        if version <= last:
-            return
-        seen[record.message_key] = (move, version) if is_view else (version, view)
-        if version > last + 1 and last >= 0 and len(self.disordered) < _MOST_SHOWN:
-            kind = "view" if is_view else "move"
-            why = f"{kind} {version} comes after {last}"
-            self.disordered.append((record.message_key, why, record.shown()))
+        for record in page:
+            try:
+                event = _versioned(record.value)
+            except (ValueError, TypeError):
+                # That nobody wrote it there is what its outbox says.
+                continue
+            version, is_view = event.version, event.event_type == VIEW
+            move, view = seen.get(record.message_key, nothing)
+            last = view if is_view else move
+            if version <= last:
+                continue
+            seen[record.message_key] = (move, version) if is_view else (version, view)
+            if version > last + 1 and last >= 0 and len(self.disordered) < _MOST_SHOWN:
+                kind = "view" if is_view else "move"
+                why = f"{kind} {version} comes after {last}"
+                self.disordered.append((record.message_key, why, record.shown()))
 
     def _note_payment(self, record: RecordRow) -> None:
         place = (record.topic, record.partition)
@@ -239,12 +255,11 @@ class BusSeen:
 
 
 def event_id_of(headers: str) -> str | None:
-    """The text of one header, without reading the others; ids need no escapes."""
-    start = headers.find(_EVENT_ID)
-    if start < 0:
+    """None where there is none, or headers that nobody can read."""
+    try:
+        return _headers(headers).event_id
+    except (ValueError, TypeError):
         return None
-    start += len(_EVENT_ID)
-    return headers[start : headers.index('"', start)]
 
 
 def _is_applied(value: bytes) -> bool:

@@ -18,7 +18,7 @@ def changes_are_told_once(story: Story, limits: Limits, tally: Tally) -> None:
     for why in told.faults:
         tally.wrong(story.order_id, why, order)
     if order is None:
-        if told.moves or told.views:
+        if told.history.moves or told.views:
             tally.wrong(story.order_id, "events of an order that is not there", _shown(told))
         return
     tally.checked += order.version + order.view_version
@@ -31,7 +31,7 @@ def changes_are_told_once(story: Story, limits: Limits, tally: Tally) -> None:
 
 def _moves_are_told(story: Story, order: OrderRow, told: Told, tally: Tally) -> None:
     moves = [entry for entry in story.audit if entry.to_status is not None]
-    said = dict(told.moves)
+    said = told.history.moves
     for version, entry in enumerate(moves, start=1):
         if entry.at_ms < story.orders_told_from_ms:
             continue
@@ -103,7 +103,7 @@ def _is_other_amount(story: Story, attempt_id: str) -> bool:
 
 def _shown(told: Told) -> dict[str, object]:
     return {
-        "moves": {version: new for version, (_, new) in told.moves},
+        "moves": {version: new for version, (_, new) in told.history.moves.items()},
         "succeeded": dict(told.succeeded),
         "refunded": dict(told.refunded),
     }

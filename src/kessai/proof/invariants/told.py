@@ -7,8 +7,9 @@ orders have the history of another one, and those share it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -63,14 +64,34 @@ _order_event = msgspec.json.Decoder(_OrderEvent).decode
 _payment_event = msgspec.json.Decoder(_PaymentEvent).decode
 
 
+class History:
+    """Moves by their version, as they were told; orders of the same course share it."""
+
+    __slots__ = ("_following", "moves")
+
+    def __init__(self, moves: Mapping[int, Move] = MappingProxyType({})) -> None:
+        self.moves = moves
+        self._following: dict[tuple[int, str | None, str], History | None] = {}
+
+    def then(self, version: int, old: str | None, new: str) -> History | None:
+        """With one move more; None when this version was told before."""
+        step = (version, old, new)
+        try:
+            return self._following[step]
+        except KeyError:
+            longer = None if version in self.moves else History({**self.moves, version: (old, new)})
+            self._following[step] = longer
+            return longer
+
+
 @dataclass(slots=True)
 class Told:
-    """Of one order. `moves` are those by version, `views` has a bit for each version.
+    """Of one order. `views` has a bit for each version.
 
     `succeeded` and `refunded` are amounts by merchantPaymentId and refund id.
     """
 
-    moves: tuple[tuple[int, Move], ...] = ()
+    history: History = field(default_factory=History)
     views: int = 0
     amount: int | None = None
     succeeded: Amounts = ()
@@ -87,7 +108,7 @@ class Telling:
 
     def __init__(self) -> None:
         self.by_order: dict[str, Told] = {}
-        self._histories: dict[tuple[tuple[int, Move], ...], tuple[tuple[int, Move], ...]] = {}
+        self._nothing = History()
 
     def fold_orders(self, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
@@ -102,7 +123,10 @@ class Telling:
     def _told(self, order_id: str) -> Told:
         told = self.by_order.get(order_id)
         if told is None:
-            told = self.by_order[order_id] = Told()
+            told = self.by_order[order_id] = Told(self._nothing)
+        elif told.has_order:
+            # It lies beside the order as it was read, and stays as it was then.
+            told = self.by_order[order_id] = replace(told)
         return told
 
     def _fold_order(self, row: OutboxRow, told: Told) -> None:
@@ -125,11 +149,11 @@ class Telling:
             self._fold_move(told, version, payload)
 
     def _fold_move(self, told: Told, version: int, payload: _Payload) -> None:
-        if any(version == earlier for earlier, _ in told.moves):
+        history = told.history.then(version, payload.old_status, payload.new_status)
+        if history is None:
             told.fault(f"move {version} was told twice")
             return
-        history = (*told.moves, (version, (payload.old_status, payload.new_status)))
-        told.moves = self._histories.setdefault(history, history)
+        told.history = history
         if told.amount is None:
             told.amount = payload.amount
         elif told.amount != payload.amount:

@@ -66,7 +66,7 @@ def create_app(
         actuator=_actuator_app(actuator, condition, runtime),
     )
     for router in (*routers, *([docs_routes(app)] if docs else [])):
-        app.include_router(router)
+        _take(app, router)
     return app
 
 
@@ -116,8 +116,13 @@ def _actuator_app(
 def _bare_app(router: APIRouter) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     problem.install(app)
-    app.include_router(router)
+    _take(app, router)
     return app
+
+
+def _take(app: FastAPI, router: APIRouter) -> None:
+    """Its routes as the app's own: behind `include_router` each is looked for twice."""
+    app.router.routes.extend(router.routes)
 
 
 def _token(runtime: Runtime) -> str:

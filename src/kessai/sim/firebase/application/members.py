@@ -78,8 +78,7 @@ class Members:
         self._chance = chance
         self._limits = limits
         self._action_url = action_url
-        # An unknown address takes as long as a wrong password.
-        self._decoy = passwords.hash("nobody's password")
+        self._decoy = ""
 
     async def sign_up(
         self, email: str | None, password: str | None, display_name: str | None = None
@@ -120,6 +119,8 @@ class Members:
         async with self._db.read() as tx:
             account = await self._accounts.find_by_email(tx, address)
         self._guard.check(address)
+        # An unknown address takes as long as a wrong password; who never meets one never waits.
+        self._decoy = self._decoy or self._passwords.hash("nobody's password")
         password_hash = account.password_hash if account else self._decoy
         if not self._passwords.matches(secret, password_hash) or account is None:
             self._guard.wrong(address)

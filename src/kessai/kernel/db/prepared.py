@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy.engine import Connection, Dialect
@@ -25,6 +26,8 @@ from kessai.kernel.db.ports import Params, Rows
 _KEPT = 2_000
 
 _Convert = Callable[[Any], Any]
+# A dict, as nearly all are, is found without asking the abstract class.
+_MAPPINGS = (dict, Mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,12 @@ class _Prepared:
     converters: tuple[tuple[str, _Convert], ...]
     # Each list's name, and the names of its places in the text.
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    # All values at once, where each is given and goes to the database as it is.
+    given: Callable[[Mapping[str, object]], tuple[object, ...]] | None = None
 
-    def values(self, params: Mapping[str, object]) -> list[object]:
+    def values(self, params: Mapping[str, object]) -> Sequence[object]:
+        if self.given is not None:
+            return self.given(params)
         if self.lists:
             params = dict(params)
             for name, places in self.lists:
@@ -77,11 +84,11 @@ class Statements:
         """Raises `sqlite3.Error`, or SQLAlchemy's where the statement had to stay there."""
         first = _first(params)
         prepared = self._prepared(statement, first)
-        many = isinstance(params, Sequence)
-        if prepared is None or (many and prepared.lists):
+        many = None if params is None or isinstance(params, _MAPPINGS) else params
+        if prepared is None or (many is not None and prepared.lists):
             return Rows.of(self._connection.execute(statement, params))
-        if isinstance(params, Sequence):
-            cursor = self._raw.executemany(prepared.sql, [prepared.values(row) for row in params])
+        if many is not None:
+            cursor = self._raw.executemany(prepared.sql, [prepared.values(row) for row in many])
             return Rows((), (), cursor.rowcount)
         cursor = self._raw.execute(prepared.sql, prepared.values(first))
         if cursor.description is None:
@@ -115,7 +122,7 @@ def _converted(
 def _first(params: Params | None) -> Mapping[str, object]:
     if not params:
         return {}
-    return params if isinstance(params, Mapping) else params[0]
+    return params if isinstance(params, _MAPPINGS) else params[0]
 
 
 def _prepare(
@@ -137,7 +144,8 @@ def _prepare(
         lists = {compiled.bind_names[one] for one in compiled.post_compile_params}
         # A list that the statement brings along may stand in it under another name.
         return _WithLists(compiled, tuple(sorted(lists)), {}) if lists <= known else None
-    return _made(compiled, compiled.string, compiled.positiontup, dialect)
+    made = _made(compiled, compiled.string, compiled.positiontup, dialect)
+    return replace(made, given=_given(made, known))
 
 
 def _expanded(
@@ -168,6 +176,15 @@ def _made(
         tuple((name, converters.get(name), own.get(name)) for name in places),
         tuple(_row_converters(compiled, dialect)),
     )
+
+
+def _given(
+    prepared: _Prepared, known: set[str]
+) -> Callable[[Mapping[str, object]], tuple[object, ...]] | None:
+    names = [name for name, _, _ in prepared.binds]
+    plain = all(convert is None for _, convert, _ in prepared.binds)
+    # Of one name `itemgetter` makes no tuple.
+    return itemgetter(*names) if plain and len(names) > 1 and known.issuperset(names) else None
 
 
 def _needed(compiled: SQLCompiler) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kessai.proof.invariants.bus import BusSeen, event_id_of
-from kessai.proof.invariants.bus_book import RecordRow
+from kessai.proof.invariants.bus import event_id_of
 from kessai.proof.invariants.told import OutboxRow, Telling
 from kessai.topology import ORDERS_TOPIC
 
@@ -47,17 +46,6 @@ def test_what_was_shown_with_its_order_does_not_change_any_more() -> None:
     telling.fold_orders([_row("a", *MOVES[1])])
     assert list(shown.history.moves) == [1]
     assert list(telling.by_order["a"].history.moves) == [1, 2]
-
-
-def test_a_page_is_explained_whole_or_not_at_all() -> None:
-    seen = BusSeen("consumer", 0)
-    headers = [json.dumps({"event-id": name}) for name in ("x", "y", "z")]
-    seen._note_events([RecordRow("t", 0, at, 0, "k", b"", one) for at, one in enumerate(headers)])
-    assert not seen.explain_all(["x", "lost"])
-    assert not seen.explain_all(["x", "x"])
-    assert seen.explain_all(["x", "y"])
-    assert not seen.explain("x")
-    assert seen.explain("z")
 
 
 def test_headers_that_nobody_can_read_name_no_event() -> None:

@@ -86,14 +86,6 @@ class BusSeen:
     def behind(self) -> Sequence[RecordRow]:
         return list(self._behind.values())
 
-    def explain_all(self, event_ids: Sequence[str]) -> bool:
-        """As `explain` for each of them, where each is on the bus; else for none."""
-        numbers = set(map(hash, event_ids))
-        if len(numbers) < len(event_ids) or not numbers <= self._events:
-            return False
-        self._events -= numbers
-        return True
-
     def explain(self, event_id: str) -> bool:
         """Whether the event is on the bus; what stays unexplained was in no outbox."""
         number = hash(event_id)

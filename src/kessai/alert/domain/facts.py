@@ -1,0 +1,129 @@
+"""What the events have told of one order, or of one source.
+
+A fact is known by its event's id, so a repeat changes nothing, and facts are kept in an order of
+their own, so that of the same events the same facts come, however they arrive.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fact(NamedTuple):
+    """`at_ms` is the time of the stream, not of any process's clock."""
+
+    event_id: str
+    at_ms: int
+
+
+class Success(NamedTuple):
+    """Money came: one `PaymentSucceeded`."""
+
+    at_ms: int
+    event_id: str
+    payment: str
+    amount_yen: int
+    provider: str
+
+
+class Back(NamedTuple):
+    """Money went back: one `RefundCompleted`."""
+
+    at_ms: int
+    event_id: str
+    payment: str
+    amount_yen: int
+    refund_id: str
+
+
+class Told(NamedTuple):
+    """A service's own complaint, or its end: one `Signal`."""
+
+    at_ms: int
+    event_id: str
+    name: str
+    subject: str
+    facts: str
+
+
+class Raised(NamedTuple):
+    """An alert that is open."""
+
+    rule: str
+    alert_id: str
+    at_ms: int
+
+
+class Facts(NamedTuple):
+    """`closed_at_ms`: since when the story is complete and only repeats are expected."""
+
+    paid: Fact | None = None
+    failed: Fact | None = None
+    successes: tuple[Success, ...] = ()
+    backs: tuple[Back, ...] = ()
+    told: tuple[Told, ...] = ()
+    raised: tuple[Raised, ...] = ()
+    last_ms: int = 0
+    closed_at_ms: int | None = None
+
+    @property
+    def kept(self) -> tuple[Success, ...]:
+        """Payments that we still have: each that did not go back as a whole."""
+        if not self.backs:
+            return self.successes
+        return tuple(one for one in self.successes if self.back_yen(one.payment) < one.amount_yen)
+
+    def back_yen(self, payment: str) -> int:
+        return sum(one.amount_yen for one in self.backs if one.payment == payment)
+
+    def alert_of(self, rule: str) -> Raised | None:
+        for one in self.raised:
+            if one.rule == rule:
+                return one
+        return None
+
+
+NOTHING = Facts()
+# More of one kind than any order has: what would grow without end is not kept.
+MOST = 32
+
+
+def with_status(facts: Facts, status: str, fact: Fact) -> Facts:
+    """Only ends matter here, and the first of each: an order is PAID or FAILED once."""
+    match status:
+        case "PAID" if facts.paid is None or fact.event_id == facts.paid.event_id:
+            return facts if facts.paid else _seen(facts._replace(paid=fact), fact.at_ms)
+        case "FAILED" if facts.failed is None:
+            return _seen(facts._replace(failed=fact), fact.at_ms)
+    return facts
+
+
+def with_success(facts: Facts, success: Success) -> Facts:
+    if _is_known(facts.successes, success.event_id):
+        return facts
+    return _seen(
+        facts._replace(successes=tuple(sorted((*facts.successes, success)))), success.at_ms
+    )
+
+
+def with_back(facts: Facts, back: Back) -> Facts:
+    if _is_known(facts.backs, back.event_id):
+        return facts
+    return _seen(facts._replace(backs=tuple(sorted((*facts.backs, back)))), back.at_ms)
+
+
+def with_told(facts: Facts, told: Told) -> Facts:
+    if any(one.event_id == told.event_id for one in facts.told):
+        return facts
+    # What a source complains of comes and goes for ever: the oldest leave.
+    kept = tuple(sorted((*facts.told, told)))[-MOST:]
+    return _seen(facts._replace(told=kept), told.at_ms)
+
+
+def _is_known(known: tuple[Success | Back, ...], event_id: str) -> bool:
+    return len(known) >= MOST or any(one.event_id == event_id for one in known)
+
+
+def _seen(facts: Facts, at_ms: int) -> Facts:
+    """Something new: a complete story is open again."""
+    return facts._replace(last_ms=max(facts.last_ms, at_ms), closed_at_ms=None)

@@ -1,0 +1,210 @@
+"""Every rule: when it holds, how long it may hold before somebody is told, and what to do then.
+
+A rule is a function over an order's facts. While it gives an opening, and that is due, its alert is
+open; as soon as it gives none, because the missing fact came, the alert closes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kessai.alert.domain.facts import Facts, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long the other side may take. Rules A and B wait for `pair_ms`, D for `refund_ms`."""
+
+    pair_ms: int = 30_000
+    refund_ms: int = 300_000
+
+
+class Opening(NamedTuple):
+    """`episode`: the event that began it. `due_ms`: from when on the rule's alert is raised."""
+
+    episode: str
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    severity: str
+    sentence: str
+    remedy: str
+    opening: Callable[[Facts, Windows], Opening | None]
+
+
+def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Opening | None:
+    if facts.paid is not None or not facts.kept:
+        return None
+    first = facts.kept[0]
+    return Opening(first.event_id, first.at_ms + windows.pair_ms)
+
+
+def _confirmed_and_not_paid(facts: Facts, windows: Windows) -> Opening | None:
+    if facts.paid is None or facts.successes:
+        return None
+    return Opening(facts.paid.event_id, facts.paid.at_ms + windows.pair_ms)
+
+
+def _paid_twice(facts: Facts, _: Windows) -> Opening | None:
+    """By the events' ids: deliveries of one event are one payment."""
+    if len(facts.kept) < 2:
+        return None
+    second = facts.kept[1]
+    return Opening(second.event_id, second.at_ms)
+
+
+def _paid_after_the_end(facts: Facts, windows: Windows) -> Opening | None:
+    if facts.failed is None or facts.paid is not None or not facts.kept:
+        return None
+    first = facts.kept[0]
+    since_ms = max(facts.failed.at_ms, first.at_ms)
+    return Opening(first.event_id, since_ms + windows.refund_ms)
+
+
+def _other_amount(facts: Facts, _: Windows) -> Opening | None:
+    """Until the payment that differs went back."""
+    kept = {one.payment for one in facts.kept}
+    gone = {one.payment for one in facts.successes} - kept
+    return _first_told(facts, ("AmountDiffers",), without=gone)
+
+
+def _refund_stuck(facts: Facts, _: Windows) -> Opening | None:
+    done = {one.refund_id for one in facts.backs}
+    return _first_told(facts, ("RefundStuck", "RefundRejected", "RefundRefused"), without=done)
+
+
+def _goods_not_settled(facts: Facts, _: Windows) -> Opening | None:
+    names = ("StockNotSettled", "StockNotReleased", "StockNotRestocked")
+    return _first_told(facts, names, ended_by="StockSettled")
+
+
+def _outbox_lags(facts: Facts, _: Windows) -> Opening | None:
+    return _latest_told(facts, "OutboxLag", ended_by="OutboxDrained")
+
+
+def _webhooks_silent(facts: Facts, _: Windows) -> Opening | None:
+    return _latest_told(facts, "WebhookSilence", ended_by="WebhooksHeard")
+
+
+def _books_differ(facts: Facts, _: Windows) -> Opening | None:
+    names = ("SettlementDifference", "SettlementFileUnreadable", "SettlementFileLost")
+    return _first_told(facts, names, ended_by="SettlementAgrees")
+
+
+def _money_went_back(facts: Facts, _: Windows) -> Opening | None:
+    return _first_told(facts, ("MoneyReturned",), ended_by="MoneyKept")
+
+
+def _first_told(
+    facts: Facts,
+    names: tuple[str, ...],
+    *,
+    without: set[str] | None = None,
+    ended_by: str = "",
+) -> Opening | None:
+    """The first complaint that nobody has ended, by its subject."""
+    ended = {one.subject for one in facts.told if one.name == ended_by} | (without or set())
+    for one in facts.told:
+        if one.name in names and one.subject not in ended:
+            return _at_once(one)
+    return None
+
+
+def _latest_told(facts: Facts, name: str, *, ended_by: str) -> Opening | None:
+    """What comes and goes: the first complaint after the last end."""
+    ended_ms = max((one.at_ms for one in facts.told if one.name == ended_by), default=-1)
+    for one in facts.told:
+        if one.name == name and one.at_ms > ended_ms:
+            return _at_once(one)
+    return None
+
+
+def _at_once(told: Told) -> Opening:
+    return Opening(told.event_id, told.at_ms)
+
+
+RULES: Final = (
+    Rule(
+        "A",
+        "P2",
+        "The customer paid, and the order was not confirmed within the window.",
+        "Ask the provider now; the order is settled if the money is there.",
+        _paid_and_not_confirmed,
+    ),
+    Rule(
+        "B",
+        "P2",
+        "The order is confirmed, and no payment was reported within the window.",
+        "Ask the provider now; if it knows of no payment, stop the goods.",
+        _confirmed_and_not_paid,
+    ),
+    Rule(
+        "C",
+        "P1",
+        "The order was paid more than once.",
+        "Give back all but one of the payments.",
+        _paid_twice,
+    ),
+    Rule(
+        "D",
+        "P1",
+        "Money came for an order that had failed, and it was not given back in time.",
+        "Give the payment back.",
+        _paid_after_the_end,
+    ),
+    Rule(
+        "E",
+        "P1",
+        "Another amount or currency was paid than was asked for.",
+        "Give the payment back; the order stays as it is.",
+        _other_amount,
+    ),
+    Rule(
+        "F",
+        "P1",
+        "A refund does not come to its end.",
+        "Look at the provider's answer and ask for the refund again.",
+        _refund_stuck,
+    ),
+    Rule(
+        "G",
+        "P2",
+        "Goods are held or sold for an order that has ended otherwise.",
+        "Release the reservation.",
+        _goods_not_settled,
+    ),
+    Rule(
+        "H",
+        "P2",
+        "Messages wait too long before they leave a service.",
+        "Look at the bus; the service sends them by itself when it answers.",
+        _outbox_lags,
+    ),
+    Rule(
+        "I",
+        "P2",
+        "No webhook arrives; all payments are found by polling.",
+        "Look at the provider's notice board and at the door for webhooks.",
+        _webhooks_silent,
+    ),
+    Rule(
+        "J",
+        "P1",
+        "The provider's statement and our ledger differ.",
+        "Look at the difference; the remedy is named with it.",
+        _books_differ,
+    ),
+    Rule(
+        "K",
+        "P1",
+        "The provider took a payment back after it had reported it.",
+        "Talk to the customer before the goods leave.",
+        _money_went_back,
+    ),
+)
+BY_ID: Final[Mapping[str, Rule]] = {rule.id: rule for rule in RULES}

@@ -1,0 +1,101 @@
+"""An order's alerts as facts and time go on: opened when due, closed by the missing fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kessai.alert.domain.facts import Facts, Raised
+from kessai.alert.domain.rules import RULES, Opening, Rule, Windows
+from kessai.contracts.alert import alert_id
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A complete story is closed after `calm_ms`, and forgotten `repeats_ms` later.
+
+    Events that come later than that after they happened are not read at all (dead letters), so
+    that no repeat can begin a forgotten story anew.
+    """
+
+    calm_ms: int = 360_000
+    repeats_ms: int = 24 * 3_600_000 + 3_600_000
+
+
+class Notice(NamedTuple):
+    """`is_open`: raised; else resolved by the facts themselves."""
+
+    rule: Rule
+    alert_id: str
+    is_open: bool
+    at_ms: int
+
+
+class Course(NamedTuple):
+    """`facts` None: forgotten. `wake_ms`: when time alone will change something."""
+
+    facts: Facts | None
+    wake_ms: int | None
+    notices: tuple[Notice, ...] = ()
+
+
+_NONE: Final[tuple[Notice, ...]] = ()
+
+
+def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memory) -> Course:
+    """What is due at `now_ms`, which is not before any fact's own time."""
+    wakes: list[int] = []
+    notices: list[Notice] = []
+    for rule in RULES:
+        opening = rule.opening(facts, windows)
+        open_alert = facts.alert_of(rule.id)
+        if open_alert is not None:
+            if opening is None:
+                facts = _without(facts, open_alert)
+                notices.append(Notice(rule, open_alert.alert_id, False, now_ms))
+        elif opening is not None:
+            if opening.due_ms > now_ms:
+                wakes.append(opening.due_ms)
+            else:
+                facts, notice = _raise(key, facts, rule, opening)
+                notices.append(notice)
+    if wakes or facts.raised or not is_complete(facts):
+        return Course(facts, min(wakes, default=None), tuple(notices))
+    closed, wake_ms = _age(facts, now_ms, memory)
+    return Course(closed, wake_ms, tuple(notices) or _NONE)
+
+
+def is_complete(facts: Facts) -> bool:
+    """Order and payments say the same, and nobody waits for anything more."""
+    kept = len(facts.kept)
+    if facts.paid is not None:
+        return bool(facts.successes) and kept <= 1
+    if facts.failed is not None:
+        return kept == 0
+    # Of a source, and of an order whose money went back before any word of its end.
+    return kept == 0
+
+
+def _raise(key: str, facts: Facts, rule: Rule, opening: Opening) -> tuple[Facts, Notice]:
+    """At its due time, however late that is noticed: a replay tells the same."""
+    id_ = alert_id(rule.id, key, opening.episode)
+    raised = Raised(rule.id, id_, opening.due_ms)
+    return (
+        facts._replace(raised=(*facts.raised, raised)),
+        Notice(rule, id_, True, opening.due_ms),
+    )
+
+
+def _without(facts: Facts, alert: Raised) -> Facts:
+    return facts._replace(raised=tuple(one for one in facts.raised if one is not alert))
+
+
+def _age(facts: Facts, now_ms: int, memory: Memory) -> tuple[Facts | None, int | None]:
+    """Closed is what is kept only to know repeats by: it lies on disk and is not looked at."""
+    close_ms = facts.last_ms + memory.calm_ms
+    forget_ms = close_ms + memory.repeats_ms
+    if now_ms >= forget_ms:
+        return None, None
+    if now_ms >= close_ms:
+        return facts._replace(closed_at_ms=close_ms), forget_ms
+    return facts, close_ms

@@ -29,6 +29,7 @@ class Notice(NamedTuple):
     alert_id: str
     is_open: bool
     at_ms: int
+    since_ms: int
 
 
 class Course(NamedTuple):
@@ -52,7 +53,7 @@ def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memor
         if open_alert is not None:
             if opening is None:
                 facts = _without(facts, open_alert)
-                notices.append(Notice(rule, open_alert.alert_id, False, now_ms))
+                notices.append(Notice(rule, open_alert.alert_id, False, now_ms, open_alert.at_ms))
         elif opening is not None:
             if opening.due_ms > now_ms:
                 wakes.append(opening.due_ms)
@@ -82,7 +83,7 @@ def _raise(key: str, facts: Facts, rule: Rule, opening: Opening) -> tuple[Facts,
     raised = Raised(rule.id, id_, opening.due_ms)
     return (
         facts._replace(raised=(*facts.raised, raised)),
-        Notice(rule, id_, True, opening.due_ms),
+        Notice(rule, id_, True, opening.due_ms, opening.due_ms),
     )
 
 

@@ -13,6 +13,7 @@ from kessai.kernel.bus import (
     Consumer,
     Handle,
     Message,
+    Record,
     partition_of,
     revived,
 )
@@ -85,6 +86,32 @@ class LocalBus:
             heads = await log.append(tx, batch, self.clock.now_ms(), self.partitions)
             tx.after_commit(partial(self.tails.advance, heads))
 
+    async def publish_once(
+        self, messages: Mapping[str, Message], group: str, positions: Mapping[Place, int]
+    ) -> None:
+        """Those, by the ids of their events, that were not published before.
+
+        What `group` has handled is written in the same transaction.
+        """
+        now_ms = self.clock.now_ms()
+        async with self.db.transaction() as tx:
+            fresh = [
+                message
+                for event_id, message in messages.items()
+                if await log.is_new(tx, message.topic, event_id, now_ms)
+            ]
+            await groups.open_claims(tx, group, list(positions), "earliest", now_ms)
+            for place, position in positions.items():
+                await groups.move(tx, group, place, position, now_ms)
+            if fresh:
+                heads = await log.append(tx, self._by_place(fresh), now_ms, self.partitions)
+                tx.after_commit(partial(self.tails.advance, heads))
+
+    async def read(self, place: Place, position: int, limit: int) -> list[Record]:
+        """For who keeps positions of its own; a trimmed past is passed over."""
+        async with self.db.read() as tx:
+            return await log.read(tx, place, position, limit)
+
     def _by_place(self, messages: Sequence[Message]) -> dict[Place, list[Message]]:
         batch: dict[Place, list[Message]] = {}
         for message in messages:
@@ -133,6 +160,8 @@ class LocalBus:
                 dropped += await log.trim(tx, place, self.limits, now_ms)
         async with self.db.transaction() as tx:
             await log.forget_groups(tx, now_ms - int(self.limits.keep_group_s * 1000))
+            # A record outlives its keeping time where a group is slow; its id does by far.
+            await log.forget_once(tx, now_ms - int(2 * self.limits.keep_s * 1000))
         return dropped
 
     async def refresh(self) -> None:

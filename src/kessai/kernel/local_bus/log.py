@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from kessai.kernel.bus import Message, Record
 from kessai.kernel.db import Tx, insert_ignore
 from kessai.kernel.local_bus.limits import BusLimits
-from kessai.kernel.local_bus.tables import CLAIM, HEAD, MEMBER, RECORD
+from kessai.kernel.local_bus.tables import CLAIM, HEAD, MEMBER, ONCE, RECORD
 
 Place: TypeAlias = tuple[str, int]
 Heads: TypeAlias = Mapping[Place, int]
@@ -50,6 +50,8 @@ _FORGET_CLAIMS = delete(CLAIM).where(
     CLAIM.c.consumer_group.not_in(_LIVE), CLAIM.c.consumer_group.not_in(_RECENT)
 )
 _FORGET_MEMBERS = delete(MEMBER).where(MEMBER.c.until_ms < bindparam("before_ms"))
+_NEW_ONCE = insert_ignore(ONCE)
+_FORGET_ONCE = delete(ONCE).where(ONCE.c.at_ms < bindparam("before_ms"))
 DATA_VERSION = text("PRAGMA data_version")
 
 
@@ -136,6 +138,16 @@ async def trim(tx: Tx, place: Place, limits: BusLimits, now_ms: int) -> int:
 
 def _next_after(position: object, otherwise: int) -> int:
     return position + 1 if isinstance(position, int) else otherwise
+
+
+async def is_new(tx: Tx, topic: str, event_id: str, now_ms: int) -> bool:
+    """Whether nobody has published it yet; from now on somebody has."""
+    row = {"topic": topic, "event_id": event_id, "at_ms": now_ms}
+    return (await tx.run(_NEW_ONCE, row)).rowcount == 1
+
+
+async def forget_once(tx: Tx, before_ms: int) -> None:
+    await tx.run(_FORGET_ONCE, {"before_ms": before_ms})
 
 
 async def forget_groups(tx: Tx, before_ms: int) -> None:

@@ -71,6 +71,16 @@ MEMBER = Table(
     sqlite_with_rowid=False,
 )
 
+# Messages that are published once, by the id of their event: for who may have to send them again.
+ONCE = Table(
+    "bus_once",
+    BUS,
+    Column("topic", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 
 def create_or_check(connection: Connection) -> None:
     """The file belongs to the bus alone, so its format is one number and not a migration."""
@@ -80,3 +90,5 @@ def create_or_check(connection: Connection) -> None:
     if found == 0:
         BUS.create_all(connection)
         connection.execute(text(f"PRAGMA user_version={FORMAT}"))
+    # Younger than the format: older programs do not miss it.
+    ONCE.create(connection, checkfirst=True)

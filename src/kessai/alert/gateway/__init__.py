@@ -1,0 +1,1 @@
+"""What goes out of alert-service: state as bytes, tables, notifications."""

@@ -1,0 +1,1 @@
+"""What comes in to alert-service: events of orders, payments and signals, and its operators."""

@@ -1,0 +1,191 @@
+"""Records of the input topics as facts. Read leniently: unknown types and fields are skipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from kessai.alert.domain.facts import (
+    Back,
+    Fact,
+    Facts,
+    Success,
+    Told,
+    with_back,
+    with_status,
+    with_success,
+    with_told,
+)
+from kessai.kernel.bus import Record
+from kessai.kernel.clock import parse_wire, to_ms
+from kessai.kernel.streams.ports import Poison
+from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
+
+# An event that happened so long before or after its record is no news of this stream.
+FARTHEST_MS: Final = 24 * 3_600_000
+MOST_BYTES: Final = 512 * 1024
+KNOWN_VERSION: Final = 1
+Add = Callable[[Facts, int], Facts]
+
+
+class NotJson(Poison):
+    pass
+
+
+class NoOrder(Poison):
+    pass
+
+
+class TooLarge(Poison):
+    pass
+
+
+class UnknownVersion(Poison):
+    pass
+
+
+class OutOfTime(Poison):
+    pass
+
+
+class NotAsDescribed(Poison):
+    pass
+
+
+class _Head(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    schema_version: int = 1
+    event_id: str = ""
+    occurred_at: str = ""
+
+
+class _Status(msgspec.Struct, rename="camel", gc=False):
+    order_id: str
+    new_status: str
+
+
+class _Order(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    event_id: str = ""
+    occurred_at: str = ""
+    schema_version: int = 1
+    payload: _Status | None = None
+
+
+class _Payment(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    event_id: str = ""
+    occurred_at: str = ""
+    schema_version: int = 1
+    order_id: str = ""
+    merchant_payment_id: str = ""
+    provider: str = ""
+    amount: int = 0
+    refund_id: str = ""
+
+
+class _Signal(msgspec.Struct, rename="camel", gc=False):
+    event_type: str
+    event_id: str = ""
+    occurred_at: str = ""
+    schema_version: int = 1
+    signal: str = ""
+    source: str = ""
+    order_id: str | None = None
+    facts: dict[str, object] = {}
+
+
+_Event = _Order | _Payment | _Signal
+_READERS: Final[Mapping[str, Callable[[bytes], _Event]]] = {
+    ORDERS_TOPIC: msgspec.json.Decoder(_Order).decode,
+    PAYMENTS_TOPIC: msgspec.json.Decoder(_Payment).decode,
+    SIGNALS_TOPIC: msgspec.json.Decoder(_Signal).decode,
+}
+_READ_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    ORDERS_TOPIC: frozenset({"OrderStatusChanged"}),
+    PAYMENTS_TOPIC: frozenset({"PaymentSucceeded", "RefundCompleted"}),
+    SIGNALS_TOPIC: frozenset({"Signal"}),
+}
+TOPICS: Final = tuple(_READERS)
+
+
+def read(record: Record) -> tuple[str, Add] | None:
+    """Whose it is, and what it adds to what is known at the moment when it came.
+
+    None for what no rule looks at. Raises `Poison`.
+    """
+    if len(record.value) > MOST_BYTES:
+        raise TooLarge(str(len(record.value)))
+    try:
+        event = _READERS[record.topic](record.value)
+    except msgspec.ValidationError as error:
+        raise _misfit(record, error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(str(error)) from error
+    if event.event_type not in _READ_TYPES[record.topic]:
+        return None
+    if event.schema_version > KNOWN_VERSION:
+        raise UnknownVersion(f"{event.event_type} {event.schema_version}")
+    _require_time(event.occurred_at, record.at_ms)
+    if not event.event_id:
+        raise NotAsDescribed("without an id")
+    key, add = _fact_of(event)
+    if not key:
+        raise NoOrder(event.event_type)
+    return key, add
+
+
+def _misfit(record: Record, error: msgspec.ValidationError) -> Poison:
+    """An event of a type that nobody here reads may have any shape."""
+    return NotAsDescribed(f"{record.topic}: {error}")
+
+
+def _require_time(occurred_at: str, record_ms: int) -> None:
+    try:
+        at_ms = to_ms(parse_wire(occurred_at))
+    except ValueError as error:
+        raise NotAsDescribed(f"occurredAt {occurred_at[:40]!r}") from error
+    if abs(at_ms - record_ms) > FARTHEST_MS:
+        raise OutOfTime(occurred_at)
+
+
+def _fact_of(event: _Event) -> tuple[str, Add]:
+    if isinstance(event, _Order):
+        return _of_order(event)
+    if isinstance(event, _Payment):
+        return _of_payment(event)
+    return _of_signal(event)
+
+
+def _of_order(event: _Order) -> tuple[str, Add]:
+    if event.payload is None:
+        raise NotAsDescribed("without a payload")
+    id_, status = event.event_id, event.payload.new_status
+    return event.payload.order_id, lambda facts, at_ms: with_status(facts, status, Fact(id_, at_ms))
+
+
+def _of_payment(event: _Payment) -> tuple[str, Add]:
+    id_, payment, amount = event.event_id, event.merchant_payment_id, event.amount
+    if event.event_type == "PaymentSucceeded":
+        provider = event.provider
+        return event.order_id, lambda facts, at_ms: with_success(
+            facts, Success(at_ms, id_, payment, amount, provider)
+        )
+    refund_id = event.refund_id
+    return event.order_id, lambda facts, at_ms: with_back(
+        facts, Back(at_ms, id_, payment, amount, refund_id)
+    )
+
+
+def _of_signal(event: _Signal) -> tuple[str, Add]:
+    subject = next((str(event.facts[name]) for name in _SUBJECTS if event.facts.get(name)), "")
+    id_, name, told = event.event_id, event.signal, json.dumps(event.facts, ensure_ascii=False)
+    return event.order_id or event.source, lambda facts, at_ms: with_told(
+        facts, Told(at_ms, id_, name, subject, told)
+    )
+
+
+_SUBJECTS: Final = ("subject", "merchantPaymentId", "reservationId", "refundId")

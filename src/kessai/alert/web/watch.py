@@ -1,0 +1,111 @@
+"""The rules as a stream processor: one order's records and timers in, alerts out."""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from kessai.alert.domain.facts import NOTHING, Facts
+from kessai.alert.domain.rules import Windows
+from kessai.alert.domain.story import Course, Memory, Notice, advance
+from kessai.alert.web.events import Add, read
+from kessai.contracts.alert import AlertRaised, AlertResolved, alert_event_id
+from kessai.kernel.bus import Message, Record
+from kessai.kernel.clock import wire
+from kessai.kernel.outbox import EVENT_ID_HEADER
+from kessai.kernel.streams.ports import Output, Step
+from kessai.topology import ALERTS_TOPIC
+
+# Ids of orders have 26 characters; any other key is a source.
+_ORDER_ID_LENGTH = 26
+
+
+class Codec(Protocol):
+    def decode(self, state: bytes) -> Facts: ...
+
+    def encode(self, facts: Facts) -> bytes: ...
+
+
+class OrderWatch:
+    """A `Processor`; the key is the order's id, or the source of a signal without an order."""
+
+    def __init__(self, codec: Codec, windows: Windows, memory: Memory) -> None:
+        self._codec = codec
+        self._windows = windows
+        self._memory = memory
+
+    def read(self, record: Record) -> tuple[str, Add] | None:
+        return read(record)
+
+    def apply(self, key: str, state: bytes | None, add: Add, at_ms: int, now_ms: int) -> Step:
+        before = NOTHING if state is None else self._codec.decode(state)
+        return self._step(key, add(before, at_ms), now_ms)
+
+    def wake(self, key: str, state: bytes, now_ms: int) -> Step:
+        return self._step(key, self._codec.decode(state), now_ms)
+
+    def _step(self, key: str, facts: Facts, now_ms: int) -> Step:
+        course = advance(key, facts, now_ms, self._windows, self._memory)
+        outputs = tuple(_output(key, course, notice) for notice in course.notices)
+        state = None if course.facts is None else self._codec.encode(course.facts)
+        return Step(state, course.wake_ms, outputs)
+
+
+def _output(key: str, course: Course, notice: Notice) -> Output:
+    event = _event(key, course.facts or NOTHING, notice)
+    headers = {EVENT_ID_HEADER: event.event_id}
+    value = event.model_dump_json(by_alias=True).encode()
+    return Output(event.event_id, Message(ALERTS_TOPIC, key, value, headers))
+
+
+def _event(key: str, facts: Facts, notice: Notice) -> AlertRaised | AlertResolved:
+    is_order = len(key) == _ORDER_ID_LENGTH
+    at = wire(notice.at_ms)
+    common = {
+        "occurred_at": at,
+        "alert_id": notice.alert_id,
+        "rule": notice.rule.id,
+        "severity": notice.rule.severity,
+        "order_id": key if is_order else None,
+        "source": None if is_order else key,
+        "facts": _shown(facts),
+    }
+    kind = AlertRaised if notice.is_open else AlertResolved
+    event_id = alert_event_id(notice.alert_id, kind.__name__)
+    if notice.is_open:
+        return AlertRaised(event_id=event_id, detected_at=at, **common)  # type: ignore[arg-type]
+    return AlertResolved(
+        event_id=event_id,
+        detected_at=wire(notice.since_ms),
+        resolved_at=at,
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _shown(facts: Facts) -> dict[str, JsonValue]:
+    """The proof, for people and programs: what is known, with the times at which it was heard."""
+    shown: dict[str, JsonValue] = {
+        "orderConfirmedAt": wire(facts.paid.at_ms) if facts.paid else None,
+        "orderFailedAt": wire(facts.failed.at_ms) if facts.failed else None,
+        "paymentSucceededAt": wire(facts.successes[0].at_ms) if facts.successes else None,
+        "paymentSuccessCount": len(facts.successes),
+        "payments": [
+            {
+                "merchantPaymentId": one.payment,
+                "eventId": one.event_id,
+                "at": wire(one.at_ms),
+                "amount": one.amount_yen,
+                "refunded": facts.back_yen(one.payment),
+                "provider": one.provider,
+            }
+            for one in facts.successes
+        ],
+    }
+    if facts.told:
+        shown["signals"] = [
+            {"signal": one.name, "at": wire(one.at_ms), **json.loads(one.facts)}
+            for one in facts.told
+        ]
+    return shown

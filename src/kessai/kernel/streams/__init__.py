@@ -1,0 +1,1 @@
+"""A stream processor: state by key, timers by time, output exactly once; over either bus."""

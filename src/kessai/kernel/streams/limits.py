@@ -1,0 +1,19 @@
+"""Every limit of the stream runtime, with its unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    batch: int = 500
+    # Timers ring at least so often, and earlier when one is due.
+    tick_s: float = 10.0
+    # A timer rings so long after it is due: what came in time may still be on its way to us.
+    settle_s: float = 0.25
+    # Whoever saw the end of the log at its last look, a tick ago or so much more, is live.
+    live_s: float = 5.0
+    # Another process may hold a partition's store, and end.
+    reopen_s: float = 2.0
+    retry_s: float = 0.5

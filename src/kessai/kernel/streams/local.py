@@ -168,7 +168,7 @@ class LocalStream:
         for record, poison in held.shard.take_letters():
             store.add_output(self._letter(record, poison))
         if store.has_news:
-            store.commit()
+            store.write()
             held.is_told = False
         if held.is_told:
             return

@@ -27,7 +27,7 @@ class Counted:
 
 @dataclass(slots=True)
 class Shard:
-    """Nothing of it is on the disk before `store.commit`."""
+    """Nothing of it is on the disk before `store.write`."""
 
     store: ShardStore
     processor: Processor[Any]

@@ -28,7 +28,7 @@ from kessai.kernel.errors import KessaiError
 from kessai.kernel.streams.ports import Output
 
 FORMAT: Final = b"1"
-_FORMAT, _NOW = b"v", b"n"
+_FORMAT, _NOW, _LOGGED = b"v", b"n", b"l"
 _STATE, _TIMER, _POSITION, _OUTPUT = b"s", b"t", b"p", b"o"
 _TIME = struct.Struct(">q")
 _NEVER: Final = -1
@@ -57,6 +57,7 @@ class ShardStore:
         self._db = _open(path)
         self._durable = WriteOptions()
         self._durable.sync = True
+        self._quick = WriteOptions()
         found = self._db.get(_FORMAT)
         if found is None:
             self._db[_FORMAT] = FORMAT
@@ -146,6 +147,33 @@ class ShardStore:
     def set_now(self, now_ms: int) -> None:
         self._changed[_NOW] = _TIME.pack(now_ms)
 
+    # The changelog: every state that changed, as it stands on the disk.
+
+    @property
+    def logged(self) -> int:
+        """The changelog's position up to which this store has it."""
+        value = self._read(_LOGGED)
+        return 0 if value is None else int(_TIME.unpack(value)[0])
+
+    def set_logged(self, position: int) -> None:
+        self._changed[_LOGGED] = _TIME.pack(position)
+
+    def changed_states(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """What is not written yet, for the changelog; None: it is gone."""
+        for key, value in self._changed.items():
+            if key[:1] == _STATE:
+                yield key[1:], value
+
+    def restore(self, name: bytes, value: bytes | None) -> None:
+        """One record of the changelog."""
+        key = name.decode()
+        old_ms = self.get(key)[1]
+        if value is None:
+            self.put(key, None, None, old_ms)
+        else:
+            wake_ms = _TIME.unpack_from(value)[0]
+            self.put(key, value[8:], None if wake_ms == _NEVER else wake_ms, old_ms)
+
     # What is to be published.
 
     def add_output(self, output: Output) -> None:
@@ -164,6 +192,13 @@ class ShardStore:
             found[key] = Output(id_, Message(topic, name, content, headers))
         return found
 
+    def take_outputs(self) -> list[Output]:
+        """What was not written yet, for who publishes it with the write itself."""
+        taken = self.outputs()
+        for key in taken:
+            del self._changed[key]
+        return list(taken.values())
+
     def drop_outputs(self, names: Iterable[bytes]) -> None:
         """They were published; written with the next commit, until then they may be again."""
         self._dropped.update(dict.fromkeys(names))
@@ -175,17 +210,19 @@ class ShardStore:
         """More than the time: that alone is not worth a write."""
         return len(self._changed) > (_NOW in self._changed)
 
-    def commit(self) -> None:
+    def write(self, *, durable: bool = True) -> None:
         """All of it is on the disk, or nothing."""
         self._changed |= self._dropped
         self._dropped.clear()
+        if not (self._changed or durable):
+            return
         batch = WriteBatch(raw_mode=True)
         for key, value in self._changed.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        self._db.write(batch, self._durable)
+        self._db.write(batch, self._durable if durable else self._quick)
         self._changed.clear()
 
     def abort(self) -> None:

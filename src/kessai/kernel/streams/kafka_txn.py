@@ -1,0 +1,154 @@
+"""One transaction of the runtime: changelog, output and input offsets, all of it or nothing.
+
+The input offsets go into every transaction, also where no record was read: only they carry the
+group's generation, and so keep a process that was replaced from committing (streams.md, mistake 6).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from kessai.kernel.kafka_bus.cluster import Cluster
+from kessai.kernel.kafka_bus.errors import error_of
+from kessai.kernel.streams.ports import Output
+
+TIMEOUT_MS: Final = 30_000
+_CALL_S: Final = 10.0
+_ROOM_S: Final = 0.05
+
+
+class MustAbort(Exception):
+    """The transaction cannot be committed: what it held is to be read and done again."""
+
+
+class MustRestart(Exception):
+    """The producer is of no more use: another took its place, or it was too slow."""
+
+
+class Transactions:
+    def __init__(self, cluster: Cluster, transactional_id: str) -> None:
+        """Ends what an earlier process of this name had open. Raises `MustRestart`."""
+        self._producer = Producer(
+            cluster.config(
+                transactional_id=transactional_id,
+                transaction_timeout_ms=TIMEOUT_MS,
+                # librdkafka's own default is CRC32; Java and we use murmur2.
+                partitioner="murmur2_random",
+                linger_ms=5,
+                compression_type="lz4",
+            )
+        )
+        self._is_open = False
+        self._retry(lambda: self._producer.init_transactions(_CALL_S))
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
+
+    def log(
+        self,
+        topic: str,
+        partition: int,
+        rows: Iterable[tuple[bytes, bytes | None]],
+        told: Callable[[int], None],
+    ) -> None:
+        """States for the changelog; `told` gets the offset of the last one before the commit."""
+        last: tuple[bytes, bytes | None] | None = None
+        for row in rows:
+            if last is not None:
+                self._produce(topic, last[1], last[0], partition, None)
+            last = row
+        if last is not None:
+            # One callback for all of them: each costs as much as a record.
+            def on_delivery(error: KafkaError | None, message: KafkaMessage) -> None:
+                if error is None:
+                    told(message.offset() or 0)
+
+            self._produce(topic, last[1], last[0], partition, on_delivery)
+
+    def send(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            message = output.message
+            headers = [(name, value.encode()) for name, value in message.headers.items()]
+            self._begin()
+            self._with_room(
+                lambda m=message, h=headers: self._producer.produce(  # type: ignore[misc]
+                    m.topic, m.value, m.key.encode(), headers=h
+                )
+            )
+
+    def finish(self, consumer: Consumer, positions: Sequence[TopicPartition]) -> None:
+        """Raises `MustAbort`, `MustRestart`."""
+        self._begin()
+        metadata = consumer.consumer_group_metadata()
+        self._retry(
+            lambda: self._producer.send_offsets_to_transaction(list(positions), metadata, _CALL_S)
+        )
+        self._retry(lambda: self._producer.commit_transaction(_CALL_S))
+        self._is_open = False
+
+    def abort(self) -> None:
+        """Raises `MustRestart`."""
+        if self._is_open:
+            self._retry(lambda: self._producer.abort_transaction(_CALL_S))
+            self._is_open = False
+
+    def _begin(self) -> None:
+        if not self._is_open:
+            self._retry(self._producer.begin_transaction)
+            self._is_open = True
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes,
+        partition: int,
+        on_delivery: Callable[[KafkaError | None, KafkaMessage], None] | None,
+    ) -> None:
+        self._begin()
+        produce = self._producer.produce
+        if on_delivery is None:
+            self._with_room(lambda: produce(topic, value, key, partition=partition))
+        else:
+            self._with_room(
+                lambda: produce(topic, value, key, partition=partition, on_delivery=on_delivery)
+            )
+
+    def _with_room(self, produce: Callable[[], object]) -> None:
+        """A burst may fill the queue: then its head has to leave first."""
+        while True:
+            try:
+                produce()
+            except BufferError:
+                self._producer.poll(_ROOM_S)
+            except KafkaException as raised:
+                raise _meant(raised) from raised
+            else:
+                return
+
+    def _retry(self, call: Callable[[], object]) -> None:
+        """What timed out is open: only asking again tells (streams.md, mistake 3)."""
+        until_s = time.monotonic() + 3 * _CALL_S
+        while True:
+            try:
+                call()
+            except KafkaException as raised:
+                if not error_of(raised).retriable():
+                    raise _meant(raised) from raised
+                if time.monotonic() > until_s:
+                    raise MustRestart("the outcome stays open") from raised
+            else:
+                return
+
+
+def _meant(raised: KafkaException) -> Exception:
+    error = error_of(raised)
+    if error.txn_requires_abort():
+        return MustAbort(error.name())
+    return MustRestart(error.name())

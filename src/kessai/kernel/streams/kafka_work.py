@@ -1,0 +1,332 @@
+"""One life of a transactional producer: partitions come and go, turns are taken, work is committed.
+
+Everything here runs in the stream's thread. RocksDB is written after the commit and so holds what
+is committed only; an abort drops what is in memory and reads it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from kessai.kernel.bus import dead_letter
+from kessai.kernel.clock import Clock
+from kessai.kernel.crash_points import reached
+from kessai.kernel.ids import content_id
+from kessai.kernel.kafka_bus import topics as broker
+from kessai.kernel.kafka_bus.cluster import Cluster
+from kessai.kernel.kafka_bus.errors import BusUnavailable, error_of
+from kessai.kernel.kafka_bus.limits import KafkaLimits
+from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.streams import kafka_log
+from kessai.kernel.streams.clock import SteadyClock
+from kessai.kernel.streams.kafka_inbox import FULL, LOW, Inbox
+from kessai.kernel.streams.kafka_log import LogMisfit
+from kessai.kernel.streams.kafka_txn import MustAbort, Transactions
+from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.ports import Output, Processor
+from kessai.kernel.streams.shard import Shard
+from kessai.kernel.streams.store import ShardStore
+from kessai.kernel.telemetry import get_log
+
+_log = get_log(__name__)
+_IDLE_S: Final = 0.1
+# For these a client says that no retry helps, and it does (streams.md, mistake 10).
+_TRANSIENT: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._TIMED_OUT,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    cluster: Cluster
+    group: str
+    topics: tuple[str, ...]
+    processor: Processor[Any]
+    changelog: str
+    folder: Path
+    instance: str
+    steady: SteadyClock
+    clock: Clock
+    limits: StreamLimits
+
+
+@dataclass(slots=True)
+class _Held:
+    """`positions` are handled up to, `committed` are what an abort goes back to."""
+
+    number: int
+    shard: Shard
+    inbox: Inbox
+    positions: dict[str, int]
+    committed: dict[str, int] = field(default_factory=dict)
+    looked_s: float = -1e9
+
+    @property
+    def is_moved(self) -> bool:
+        return self.positions != self.committed
+
+
+class Worker:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._held: dict[int, _Held] = {}
+        self._since_commit = 0
+        self._committed_s = plan.clock.monotonic()
+        self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}")
+        limits = plan.limits
+        self._consumer = Consumer(
+            plan.cluster.config(
+                group_id=plan.group,
+                group_instance_id=plan.instance,
+                # The same partitions of every topic belong to one member (streams.md).
+                partition_assignment_strategy="range",
+                enable_auto_commit=False,
+                enable_partition_eof=True,
+                isolation_level="read_committed",
+                auto_offset_reset="earliest",
+                session_timeout_ms=int(limits.session_s * 1000),
+                max_poll_interval_ms=int(limits.max_poll_s * 1000),
+                fetch_wait_max_ms=50,
+                queued_max_messages_kbytes=2048,
+            )
+        )
+
+    @property
+    def shards(self) -> dict[int, Shard]:
+        return {number: held.shard for number, held in self._held.items()}
+
+    def __enter__(self) -> Self:
+        self._consumer.subscribe(
+            list(self._plan.topics),
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """After an error nothing is committed any more, so that the first one is what is told."""
+        if error is None:
+            self._try_commit()
+        self._close(list(self._held))
+        self._consumer.close()
+
+    def turn(self) -> bool:
+        """Fetches, handles, commits when it is time; True when everything known is handled."""
+        self._fetch()
+        for held in self._held.values():
+            self._handle(held)
+        at_end = bool(self._held) and all(held.inbox.is_at_end for held in self._held.values())
+        if self._is_commit_due(at_end=at_end):
+            self._try_commit()
+        return at_end
+
+    def _fetch(self) -> None:
+        busy = any(not held.inbox.is_at_end for held in self._held.values())
+        wait_s = 0.01 if busy else min(_IDLE_S, self._next_timer_s())
+        for message in self._consumer.consume(self._plan.limits.fetch, wait_s):
+            error = message.error()
+            held = self._held.get(message.partition() or 0)
+            if held is None:
+                continue
+            if error is None:
+                held.inbox.add(record_of(message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                held.inbox.ended(message.topic() or "", message.offset() or 0)
+            elif error.code() not in _TRANSIENT:
+                raise KafkaException(error)
+
+    def _next_timer_s(self) -> float:
+        now_ms = self._plan.steady.now_ms()
+        due = [
+            due_ms
+            for held in self._held.values()
+            if (due_ms := held.shard.store.next_due_ms()) is not None
+        ]
+        return max(0.005, (min(due) - now_ms) / 1000) if due else _IDLE_S
+
+    def _handle(self, held: _Held) -> None:
+        plan, store = self._plan, held.shard.store
+        records, until_ms = held.inbox.take()
+        steady_ms, now_s = plan.steady.now_ms(), plan.clock.monotonic()
+        live = now_s - held.looked_s <= plan.limits.tick_s + plan.limits.live_s
+        if records:
+            held.shard.feed(records, steady_ms, live=live)
+            self._since_commit += len(records)
+            for record in records:
+                held.positions[record.topic] = record.offset + 1
+            self._keep_reading(held)
+        if until_ms is not None:
+            return
+        held.looked_s = now_s
+        ring_ms = steady_ms - int(plan.limits.settle_s * 1000)
+        due_ms = store.next_due_ms()
+        # The end that was seen may be an old one: the broker is asked before time alone decides.
+        if due_ms is not None and due_ms <= ring_ms and self._is_at_the_end(held):
+            held.shard.ring(ring_ms)
+
+    def _is_at_the_end(self, held: _Held) -> bool:
+        """By the broker; not asked on the consumer, whose questions wait behind its fetches."""
+        places = [(topic, held.number) for topic in self._plan.topics]
+        try:
+            ends = broker.ends(self._plan.cluster, places, KafkaLimits())
+        except BusUnavailable:
+            return False
+        behind = [topic for (topic, _), end in ends.items() if held.inbox.has_more(topic, end)]
+        return not behind
+
+    def _keep_reading(self, held: _Held) -> None:
+        """A topic that is far ahead of the others waits for them."""
+        for topic, is_paused in held.inbox.paused.items():
+            count = held.inbox.count(topic)
+            if not is_paused and count > FULL:
+                self._consumer.pause([TopicPartition(topic, held.number)])
+                held.inbox.paused[topic] = True
+            elif is_paused and count < LOW:
+                self._consumer.resume([TopicPartition(topic, held.number)])
+                held.inbox.paused[topic] = False
+
+    # Commit and abort.
+
+    def _is_commit_due(self, *, at_end: bool) -> bool:
+        limits = self._plan.limits
+        passed_s = self._plan.clock.monotonic() - self._committed_s
+        if self._since_commit >= limits.backlog_commit_records:
+            return True
+        return passed_s >= (limits.commit_s if at_end else limits.backlog_commit_s)
+
+    def _try_commit(self) -> None:
+        try:
+            self._commit()
+        except MustAbort as why:
+            _log.warning("stream.aborted", group=self._plan.group, why=str(why))
+            self._abort()
+
+    def _commit(self) -> None:
+        """Raises `MustAbort`, `MustRestart`."""
+        self._since_commit = 0
+        self._committed_s = self._plan.clock.monotonic()
+        changed = [
+            held for held in self._held.values() if held.is_moved or held.shard.store.has_news
+        ]
+        if not changed:
+            return
+        for number, held in self._held.items():
+            store = held.shard.store
+            for record, poison in held.shard.take_letters():
+                where = (record.topic, str(record.partition), str(record.offset))
+                id_ = content_id("letter", self._plan.group, *where)
+                store.add_output(Output(id_, dead_letter(record, self._plan.group, poison)))
+            self._txn.send(store.take_outputs())
+            self._txn.log(
+                self._plan.changelog,
+                number,
+                store.changed_states(),
+                lambda offset, store=store: store.set_logged(offset + 1),  # type: ignore[misc]
+            )
+        reached(f"stream:{self._plan.group}:before")
+        self._txn.finish(self._consumer, self._positions())
+        reached(f"stream:{self._plan.group}:after")
+        for held in self._held.values():
+            if held.shard.store.has_news:
+                held.shard.store.write()
+            held.committed = dict(held.positions)
+
+    def _positions(self) -> list[TopicPartition]:
+        return [
+            TopicPartition(topic, number, position)
+            for number, held in self._held.items()
+            for topic, position in held.positions.items()
+        ]
+
+    def _abort(self) -> None:
+        """Back to what is committed. Raises `MustRestart`."""
+        self._txn.abort()
+        for number, held in self._held.items():
+            held.shard.store.abort()
+            held.shard.take_letters()
+            held.inbox = Inbox(self._plan.topics)
+            held.positions = dict(held.committed)
+            for topic, position in held.committed.items():
+                self._consumer.seek(TopicPartition(topic, number, position))
+
+    # Partitions come and go, in `consume`.
+
+    def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+        numbers = sorted({part.partition for part in parts})
+        expected = {(topic, number) for topic in self._plan.topics for number in numbers}
+        if {(part.topic, part.partition) for part in parts} != expected:
+            raise LogMisfit("the input topics have different numbers of partitions")
+        stores: dict[int, ShardStore] = {}
+        try:
+            for number in numbers:
+                stores[number] = ShardStore(self._plan.folder / f"{self._plan.group}-{number}")
+            began_s = self._plan.clock.monotonic()
+            count = kafka_log.restore(self._plan.cluster, self._plan.changelog, stores)
+            _log.info(
+                "stream.restored",
+                partitions=len(numbers),
+                records=count,
+                took_s=round(self._plan.clock.monotonic() - began_s, 3),
+            )
+            at = self._committed_offsets(consumer, parts)
+        except BaseException:
+            for store in stores.values():
+                store.close()
+            raise
+        for number, store in stores.items():
+            positions = {topic: at[topic, number] for topic in self._plan.topics}
+            shard, inbox = Shard(store, self._plan.processor), Inbox(self._plan.topics)
+            self._held[number] = _Held(number, shard, inbox, positions, dict(positions))
+        consumer.assign([TopicPartition(*place, offset) for place, offset in at.items()])
+
+    def _committed_offsets(
+        self, consumer: Consumer, parts: Sequence[TopicPartition]
+    ) -> dict[tuple[str, int], int]:
+        """Waits for the end of a transaction that an earlier member had open."""
+        until_s = self._plan.clock.monotonic() + self._plan.limits.max_poll_s / 2
+        while True:
+            try:
+                found = consumer.committed(list(parts), self._plan.limits.ask_s)
+                return {(one.topic, one.partition): max(0, one.offset) for one in found}
+            except KafkaException as raised:
+                if error_of(raised).code() not in _TRANSIENT:
+                    raise
+                if self._plan.clock.monotonic() > until_s:
+                    raise
+
+    def _revoked(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
+        self._try_commit()
+        self._close(sorted({part.partition for part in parts}))
+
+    def _lost(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
+        """They are somebody else's already: nothing of them may be committed."""
+        self._txn.abort()
+        self._close(sorted({part.partition for part in parts}))
+
+    def _close(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            held = self._held.pop(number, None)
+            if held is not None:
+                held.shard.store.close()

@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "kessai"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-SERVICES = ("bff", "order", "storage", "account", "payment", "search")
+SERVICES = ("bff", "order", "storage", "account", "payment", "alert", "search")
 ROOMS = ("web", "application", "domain", "gateway", "main")
 OWN = "<own>"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import kessai.account.main
+import kessai.alert.main
 import kessai.bff.main
 import kessai.order.main
 import kessai.payment.main
@@ -41,6 +42,7 @@ from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.topology import (
     ACCOUNT,
+    ALERT,
     BFF,
     FIREBASE_SIMULATOR,
     ORDER,
@@ -166,6 +168,7 @@ async def build_system(
     order = await kessai.order.main.build(
         runtime, account=account_port, storage=storage_port, payment=payment_port
     )
+    alert = await kessai.alert.main.build(runtime)
     ports = Ports(
         call(OrderService, order),
         account_port,
@@ -181,7 +184,7 @@ async def build_system(
         payment=ports.payment,
         search=ports.search,
     )
-    return System(runtime, [*sims, account, storage, payment, search, order, bff], ports)
+    return System(runtime, [*sims, account, storage, payment, search, order, alert, bff], ports)
 
 
 async def _simulators(runtime: Runtime) -> list[AnyUnit]:
@@ -205,6 +208,7 @@ async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUn
         ORDER.name: lambda: kessai.order.main.build(
             runtime, account=ports.account, storage=ports.storage, payment=ports.payment
         ),
+        ALERT.name: lambda: kessai.alert.main.build(runtime),
         BFF.name: lambda: kessai.bff.main.build(
             runtime,
             order=ports.order,

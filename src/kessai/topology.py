@@ -11,6 +11,8 @@ PAYMENTS_TOPIC = "ec-demo.payments.events.v1"
 ALERTS_TOPIC = "ec-demo.alerts.order_payment_inconsistency.v1"
 PRODUCTS_TOPIC = "ec-demo.products.events.v1"
 SIGNALS_TOPIC = "ec-demo.signals.events.v1"
+# The state of the alert rules, compacted; on the local bus it lies in files alone.
+STATE_TOPIC = "ec-demo.alerts.state.v1"
 TOPICS = (ORDERS_TOPIC, PAYMENTS_TOPIC, ALERTS_TOPIC, PRODUCTS_TOPIC, SIGNALS_TOPIC)
 
 
@@ -48,11 +50,18 @@ ORDER = ServiceCard(
 )
 STORAGE = ServiceCard("storage-service", 8083, "storage", emits=(PRODUCTS_TOPIC, SIGNALS_TOPIC))
 PAYMENT = ServiceCard("payment-service", 8084, "payment", emits=(PAYMENTS_TOPIC, SIGNALS_TOPIC))
+ALERT = ServiceCard(
+    "alert-service",
+    8085,
+    "alert",
+    emits=(ALERTS_TOPIC,),
+    consumes=(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC),
+)
 SEARCH = ServiceCard("es-service", 8086, "search", calls=("storage-service",))
 PAYPAY_SIMULATOR = ServiceCard("paypay-simulator", 8090, "sim.paypay", public=True)
 FIREBASE_SIMULATOR = ServiceCard("firebase-simulator", 8091, "sim.firebase", public=True)
 
-SERVICES = (BFF, ACCOUNT, ORDER, STORAGE, PAYMENT, SEARCH)
+SERVICES = (BFF, ACCOUNT, ORDER, STORAGE, PAYMENT, ALERT, SEARCH)
 SIMULATORS = (PAYPAY_SIMULATOR, FIREBASE_SIMULATOR)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory
 from kessai.alert.gateway.codec import FactsCodec
-from kessai.alert.web.events import TOPICS
+from kessai.alert.main import INPUTS
 from kessai.alert.web.watch import OrderWatch
 from kessai.contracts.events import (
     OrderStatusChanged,
@@ -57,8 +57,8 @@ class Desk:
         self.stream = LocalStream(
             self.bus,
             GROUP,
-            TOPICS,
-            OrderWatch(FactsCodec(), Windows(), Memory()),
+            INPUTS.read,
+            OrderWatch(INPUTS, FactsCodec(), Windows(), Memory()),
             folder=self.folder,
             clock=self.clock,
         )

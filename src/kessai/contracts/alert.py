@@ -1,8 +1,9 @@
-"""What others may know of alerts: their events and ids."""
+"""What others may know of alerts: their events, their ids, and what alert-service offers."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
 from pydantic import Discriminator, Field, JsonValue, TypeAdapter
 
@@ -55,3 +56,106 @@ def alert_id(rule: str, key: str, episode: str) -> str:
 
 def alert_event_id(id_: str, event_type: str) -> str:
     return content_id("alert", id_, event_type)
+
+
+class AlertStatus(StrEnum):
+    NEW = "NEW"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+
+
+MAX_PAGE: Final = 200
+
+
+class ListAlerts(Wire):
+    """Newest first; `cursor` is the last alert's id of the page before."""
+
+    status: AlertStatus | None = None
+    rule: str | None = Field(default=None, max_length=10)
+    severity: Severity | None = None
+    order_id: str | None = Field(default=None, max_length=64)
+    assignee: str | None = Field(default=None, max_length=64)
+    cursor: str | None = Field(default=None, max_length=26)
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+
+
+class AlertById(Wire):
+    alert_id: str = Field(max_length=26)
+
+
+class AlertRow(Wire):
+    """`count`: distinct pieces of evidence, never deliveries."""
+
+    alert_id: str
+    rule: str
+    severity: Severity
+    order_id: str | None
+    source: str | None
+    status: AlertStatus
+    sentence: str
+    remedy: str
+    detected_at: str
+    resolved_at: str | None
+    resolved_by: str | None
+    assignee: str | None
+    note: str | None
+    count: int
+    first_seen: str
+    last_seen: str
+    version: int
+
+
+class AlertPage(Wire):
+    alerts: tuple[AlertRow, ...]
+    cursor: str | None = None
+
+
+class AlertAct(Wire):
+    """Something that a person or the system did with an alert."""
+
+    at: str
+    action: str
+    actor: str
+    reason: str
+    note: str | None = None
+
+
+class AlertDetail(Wire):
+    alert: AlertRow
+    facts: dict[str, JsonValue]
+    history: tuple[AlertAct, ...]
+
+
+class ActOnAlert(Wire):
+    """`version` as it was seen: who acts on an older view is refused (VERSION_CONFLICT)."""
+
+    alert_id: str = Field(max_length=26)
+    version: int
+    actor: str = Field(min_length=1, max_length=64)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class AssignAlert(ActOnAlert):
+    assignee: str | None = Field(default=None, max_length=64)
+
+
+class NoteAlert(ActOnAlert):
+    note: str = Field(max_length=2000)
+
+
+class AlertService(Protocol):
+    async def list_alerts(self, command: ListAlerts) -> AlertPage: ...
+
+    async def get_alert(self, command: AlertById) -> AlertDetail: ...
+
+    async def acknowledge_alert(self, command: ActOnAlert) -> AlertRow:
+        """NEW becomes ACKNOWLEDGED; a repeat by the same person changes nothing."""
+        ...
+
+    async def assign_alert(self, command: AssignAlert) -> AlertRow: ...
+
+    async def note_alert(self, command: NoteAlert) -> AlertRow: ...
+
+    async def resolve_alert(self, command: ActOnAlert) -> AlertRow:
+        """By a person, who says why; the system resolves by itself when the fact comes."""
+        ...

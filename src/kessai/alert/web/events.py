@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -22,7 +23,6 @@ from kessai.alert.domain.facts import (
 from kessai.kernel.bus import Record
 from kessai.kernel.clock import parse_wire, to_ms
 from kessai.kernel.streams.ports import Poison
-from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
 
 # An event that happened so long before or after its record is no news of this stream.
 FARTHEST_MS: Final = 24 * 3_600_000
@@ -53,13 +53,6 @@ class OutOfTime(Poison):
 
 class NotAsDescribed(Poison):
     pass
-
-
-class _Head(msgspec.Struct, rename="camel", gc=False):
-    event_type: str
-    schema_version: int = 1
-    event_id: str = ""
-    occurred_at: str = ""
 
 
 class _Status(msgspec.Struct, rename="camel", gc=False):
@@ -99,33 +92,58 @@ class _Signal(msgspec.Struct, rename="camel", gc=False):
 
 
 _Event = _Order | _Payment | _Signal
-_READERS: Final[Mapping[str, Callable[[bytes], _Event]]] = {
-    ORDERS_TOPIC: msgspec.json.Decoder(_Order).decode,
-    PAYMENTS_TOPIC: msgspec.json.Decoder(_Payment).decode,
-    SIGNALS_TOPIC: msgspec.json.Decoder(_Signal).decode,
-}
-_READ_TYPES: Final[Mapping[str, frozenset[str]]] = {
-    ORDERS_TOPIC: frozenset({"OrderStatusChanged"}),
-    PAYMENTS_TOPIC: frozenset({"PaymentSucceeded", "RefundCompleted"}),
-    SIGNALS_TOPIC: frozenset({"Signal"}),
-}
-TOPICS: Final = tuple(_READERS)
+_decode_order = msgspec.json.Decoder(_Order).decode
+_decode_payment = msgspec.json.Decoder(_Payment).decode
+_decode_signal = msgspec.json.Decoder(_Signal).decode
+# What is read of each of them; everything else is passed over.
+_ORDER_TYPES: Final = frozenset({"OrderStatusChanged"})
+_PAYMENT_TYPES: Final = frozenset({"PaymentSucceeded", "RefundCompleted"})
+_SIGNAL_TYPES: Final = frozenset({"Signal"})
 
 
-def read(record: Record) -> tuple[str, Add] | None:
-    """Whose it is, and what it adds to what is known at the moment when it came.
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of the inputs, and of the alerts."""
 
-    None for what no rule looks at. Raises `Poison`.
-    """
+    orders: str
+    payments: str
+    signals: str
+    alerts: str
+
+    @property
+    def read(self) -> tuple[str, str, str]:
+        return self.orders, self.payments, self.signals
+
+
+class EventReader:
+    def __init__(self, topics: Topics) -> None:
+        self._kinds: dict[str, tuple[Callable[[bytes], _Event], frozenset[str]]] = {
+            topics.orders: (_decode_order, _ORDER_TYPES),
+            topics.payments: (_decode_payment, _PAYMENT_TYPES),
+            topics.signals: (_decode_signal, _SIGNAL_TYPES),
+        }
+
+    def read(self, record: Record) -> tuple[str, Add] | None:
+        """Whose it is, and what it adds to what is known at the moment when it came.
+
+        None for what no rule looks at. Raises `Poison`.
+        """
+        decode, types = self._kinds[record.topic]
+        return _read(record, decode, types)
+
+
+def _read(
+    record: Record, decode: Callable[[bytes], _Event], types: frozenset[str]
+) -> tuple[str, Add] | None:
     if len(record.value) > MOST_BYTES:
         raise TooLarge(str(len(record.value)))
     try:
-        event = _READERS[record.topic](record.value)
+        event = decode(record.value)
     except msgspec.ValidationError as error:
-        raise _misfit(record, error) from error
+        raise NotAsDescribed(f"{record.topic}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotJson(str(error)) from error
-    if event.event_type not in _READ_TYPES[record.topic]:
+    if event.event_type not in types:
         return None
     if event.schema_version > KNOWN_VERSION:
         raise UnknownVersion(f"{event.event_type} {event.schema_version}")
@@ -136,11 +154,6 @@ def read(record: Record) -> tuple[str, Add] | None:
     if not key:
         raise NoOrder(event.event_type)
     return key, add
-
-
-def _misfit(record: Record, error: msgspec.ValidationError) -> Poison:
-    """An event of a type that nobody here reads may have any shape."""
-    return NotAsDescribed(f"{record.topic}: {error}")
 
 
 def _require_time(occurred_at: str, record_ms: int) -> None:

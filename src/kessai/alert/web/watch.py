@@ -10,13 +10,12 @@ from pydantic import JsonValue
 from kessai.alert.domain.facts import NOTHING, Facts
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Course, Memory, Notice, advance
-from kessai.alert.web.events import Add, read
+from kessai.alert.web.events import Add, EventReader, Topics
 from kessai.contracts.alert import AlertRaised, AlertResolved, alert_event_id
 from kessai.kernel.bus import Message, Record
 from kessai.kernel.clock import wire
 from kessai.kernel.outbox import EVENT_ID_HEADER
 from kessai.kernel.streams.ports import Output, Step
-from kessai.topology import ALERTS_TOPIC
 
 # Ids of orders have 26 characters; any other key is a source.
 _ORDER_ID_LENGTH = 26
@@ -31,13 +30,15 @@ class Codec(Protocol):
 class OrderWatch:
     """A `Processor`; the key is the order's id, or the source of a signal without an order."""
 
-    def __init__(self, codec: Codec, windows: Windows, memory: Memory) -> None:
+    def __init__(self, topics: Topics, codec: Codec, windows: Windows, memory: Memory) -> None:
+        self._reader = EventReader(topics)
+        self._alerts = topics.alerts
         self._codec = codec
         self._windows = windows
         self._memory = memory
 
     def read(self, record: Record) -> tuple[str, Add] | None:
-        return read(record)
+        return self._reader.read(record)
 
     def apply(self, key: str, state: bytes | None, add: Add, at_ms: int, now_ms: int) -> Step:
         before = NOTHING if state is None else self._codec.decode(state)
@@ -48,16 +49,15 @@ class OrderWatch:
 
     def _step(self, key: str, facts: Facts, now_ms: int) -> Step:
         course = advance(key, facts, now_ms, self._windows, self._memory)
-        outputs = tuple(_output(key, course, notice) for notice in course.notices)
+        outputs = tuple(self._output(key, course, notice) for notice in course.notices)
         state = None if course.facts is None else self._codec.encode(course.facts)
         return Step(state, course.wake_ms, outputs)
 
-
-def _output(key: str, course: Course, notice: Notice) -> Output:
-    event = _event(key, course.facts or NOTHING, notice)
-    headers = {EVENT_ID_HEADER: event.event_id}
-    value = event.model_dump_json(by_alias=True).encode()
-    return Output(event.event_id, Message(ALERTS_TOPIC, key, value, headers))
+    def _output(self, key: str, course: Course, notice: Notice) -> Output:
+        event = _event(key, course.facts or NOTHING, notice)
+        headers = {EVENT_ID_HEADER: event.event_id}
+        value = event.model_dump_json(by_alias=True).encode()
+        return Output(event.event_id, Message(self._alerts, key, value, headers))
 
 
 def _event(key: str, facts: Facts, notice: Notice) -> AlertRaised | AlertResolved:

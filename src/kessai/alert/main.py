@@ -1,0 +1,120 @@
+"""Wiring of alert-service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from kessai.alert.application.desk import AlertDesk
+from kessai.alert.application.record import AlertBook
+from kessai.alert.domain.alert import Alert
+from kessai.alert.domain.rules import Windows
+from kessai.alert.domain.story import Memory
+from kessai.alert.gateway.alerts import SqlAlerts
+from kessai.alert.gateway.codec import FactsCodec
+from kessai.alert.web.events import Topics
+from kessai.alert.web.routes import on_alert, routes
+from kessai.alert.web.watch import OrderWatch
+from kessai.contracts.alert import AlertService
+from kessai.kernel.app import create_app
+from kessai.kernel.kafka_bus import cluster_of
+from kessai.kernel.local_bus import LocalBus
+from kessai.kernel.migrations import migrate
+from kessai.kernel.runtime import Runtime
+from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
+from kessai.kernel.streams.kafka import KafkaStream
+from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.local import LocalStream
+from kessai.kernel.supervisor import Supervisor
+from kessai.topology import (
+    ALERT,
+    ALERTS_TOPIC,
+    ORDERS_TOPIC,
+    PARTITIONS,
+    PAYMENTS_TOPIC,
+    SIGNALS_TOPIC,
+    STATE_TOPIC,
+)
+
+# The schema that others read `sys_pay_alert` in.
+SCHEMA = "system"
+RULES_GROUP = "alert-service.rules"
+TABLE_GROUP = "alert-service.table"
+# Beyond the longest window: repeats and stragglers mostly come within it.
+CALM_S = 60
+INPUTS = Topics(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC)
+
+
+class Stream(Protocol):
+    async def run(self) -> None: ...
+
+
+async def build(runtime: Runtime) -> Unit[AlertService]:
+    db = await runtime.open_db(SCHEMA)
+    migrate(db, ALERT.package)
+    supervisor = Supervisor(ALERT.name, stop_timeout_s=runtime.settings.stop_timeout_s)
+    alerts = SqlAlerts()
+    book = AlertBook(db, alerts, _nobody)
+    desk = AlertDesk(db, runtime.clock, alerts, _nobody)
+    stream = _stream(runtime)
+    table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
+
+    async def start() -> None:
+        supervisor.start("rules", stream.run)
+        supervisor.start("table", table.run)
+
+    def build_app() -> FastAPI:
+        return create_app(
+            title=ALERT.name,
+            runtime=runtime,
+            routers=[routes(desk, token=runtime.settings.service_token.get_secret_value())],
+            health={"db": db.ping},
+            supervisor=supervisor,
+        )
+
+    return Unit(ALERT.name, build_app, desk, supervisor, start, closers=[db.close])
+
+
+def _nobody(_: Alert) -> None:
+    """The log has told it."""
+
+
+def _stream(runtime: Runtime) -> Stream:
+    settings = runtime.settings
+    watch = OrderWatch(INPUTS, FactsCodec(), windows(settings), memory(settings))
+    folder, limits = Path(settings.data_dir) / ALERT.package, StreamLimits(settings.alert_tick_s)
+    if isinstance(runtime.bus, LocalBus):
+        return LocalStream(
+            runtime.bus,
+            RULES_GROUP,
+            INPUTS.read,
+            watch,
+            folder=folder,
+            clock=runtime.clock,
+            limits=limits,
+        )
+    return KafkaStream(
+        cluster_of(settings.bus_url),
+        RULES_GROUP,
+        INPUTS.read,
+        watch,
+        changelog=STATE_TOPIC,
+        partitions=PARTITIONS,
+        folder=folder,
+        clock=runtime.clock,
+        instance=settings.instance,
+        limits=limits,
+    )
+
+
+def memory(settings: Settings) -> Memory:
+    """A story is calm when no rule could still open."""
+    longest_s = max(settings.alert_window_s, settings.refund_limit_s)
+    return Memory(calm_ms=(longest_s + CALM_S) * 1000)
+
+
+def windows(settings: Settings) -> Windows:
+    return Windows(pair_ms=settings.alert_window_s * 1000, refund_ms=settings.refund_limit_s * 1000)

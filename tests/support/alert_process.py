@@ -1,0 +1,129 @@
+"""The rules as a process of its own on either bus, to be killed: `alert_process JSON`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kessai.alert.domain.rules import Windows
+from kessai.alert.domain.story import Memory
+from kessai.alert.gateway.codec import FactsCodec
+from kessai.alert.web.events import Topics
+from kessai.alert.web.watch import OrderWatch
+from kessai.kernel.clock import Clock, SystemClock
+from kessai.kernel.kafka_bus import cluster_of
+from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.streams.clock import SteadyClock
+from kessai.kernel.streams.kafka import KafkaStream
+from kessai.kernel.streams.kafka_work import Plan
+from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.local import LocalStream
+from kessai.topology import PARTITIONS
+
+
+@dataclass(frozen=True)
+class Job:
+    """`bus` is `kafka://...`, or the local bus's file; `prefix` begins the names of the topics."""
+
+    bus: str
+    prefix: str
+    folder: str
+    instance: str
+    window_ms: int
+    refund_ms: int
+    tick_s: float = 2.0
+    session_s: float = 6.0
+
+    @property
+    def topics(self) -> Topics:
+        names = (f"{self.prefix}.{kind}" for kind in ("orders", "payments", "signals", "alerts"))
+        return Topics(*names)
+
+    @property
+    def group(self) -> str:
+        return f"{self.prefix}.rules"
+
+    @property
+    def changelog(self) -> str:
+        return f"{self.prefix}.state"
+
+    def words(self) -> list[str]:
+        return [sys.executable, "-m", "tests.support.alert_process", json.dumps(asdict(self))]
+
+
+def watch_of(job: Job) -> OrderWatch:
+    return OrderWatch(job.topics, FactsCodec(), Windows(job.window_ms, job.refund_ms), Memory())
+
+
+def kafka_stream(job: Job) -> KafkaStream:
+    return KafkaStream(
+        cluster_of(job.bus),
+        job.group,
+        job.topics.read,
+        watch_of(job),
+        changelog=job.changelog,
+        partitions=PARTITIONS,
+        folder=Path(job.folder),
+        clock=SystemClock(),
+        instance=job.instance,
+        replication=1,
+        limits=StreamLimits(tick_s=job.tick_s, session_s=job.session_s),
+    )
+
+
+def plan_of(job: Job, clock: Clock, *, max_poll_s: float = 120.0) -> Plan:
+    """For a `Worker` that a test takes turns with."""
+    return Plan(
+        cluster=cluster_of(job.bus),
+        group=job.group,
+        topics=job.topics.read,
+        processor=watch_of(job),
+        changelog=job.changelog,
+        folder=Path(job.folder) / job.instance,
+        instance=job.instance,
+        steady=SteadyClock(clock),
+        clock=clock,
+        limits=StreamLimits(tick_s=job.tick_s, session_s=job.session_s, max_poll_s=max_poll_s),
+    )
+
+
+async def run(job: Job) -> None:
+    if job.bus.startswith("kafka:"):
+        await _until_stopped(kafka_stream(job))
+        return
+    bus = await open_local_bus(job.bus, SystemClock(), partitions=PARTITIONS, instance=job.instance)
+    limits = StreamLimits(tick_s=job.tick_s)
+    folder = Path(job.folder)
+    await _until_stopped(
+        LocalStream(
+            bus,
+            job.group,
+            job.topics.read,
+            watch_of(job),
+            folder=folder,
+            clock=SystemClock(),
+            limits=limits,
+        )
+    )
+    await bus.close()
+
+
+async def _until_stopped(stream: KafkaStream | LocalStream) -> None:
+    task = asyncio.create_task(stream.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    ready = asyncio.create_task(stream.ready())
+    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+    if ready.done():
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Job(**json.loads(sys.argv[1]))))

@@ -21,7 +21,7 @@ from kessai.alert.domain.facts import (
     with_success,
     with_told,
 )
-from kessai.alert.domain.rules import BY_ID, RULES, Windows
+from kessai.alert.domain.rules import BY_ID, RULES, RULES_OF_PAYMENTS, Windows, agrees
 from kessai.alert.domain.story import Course, Memory, advance, is_complete
 from kessai.contracts.alert import alert_id
 
@@ -219,25 +219,38 @@ def test_what_was_evaluated_is_not_told_again(steps: list[Step]) -> None:
         assert at(400_000, course.facts).notices == ()
 
 
-def test_a_complete_story_is_closed_and_later_forgotten() -> None:
+def test_a_complete_story_is_kept_to_know_repeats_by_and_then_forgotten() -> None:
     facts = known([success(0), paid(200)])
     assert is_complete(facts)
     calm = at(1_000, facts)
-    assert calm.wake_ms == T0 + 200 + MEMORY.calm_ms
-    closed = at(200 + MEMORY.calm_ms, facts)
-    assert closed.facts is not None
-    assert closed.facts.closed_at_ms == closed.wake_ms - MEMORY.repeats_ms  # type: ignore[operator]
-    assert at(200 + MEMORY.calm_ms + MEMORY.repeats_ms, closed.facts).facts is None
+    assert calm.facts == facts
+    kept_ms = MEMORY.calm_ms + MEMORY.repeats_ms
+    assert calm.wake_ms is not None
+    assert 0 <= calm.wake_ms - (T0 + 200 + kept_ms) <= MEMORY.sweep_ms
+    assert at(200 + kept_ms - 1, facts).facts == facts
+    assert at(200 + kept_ms + MEMORY.sweep_ms, facts).facts is None
 
 
-def test_a_repeat_does_not_open_a_closed_story_and_a_new_payment_does() -> None:
-    closed = at(HOUR_MS, known([success(0), paid(200)])).facts
-    assert closed is not None
-    assert known([success(0), paid(200)], closed) is closed
-    again = at(HOUR_MS, known([success(HOUR_MS, n=2)], closed))
+def test_a_repeat_does_not_open_a_complete_story_and_a_new_payment_does() -> None:
+    complete = at(HOUR_MS, known([success(0), paid(200)])).facts
+    assert complete is not None
+    assert known([success(0), paid(200)], complete) is complete
+    again = at(HOUR_MS, known([success(HOUR_MS, n=2)], complete))
     assert [one.rule.id for one in again.notices] == ["C"]
-    assert again.facts is not None
-    assert again.facts.closed_at_ms is None
+
+
+@given(FACTS)
+def test_no_rule_holds_for_what_agrees(steps: list[Step]) -> None:
+    facts = known(steps)
+    if agrees(facts):
+        assert [rule.id for rule in RULES if rule.opening(facts, WINDOWS) is not None] == []
+
+
+@given(FACTS)
+def test_without_a_complaint_only_the_rules_of_payments_can_hold(steps: list[Step]) -> None:
+    facts = known(steps)._replace(told=())
+    others = RULES[len(RULES_OF_PAYMENTS) :]
+    assert [rule.id for rule in others if rule.opening(facts, WINDOWS) is not None] == []
 
 
 def test_an_open_story_is_never_forgotten() -> None:

@@ -158,7 +158,7 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_and_the_partition_goes_on(
     _, order, good = success(job)
     event = json.loads(good)
     now_ms, day_ms = SystemClock().now_ms(), 86_400_000
-    changed = {
+    changed: dict[str, dict[str, object]] = {
         "UnknownVersion": {"schemaVersion": 2},
         "NoOrder": {"orderId": ""},
         "OutOfTime": {"occurredAt": wire(now_ms - 365 * day_ms)},

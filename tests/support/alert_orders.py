@@ -1,4 +1,4 @@
-"""Orders of every kind, seeded: what is to be published when, and the alerts that must come of it."""
+"""Orders of every kind, seeded: what is published when, and the alerts that must come of it."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from rocksdict import Options, Rdict
 
 from kessai.kernel.bus import Message
 from kessai.kernel.streams.ports import Output
@@ -23,16 +24,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "stores" / "rules-0"
 
 
+def opened(path: Path) -> ShardStore[bytes]:
+    return ShardStore(path)
+
+
 def an_output(n: int) -> Output:
     return Output(f"id-{n}", Message("alerts", "k", b"v%d" % n, {"h": "x"}))
 
 
 def test_what_is_not_written_is_seen_and_gone_after_abort(path: Path) -> None:
-    store = ShardStore(path)
-    store.put("a", b"1", 100, None)
+    store = opened(path)
+    store.put("a", b"1", 100)
     store.write()
-    store.put("a", b"2", 300, 100)
-    store.put("b", b"1", 50, None)
+    store.put("a", b"2", 300)
+    store.put("b", b"1", 50)
     store.move("orders", 7)
     store.add_output(an_output(1))
     assert store.get("a") == (b"2", 300)
@@ -46,25 +51,25 @@ def test_what_is_not_written_is_seen_and_gone_after_abort(path: Path) -> None:
 
 
 def test_timers_ring_in_their_order_once_and_only_where_they_still_hold(path: Path) -> None:
-    store = ShardStore(path)
-    store.put("late", b"s", 900_000, None)
-    store.put("soon", b"s", 10, None)
-    store.put("put off", b"s", 20, None)
-    store.put("taken back", b"s", 30, None)
+    store = opened(path)
+    store.put("late", b"s", 900_000)
+    store.put("soon", b"s", 10)
+    store.put("put off", b"s", 20)
+    store.put("taken back", b"s", 30)
     store.write()
-    store.put("put off", b"s", 40, 20)
-    store.put("taken back", b"s", None, 30)
+    store.put("put off", b"s", 40)
+    store.put("taken back", b"s", None)
     assert store.next_due_ms() in (10, 20, 30, 40)
     rung = []
     while (due := store.pop_due(1_000_000)) is not None:
         rung.append(due)
-        store.put(due[1], b"s", None, due[0])
+        store.put(due[1], b"s", None)
     assert rung == [(10, "soon"), (40, "put off"), (900_000, "late")]
     store.close()
 
 
 def test_output_is_there_until_it_was_dropped_and_written(path: Path) -> None:
-    store = ShardStore(path)
+    store = opened(path)
     for n in (1, 2):
         store.add_output(an_output(n))
     store.write()
@@ -73,20 +78,20 @@ def test_output_is_there_until_it_was_dropped_and_written(path: Path) -> None:
     store.drop_outputs([first[0]])
     assert list(store.outputs().values()) == [an_output(2)]
     store.close()
-    again = ShardStore(path)
+    again = opened(path)
     assert len(again.outputs()) == 2
     again.drop_outputs(list(again.outputs()))
     again.write()
     again.close()
-    last = ShardStore(path)
+    last = opened(path)
     assert last.outputs() == {}
     last.close()
 
 
 def test_one_process_has_it_and_another_is_told(path: Path) -> None:
-    store = ShardStore(path)
+    store = opened(path)
     with pytest.raises(StoreInUse, match="in use by another process"):
-        ShardStore(path)
+        opened(path)
     program = (
         "from pathlib import Path\n"
         "from kessai.kernel.streams.store import ShardStore\n"
@@ -100,12 +105,13 @@ def test_one_process_has_it_and_another_is_told(path: Path) -> None:
 
 
 def test_a_store_of_another_format_is_refused(path: Path) -> None:
-    store = ShardStore(path)
-    store._changed[b"v"] = b"2"
-    store.write()
+    store = opened(path)
     store.close()
+    database = Rdict(str(path), Options(raw_mode=True))
+    database[b"v"] = b"2"
+    database.close()
     with pytest.raises(StoreMisfit, match="this program knows"):
-        ShardStore(path)
+        opened(path)
 
 
 def test_killed_it_has_what_was_written_and_nothing_of_what_was_not(path: Path) -> None:
@@ -114,13 +120,13 @@ import os, signal
 from pathlib import Path
 from kessai.kernel.streams.store import ShardStore
 store = ShardStore(Path({str(path)!r}))
-store.put("a", b"1", 100, None); store.move("t", 1); store.write()
-store.put("a", b"2", 200, 100); store.move("t", 2)
+store.put("a", b"1", 100); store.move("t", 1); store.write()
+store.put("a", b"2", 200); store.move("t", 2)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, env={**os.environ})
     assert done.returncode == -signal.SIGKILL
-    store = ShardStore(path)
+    store = opened(path)
     assert store.get("a") == (b"1", 100)
     assert store.positions() == {"t": 1}
     store.close()
@@ -139,14 +145,13 @@ class StoreAgainstDict(RuleBasedStateMachine):
 
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "s"
-        self.store = ShardStore(self.path)
+        self.store: ShardStore[bytes] = ShardStore(self.path)
         self.now: dict[str, tuple[bytes, int | None]] = {}
         self.kept: dict[str, tuple[bytes, int | None]] = {}
 
     @rule(key=KEYS, wake=TIMES, gone=st.booleans())
     def put(self, key: str, wake: int | None, gone: bool) -> None:
-        old = self.store.get(key)[1]
-        self.store.put(key, None if gone else b"s", wake, old)
+        self.store.put(key, None if gone else b"s", wake)
         if gone:
             self.now.pop(key, None)
         else:

@@ -55,8 +55,6 @@ class Raised(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """`closed_at_ms`: since when the story is complete and only repeats are expected."""
-
     paid: Fact | None = None
     failed: Fact | None = None
     successes: tuple[Success, ...] = ()
@@ -64,7 +62,6 @@ class Facts(NamedTuple):
     told: tuple[Told, ...] = ()
     raised: tuple[Raised, ...] = ()
     last_ms: int = 0
-    closed_at_ms: int | None = None
 
     @property
     def kept(self) -> tuple[Success, ...]:
@@ -90,26 +87,32 @@ MOST = 32
 
 def with_status(facts: Facts, status: str, fact: Fact) -> Facts:
     """Only ends matter here, and the first of each: an order is PAID or FAILED once."""
-    match status:
-        case "PAID" if facts.paid is None or fact.event_id == facts.paid.event_id:
-            return facts if facts.paid else _seen(facts._replace(paid=fact), fact.at_ms)
-        case "FAILED" if facts.failed is None:
-            return _seen(facts._replace(failed=fact), fact.at_ms)
-    return facts
+    paid, failed, successes, backs, told, raised, last_ms = facts
+    if status == "PAID" and paid is None:
+        paid = fact
+    elif status == "FAILED" and failed is None:
+        failed = fact
+    else:
+        return facts
+    return Facts(paid, failed, successes, backs, told, raised, max(last_ms, fact.at_ms))
 
 
 def with_success(facts: Facts, success: Success) -> Facts:
-    if _is_known(facts.successes, success.event_id):
+    paid, failed, successes, backs, told, raised, last_ms = facts
+    if not successes:
+        successes = (success,)
+    elif _is_known(successes, success.event_id):
         return facts
-    return _seen(
-        facts._replace(successes=tuple(sorted((*facts.successes, success)))), success.at_ms
-    )
+    else:
+        successes = tuple(sorted((*successes, success)))
+    return Facts(paid, failed, successes, backs, told, raised, max(last_ms, success.at_ms))
 
 
 def with_back(facts: Facts, back: Back) -> Facts:
     if _is_known(facts.backs, back.event_id):
         return facts
-    return _seen(facts._replace(backs=tuple(sorted((*facts.backs, back)))), back.at_ms)
+    backs = tuple(sorted((*facts.backs, back)))
+    return facts._replace(backs=backs, last_ms=max(facts.last_ms, back.at_ms))
 
 
 def with_told(facts: Facts, told: Told) -> Facts:
@@ -117,13 +120,8 @@ def with_told(facts: Facts, told: Told) -> Facts:
         return facts
     # What a source complains of comes and goes for ever: the oldest leave.
     kept = tuple(sorted((*facts.told, told)))[-MOST:]
-    return _seen(facts._replace(told=kept), told.at_ms)
+    return facts._replace(told=kept, last_ms=max(facts.last_ms, told.at_ms))
 
 
 def _is_known(known: tuple[Success | Back, ...], event_id: str) -> bool:
     return len(known) >= MOST or any(one.event_id == event_id for one in known)
-
-
-def _seen(facts: Facts, at_ms: int) -> Facts:
-    """Something new: a complete story is open again."""
-    return facts._replace(last_ms=max(facts.last_ms, at_ms), closed_at_ms=None)

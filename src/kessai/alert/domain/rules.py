@@ -37,6 +37,17 @@ class Rule:
     opening: Callable[[Facts, Windows], Opening | None]
 
 
+def agrees(facts: Facts) -> bool:
+    """Paid and confirmed, once each, and nothing else: no rule holds, and most orders end so."""
+    paid, failed, successes, backs, told, raised, _ = facts
+    return (
+        paid is not None
+        and len(successes) == 1
+        and failed is None
+        and not (backs or told or raised)
+    )
+
+
 def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Opening | None:
     if facts.paid is not None or not facts.kept:
         return None
@@ -207,4 +218,6 @@ RULES: Final = (
         _money_went_back,
     ),
 )
+# The others look at what services complain of, and hold for nobody of whom nobody complained.
+RULES_OF_PAYMENTS: Final = RULES[:4]
 BY_ID: Final[Mapping[str, Rule]] = {rule.id: rule for rule in RULES}

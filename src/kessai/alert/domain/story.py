@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kessai.alert.domain.facts import Facts, Raised
-from kessai.alert.domain.rules import RULES, Opening, Rule, Windows
+from kessai.alert.domain.rules import (
+    RULES,
+    RULES_OF_PAYMENTS,
+    Opening,
+    Rule,
+    Windows,
+    agrees,
+)
 from kessai.contracts.alert import alert_id
 
 
@@ -15,11 +22,16 @@ class Memory:
     """A complete story is closed after `calm_ms`, and forgotten `repeats_ms` later.
 
     Events that come later than that after they happened are not read at all (dead letters), so
-    that no repeat can begin a forgotten story anew.
+    that no repeat can begin a forgotten story anew. Many are forgotten at once, every `sweep_ms`.
     """
 
     calm_ms: int = 360_000
     repeats_ms: int = 24 * 3_600_000 + 3_600_000
+    sweep_ms: int = 600_000
+
+    def forget_ms(self, last_ms: int) -> int:
+        sweeps = (last_ms + self.calm_ms + self.repeats_ms) // self.sweep_ms
+        return (sweeps + 1) * self.sweep_ms
 
 
 class Notice(NamedTuple):
@@ -40,16 +52,18 @@ class Course(NamedTuple):
     notices: tuple[Notice, ...] = ()
 
 
-_NONE: Final[tuple[Notice, ...]] = ()
+_FORGOTTEN: Final = Course(None, None)
 
 
 def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memory) -> Course:
     """What is due at `now_ms`, which is not before any fact's own time."""
+    if agrees(facts):
+        return _age(facts, now_ms, memory)
     wakes: list[int] = []
     notices: list[Notice] = []
-    for rule in RULES:
+    for rule in RULES if facts.told else RULES_OF_PAYMENTS:
         opening = rule.opening(facts, windows)
-        open_alert = facts.alert_of(rule.id)
+        open_alert = facts.alert_of(rule.id) if facts.raised else None
         if open_alert is not None:
             if opening is None:
                 facts = _without(facts, open_alert)
@@ -62,8 +76,7 @@ def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memor
                 notices.append(notice)
     if wakes or facts.raised or not is_complete(facts):
         return Course(facts, min(wakes, default=None), tuple(notices))
-    closed, wake_ms = _age(facts, now_ms, memory)
-    return Course(closed, wake_ms, tuple(notices) or _NONE)
+    return _age(facts, now_ms, memory)._replace(notices=tuple(notices))
 
 
 def is_complete(facts: Facts) -> bool:
@@ -91,12 +104,7 @@ def _without(facts: Facts, alert: Raised) -> Facts:
     return facts._replace(raised=tuple(one for one in facts.raised if one is not alert))
 
 
-def _age(facts: Facts, now_ms: int, memory: Memory) -> tuple[Facts | None, int | None]:
-    """Closed is what is kept only to know repeats by: it lies on disk and is not looked at."""
-    close_ms = facts.last_ms + memory.calm_ms
-    forget_ms = close_ms + memory.repeats_ms
-    if now_ms >= forget_ms:
-        return None, None
-    if now_ms >= close_ms:
-        return facts._replace(closed_at_ms=close_ms), forget_ms
-    return facts, close_ms
+def _age(facts: Facts, now_ms: int, memory: Memory) -> Course:
+    """What is kept only to know repeats by lies on the disk and is not looked at."""
+    forget_ms = memory.forget_ms(facts.last_ms)
+    return _FORGOTTEN if now_ms >= forget_ms else Course(facts, forget_ms)

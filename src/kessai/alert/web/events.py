@@ -20,8 +20,7 @@ from kessai.alert.domain.facts import (
     with_success,
     with_told,
 )
-from kessai.kernel.bus import Record
-from kessai.kernel.clock import parse_wire, to_ms
+from kessai.kernel.clock import parse_wire
 from kessai.kernel.streams.ports import Poison
 
 # An event that happened so long before or after its record is no news of this stream.
@@ -123,45 +122,39 @@ class EventReader:
             topics.signals: (_decode_signal, _SIGNAL_TYPES),
         }
 
-    def read(self, record: Record) -> tuple[str, Add] | None:
+    def read(self, topic: str, value: bytes, at_ms: int) -> tuple[str, Add] | None:
         """Whose it is, and what it adds to what is known at the moment when it came.
 
         None for what no rule looks at. Raises `Poison`.
         """
-        decode, types = self._kinds[record.topic]
-        return _read(record, decode, types)
-
-
-def _read(
-    record: Record, decode: Callable[[bytes], _Event], types: frozenset[str]
-) -> tuple[str, Add] | None:
-    if len(record.value) > MOST_BYTES:
-        raise TooLarge(str(len(record.value)))
-    try:
-        event = decode(record.value)
-    except msgspec.ValidationError as error:
-        raise NotAsDescribed(f"{record.topic}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotJson(str(error)) from error
-    if event.event_type not in types:
-        return None
-    if event.schema_version > KNOWN_VERSION:
-        raise UnknownVersion(f"{event.event_type} {event.schema_version}")
-    _require_time(event.occurred_at, record.at_ms)
-    if not event.event_id:
-        raise NotAsDescribed("without an id")
-    key, add = _fact_of(event)
-    if not key:
-        raise NoOrder(event.event_type)
-    return key, add
+        decode, types = self._kinds[topic]
+        if len(value) > MOST_BYTES:
+            raise TooLarge(str(len(value)))
+        try:
+            event = decode(value)
+        except msgspec.ValidationError as error:
+            raise NotAsDescribed(f"{topic}: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise NotJson(str(error)) from error
+        if event.event_type not in types:
+            return None
+        if event.schema_version > KNOWN_VERSION:
+            raise UnknownVersion(f"{event.event_type} {event.schema_version}")
+        _require_time(event.occurred_at, at_ms)
+        if not event.event_id:
+            raise NotAsDescribed("without an id")
+        key, add = _fact_of(event)
+        if not key:
+            raise NoOrder(event.event_type)
+        return key, add
 
 
 def _require_time(occurred_at: str, record_ms: int) -> None:
     try:
-        at_ms = to_ms(parse_wire(occurred_at))
+        at_s = parse_wire(occurred_at).timestamp()
     except ValueError as error:
         raise NotAsDescribed(f"occurredAt {occurred_at[:40]!r}") from error
-    if abs(at_ms - record_ms) > FARTHEST_MS:
+    if not -FARTHEST_MS <= at_s * 1000 - record_ms <= FARTHEST_MS:
         raise OutOfTime(occurred_at)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -12,46 +11,39 @@ from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Course, Memory, Notice, advance
 from kessai.alert.web.events import Add, EventReader, Topics
 from kessai.contracts.alert import AlertRaised, AlertResolved, alert_event_id
-from kessai.kernel.bus import Message, Record
+from kessai.kernel.bus import Message
 from kessai.kernel.clock import wire
 from kessai.kernel.outbox import EVENT_ID_HEADER
-from kessai.kernel.streams.ports import Output, Step
+from kessai.kernel.streams.ports import Codec, Output, Step
 
 # Ids of orders have 26 characters; any other key is a source.
 _ORDER_ID_LENGTH = 26
 
 
-class Codec(Protocol):
-    def decode(self, state: bytes) -> Facts: ...
-
-    def encode(self, facts: Facts) -> bytes: ...
-
-
 class OrderWatch:
     """A `Processor`; the key is the order's id, or the source of a signal without an order."""
 
-    def __init__(self, topics: Topics, codec: Codec, windows: Windows, memory: Memory) -> None:
+    def __init__(
+        self, topics: Topics, codec: Codec[Facts], windows: Windows, memory: Memory
+    ) -> None:
+        self.codec = codec
         self._reader = EventReader(topics)
+        self.read = self._reader.read
         self._alerts = topics.alerts
-        self._codec = codec
         self._windows = windows
         self._memory = memory
 
-    def read(self, record: Record) -> tuple[str, Add] | None:
-        return self._reader.read(record)
+    def apply(
+        self, key: str, state: Facts | None, add: Add, at_ms: int, now_ms: int
+    ) -> Step[Facts]:
+        return self.wake(key, add(NOTHING if state is None else state, at_ms), now_ms)
 
-    def apply(self, key: str, state: bytes | None, add: Add, at_ms: int, now_ms: int) -> Step:
-        before = NOTHING if state is None else self._codec.decode(state)
-        return self._step(key, add(before, at_ms), now_ms)
-
-    def wake(self, key: str, state: bytes, now_ms: int) -> Step:
-        return self._step(key, self._codec.decode(state), now_ms)
-
-    def _step(self, key: str, facts: Facts, now_ms: int) -> Step:
-        course = advance(key, facts, now_ms, self._windows, self._memory)
-        outputs = tuple(self._output(key, course, notice) for notice in course.notices)
-        state = None if course.facts is None else self._codec.encode(course.facts)
-        return Step(state, course.wake_ms, outputs)
+    def wake(self, key: str, state: Facts, now_ms: int) -> Step[Facts]:
+        course = advance(key, state, now_ms, self._windows, self._memory)
+        facts, wake_ms, notices = course
+        if not notices:
+            return Step(facts, wake_ms)
+        return Step(facts, wake_ms, tuple(self._output(key, course, one) for one in notices))
 
     def _output(self, key: str, course: Course, notice: Notice) -> Output:
         event = _event(key, course.facts or NOTHING, notice)

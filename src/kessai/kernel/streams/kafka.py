@@ -35,7 +35,7 @@ class KafkaStream:
         cluster: Cluster,
         group: str,
         topics: Sequence[str],
-        processor: Processor[Any],
+        processor: Processor[Any, Any],
         *,
         changelog: str,
         partitions: int,
@@ -65,7 +65,7 @@ class KafkaStream:
         self._worker: Worker | None = None
 
     @property
-    def shards(self) -> dict[int, Shard]:
+    def shards(self) -> dict[int, Shard[Any]]:
         return self._worker.shards if self._worker else {}
 
     async def ready(self) -> None:

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
-from kessai.kernel.bus import Record
-from kessai.kernel.streams.shard import in_time
+from confluent_kafka import Message as KafkaMessage
+
+from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.streams.shard import Fetched, count_until, in_time
 
 # Above the first a topic is paused, below the second it goes on.
-FULL, LOW = 4_000, 1_000
+FULL, LOW = 8_000, 2_000
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: list[Fetched] = field(default_factory=list)
+    turn_ms: int = 0
 
 
 class Inbox:
     """`at_end`: topics of which nothing more is known to be there."""
 
     def __init__(self, topics: Sequence[str]) -> None:
-        self._waiting: dict[str, list[Record]] = {topic: [] for topic in topics}
+        self._lanes = {topic: _Lane() for topic in topics}
         self.at_end: dict[str, bool] = dict.fromkeys(topics, False)
         self.end: dict[str, int] = dict.fromkeys(topics, 0)
         self.paused: dict[str, bool] = dict.fromkeys(topics, False)
 
-    def add(self, record: Record) -> None:
-        self._waiting[record.topic].append(record)
-        self.at_end[record.topic] = False
+    def add(self, message: KafkaMessage) -> None:
+        topic, value = message.topic() or "", message.value() or b""
+        lane = self._lanes[topic]
+        at_ms = message.timestamp()[1]
+        if at_ms > lane.turn_ms:
+            lane.turn_ms = at_ms
+        lane.waiting.append(
+            Fetched(
+                lane.turn_ms,
+                at_ms,
+                message.offset() or 0,
+                topic,
+                value if isinstance(value, bytes) else value.encode(),
+                partial(record_of, message),
+            )
+        )
+        self.at_end[topic] = False
 
     def ended(self, topic: str, offset: int) -> None:
         """`offset`: of what comes next; marks of transactions may lie behind the last record."""
@@ -38,23 +62,25 @@ class Inbox:
 
     @property
     def is_at_end(self) -> bool:
-        return all(self.at_end.values()) and not any(self._waiting.values())
+        return all(self.at_end.values()) and not any(lane.waiting for lane in self._lanes.values())
 
     def count(self, topic: str) -> int:
-        return len(self._waiting[topic])
+        return len(self._lanes[topic].waiting)
 
-    def take(self) -> tuple[list[Record], int | None]:
+    def take(self) -> tuple[list[Fetched], int | None]:
         """What may be handled now, and up to when timers may ring (None: up to now).
 
         While a topic has more and none of it is here, nothing is known to be next.
         """
         more = {topic: not at_end for topic, at_end in self.at_end.items()}
-        if any(more[topic] and not records for topic, records in self._waiting.items()):
+        waiting = {topic: lane.waiting for topic, lane in self._lanes.items()}
+        if any(more[topic] and not records for topic, records in waiting.items()):
             return [], 0
-        records, until_ms = in_time(self._waiting, more)
-        taken = dict.fromkeys(self._waiting, 0)
-        for record in records:
-            taken[record.topic] += 1
-        for topic, count in taken.items():
-            del self._waiting[topic][:count]
+        records, until_ms = in_time(waiting, more)
+        if until_ms is None:
+            for some in waiting.values():
+                some.clear()
+        elif records:
+            for some in waiting.values():
+                del some[: count_until(some, until_ms)]
         return records, until_ms

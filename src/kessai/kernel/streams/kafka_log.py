@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -46,7 +46,7 @@ def ensure(cluster: Cluster, topic: str, partitions: int, replication: int) -> N
         )
 
 
-def restore(cluster: Cluster, topic: str, stores: Mapping[int, ShardStore]) -> int:
+def restore(cluster: Cluster, topic: str, stores: Mapping[int, ShardStore[Any]]) -> int:
     """Brings all stores to the end of the log with one consumer; how many records that took.
 
     To the high watermark as a reader of committed records sees it: the mark of an end may follow
@@ -74,7 +74,7 @@ def restore(cluster: Cluster, topic: str, stores: Mapping[int, ShardStore]) -> i
         consumer.close()
 
 
-def _read(consumer: Consumer, left: dict[int, ShardStore]) -> int:
+def _read(consumer: Consumer, left: dict[int, ShardStore[Any]]) -> int:
     stores, count, heard_s = dict(left), 0, time.monotonic()
     while left:
         messages = consumer.consume(_FETCH, _POLL_S)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -54,22 +55,30 @@ class Transactions:
         self,
         topic: str,
         partition: int,
-        rows: Iterable[tuple[bytes, bytes | None]],
+        rows: Sequence[tuple[bytes, bytes | None]],
         told: Callable[[int], None],
     ) -> None:
         """States for the changelog; `told` gets the offset of the last one before the commit."""
-        last: tuple[bytes, bytes | None] | None = None
-        for row in rows:
-            if last is not None:
-                self._produce(topic, last[1], last[0], partition, None)
-            last = row
-        if last is not None:
-            # One callback for all of them: each costs as much as a record.
-            def on_delivery(error: KafkaError | None, message: KafkaMessage) -> None:
-                if error is None:
-                    told(message.offset() or 0)
+        if not rows:
+            return
 
-            self._produce(topic, last[1], last[0], partition, on_delivery)
+        # One callback for all of them: each costs as much as a record.
+        def on_delivery(error: KafkaError | None, message: KafkaMessage) -> None:
+            if error is None:
+                told(message.offset() or 0)
+
+        self._begin()
+        produce = self._producer.produce
+        *others, (last_key, last_value) = rows
+        try:
+            for key, value in others:
+                try:
+                    produce(topic, value, key, partition)
+                except BufferError:
+                    self._with_room(partial(produce, topic, value, key, partition))
+            self._with_room(partial(produce, topic, last_value, last_key, partition, on_delivery))
+        except KafkaException as raised:
+            raise _meant(raised) from raised
 
     def send(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
@@ -102,23 +111,6 @@ class Transactions:
         if not self._is_open:
             self._retry(self._producer.begin_transaction)
             self._is_open = True
-
-    def _produce(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes,
-        partition: int,
-        on_delivery: Callable[[KafkaError | None, KafkaMessage], None] | None,
-    ) -> None:
-        self._begin()
-        produce = self._producer.produce
-        if on_delivery is None:
-            self._with_room(lambda: produce(topic, value, key, partition=partition))
-        else:
-            self._with_room(
-                lambda: produce(topic, value, key, partition=partition, on_delivery=on_delivery)
-            )
 
     def _with_room(self, produce: Callable[[], object]) -> None:
         """A burst may fill the queue: then its head has to leave first."""

@@ -22,7 +22,6 @@ from kessai.kernel.kafka_bus import topics as broker
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import BusUnavailable, error_of
 from kessai.kernel.kafka_bus.limits import KafkaLimits
-from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.kafka_inbox import FULL, LOW, Inbox
@@ -57,7 +56,7 @@ class Plan:
     cluster: Cluster
     group: str
     topics: tuple[str, ...]
-    processor: Processor[Any]
+    processor: Processor[Any, Any]
     changelog: str
     folder: Path
     instance: str
@@ -71,7 +70,7 @@ class _Held:
     """`positions` are handled up to, `committed` are what an abort goes back to."""
 
     number: int
-    shard: Shard
+    shard: Shard[Any]
     inbox: Inbox
     positions: dict[str, int]
     committed: dict[str, int] = field(default_factory=dict)
@@ -108,7 +107,7 @@ class Worker:
         )
 
     @property
-    def shards(self) -> dict[int, Shard]:
+    def shards(self) -> dict[int, Shard[Any]]:
         return {number: held.shard for number, held in self._held.items()}
 
     def __enter__(self) -> Self:
@@ -151,7 +150,7 @@ class Worker:
             if held is None:
                 continue
             if error is None:
-                held.inbox.add(record_of(message))
+                held.inbox.add(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 held.inbox.ended(message.topic() or "", message.offset() or 0)
             elif error.code() not in _TRANSIENT:
@@ -278,10 +277,12 @@ class Worker:
         expected = {(topic, number) for topic in self._plan.topics for number in numbers}
         if {(part.topic, part.partition) for part in parts} != expected:
             raise LogMisfit("the input topics have different numbers of partitions")
-        stores: dict[int, ShardStore] = {}
+        stores: dict[int, ShardStore[Any]] = {}
         try:
             for number in numbers:
-                stores[number] = ShardStore(self._plan.folder / f"{self._plan.group}-{number}")
+                stores[number] = ShardStore(
+                    self._plan.folder / f"{self._plan.group}-{number}", self._plan.processor.codec
+                )
             began_s = self._plan.clock.monotonic()
             count = kafka_log.restore(self._plan.cluster, self._plan.changelog, stores)
             _log.info(

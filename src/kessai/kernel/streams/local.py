@@ -20,7 +20,7 @@ from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.ports import Output, Poison, Processor
-from kessai.kernel.streams.shard import Shard, in_time
+from kessai.kernel.streams.shard import Fetched, Shard, in_time
 from kessai.kernel.streams.store import ShardStore, StoreInUse
 from kessai.kernel.telemetry import get_log
 
@@ -32,7 +32,7 @@ class _Held:
     """A partition that this process works; `looked_s`: when its end was last seen."""
 
     number: int
-    shard: Shard
+    shard: Shard[Any]
     positions: dict[str, int]
     looked_s: float = field(default=-1e9)
     # Whether the bus has the output and the positions of the last commit.
@@ -45,7 +45,7 @@ class LocalStream:
         bus: LocalBus,
         group: str,
         topics: Sequence[str],
-        processor: Processor[Any],
+        processor: Processor[Any, Any],
         *,
         folder: Path,
         clock: Clock,
@@ -65,7 +65,7 @@ class LocalStream:
         self._ready = asyncio.Event()
 
     @property
-    def shards(self) -> dict[int, Shard]:
+    def shards(self) -> dict[int, Shard[Any]]:
         """By partition, those that this process works."""
         return {number: held.shard for number, held in self._held.items()}
 
@@ -122,7 +122,7 @@ class LocalStream:
             if number in self._held:
                 continue
             try:
-                store = ShardStore(self._folder / f"{self.group}-{number}")
+                store = ShardStore(self._folder / f"{self.group}-{number}", self._processor.codec)
             except StoreInUse:
                 continue
             positions = dict.fromkeys(self._topics, 0) | store.positions()
@@ -146,19 +146,19 @@ class LocalStream:
         await self._commit(held)
         return until_ms is not None or not done
 
-    async def _fetch(self, held: _Held) -> tuple[dict[str, list[Record]], dict[str, bool]]:
-        fetched: dict[str, list[Record]] = {}
+    async def _fetch(self, held: _Held) -> tuple[dict[str, list[Fetched]], dict[str, bool]]:
+        fetched: dict[str, list[Fetched]] = {}
         more: dict[str, bool] = {}
         for topic in self._topics:
             place = (topic, held.number)
             head, position = self._bus.tails.head(place), held.positions[topic]
-            records = []
+            records: list[Record] = []
             if head > position:
                 records = await self._bus.read(place, position, self._limits.batch)
                 if not records:
                     # Trimmed beyond the hard limit: nothing is left below the head that was seen.
                     held.positions[topic] = head
-            fetched[topic] = records
+            fetched[topic] = _fetched(records)
             more[topic] = bool(records) and records[-1].offset + 1 < head
         return fetched, more
 
@@ -196,3 +196,13 @@ class LocalStream:
             if due_ms is not None:
                 pauses.append((due_ms - now_ms) / 1000 + self._limits.settle_s)
         return max(0.001, min(pauses))
+
+
+def _fetched(records: Sequence[Record]) -> list[Fetched]:
+    turn_ms, found = 0, []
+    for one in records:
+        turn_ms = max(turn_ms, one.at_ms)
+        found.append(
+            Fetched(turn_ms, one.at_ms, one.offset, one.topic, one.value, lambda one=one: one)  # type: ignore[misc]
+        )
+    return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from kessai.kernel.bus import Message, Record
+from kessai.kernel.bus import Message
+
+S = TypeVar("S")
+E = TypeVar("E")
 
 
 class Poison(ValueError):
@@ -21,26 +24,34 @@ class Output(NamedTuple):
     message: Message
 
 
-class Step(NamedTuple):
+class Step(NamedTuple, Generic[S]):
     """`state` None: nothing is kept. `wake_ms`: when time alone will change something."""
 
-    state: bytes | None
+    state: S | None
     wake_ms: int | None = None
     outputs: tuple[Output, ...] = ()
 
 
-E = TypeVar("E")
+class Codec(Protocol[S]):
+    """A state in memory and on the disk. States are values: whoever changes one makes another."""
+
+    def decode(self, state: bytes) -> S: ...
+
+    def encode(self, state: S) -> bytes: ...
 
 
-class Processor(Protocol[E]):
+class Processor(Protocol[S, E]):
     """`E` is what it makes of a record before it knows the key's state."""
 
-    def read(self, record: Record) -> tuple[str, E] | None:
+    @property
+    def codec(self) -> Codec[S]: ...
+
+    def read(self, topic: str, value: bytes, at_ms: int) -> tuple[str, E] | None:
         """The key, and what is new of it; None where it is of no interest. Raises `Poison`."""
         ...
 
-    def apply(self, key: str, state: bytes | None, news: E, at_ms: int, now_ms: int) -> Step:
+    def apply(self, key: str, state: S | None, news: E, at_ms: int, now_ms: int) -> Step[S]:
         """`at_ms` is the record's own moment, `now_ms` how far the stream is (never less)."""
         ...
 
-    def wake(self, key: str, state: bytes, now_ms: int) -> Step: ...
+    def wake(self, key: str, state: S, now_ms: int) -> Step[S]: ...

@@ -1,17 +1,16 @@
 """One partition's state in RocksDB: values, a time-ordered index of timers, positions, output.
 
 A commit is one write batch, so that after a crash state, timers, positions and what is still to be
-published are of the same moment.
+published are of the same moment. What an open commit touches is in memory, decoded once.
 """
 
 from __future__ import annotations
 
-import heapq
 import shutil
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, Generic, cast
 
 import msgspec
 from rocksdict import (
@@ -25,7 +24,8 @@ from rocksdict import (
 
 from kessai.kernel.bus import Message
 from kessai.kernel.errors import KessaiError
-from kessai.kernel.streams.ports import Output
+from kessai.kernel.streams.ports import Codec, Output, S
+from kessai.kernel.streams.timers import Timers
 
 FORMAT: Final = b"1"
 _FORMAT, _NOW, _LOGGED = b"v", b"n", b"l"
@@ -34,9 +34,11 @@ _TIME = struct.Struct(">q")
 _NEVER: Final = -1
 # Behind everything of its prefix.
 _LAST: Final = b"\xff" * 9
-_NEAR_MS: Final = 60_000
+# What was read stays in memory beyond its commit, up to so many keys.
+_READ_KEYS: Final = 4_096
 _output = msgspec.msgpack.Decoder(tuple[str, str, str, bytes, dict[str, str]]).decode
 _encode = msgspec.msgpack.Encoder().encode
+_pack, _unpack_from = _TIME.pack, _TIME.unpack_from
 
 
 class StoreInUse(KessaiError):
@@ -47,13 +49,35 @@ class StoreMisfit(KessaiError):
     """It was written by a program that this one does not know."""
 
 
-class ShardStore:
+class AsBytes:
+    """The codec of states that are bytes."""
+
+    def decode(self, state: bytes) -> bytes:
+        return state
+
+    def encode(self, state: bytes) -> bytes:
+        return state
+
+
+class _Row:
+    """`kept_ms`: the timer that the disk has for it."""
+
+    __slots__ = ("kept_ms", "state", "wake_ms")
+
+    def __init__(self, state: Any, wake_ms: int | None) -> None:
+        self.state = state
+        self.wake_ms = wake_ms
+        self.kept_ms = wake_ms
+
+
+class ShardStore(Generic[S]):
     """What was put and not committed yet is seen by every read, and gone after `abort`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, codec: Codec[S] | None = None) -> None:
         """Raises `StoreInUse`, `StoreMisfit`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._codec = cast(Codec[S], codec or AsBytes())
         self._db = _open(path)
         self._durable = WriteOptions()
         self._durable.sync = True
@@ -64,140 +88,153 @@ class ShardStore:
         elif found != FORMAT:
             self._db.close()
             raise StoreMisfit(f"{path} has format {found!r}, this program knows {FORMAT!r}")
-        self._changed: dict[bytes, bytes | None] = {}
-        self._dropped: dict[bytes, None] = {}
-        self._near: list[tuple[int, str]] = []
-        self._known_until_ms = 0
-        self._next_output = self._first_free_output()
+        self._rows: dict[str, _Row] = {}
+        self._dirty: dict[str, _Row] = {}
+        self._encoded: list[tuple[bytes, bytes | None]] | None = None
+        self._timers = Timers(self._kept_timers)
+        self._load()
 
-    def _first_free_output(self) -> int:
-        last = -1
-        for key, _ in self._range(_OUTPUT, None):
-            last = _TIME.unpack(key[1:])[0]
-        return last + 1
+    def _load(self) -> None:
+        """What the disk has of everything that is kept in memory."""
+        self._moved: dict[str, int] = {}
+        self._now_ms = self._kept_now_ms = self._number(_NOW)
+        self._logged = self._kept_logged = self._number(_LOGGED)
+        self._sent: dict[bytes, Output] = {}
+        self._kept_outputs = {key: _decoded(value) for key, value in self._range(_OUTPUT)}
+        last = max(self._kept_outputs, default=None)
+        self._next_output = 0 if last is None else _unpack_from(last, 1)[0] + 1
+        self._dropped: dict[bytes, None] = {}
 
     # Values: `wake_ms` lies before the state, so that its timer can be found again.
 
-    def get(self, key: str) -> tuple[bytes | None, int | None]:
-        value = self._read(_STATE + key.encode())
-        if value is None:
-            return None, None
-        wake_ms = _TIME.unpack_from(value)[0]
-        return value[8:], None if wake_ms == _NEVER else wake_ms
+    def get(self, key: str) -> tuple[S | None, int | None]:
+        row = self._rows.get(key) or self._read(key)
+        return row.state, row.wake_ms
 
-    def put(self, key: str, state: bytes | None, wake_ms: int | None, old_ms: int | None) -> None:
-        """`old_ms`: the wake-up that `get` told."""
-        name = key.encode()
-        if old_ms is not None and (old_ms != wake_ms or state is None):
-            self._changed[_timer(old_ms, name)] = None
+    def put(self, key: str, state: S | None, wake_ms: int | None) -> None:
+        row = self._rows.get(key) or self._read(key)
         if state is None:
-            self._changed[_STATE + name] = None
+            wake_ms = None
+        if row.state is state and row.wake_ms == wake_ms:
             return
-        if wake_ms is not None and wake_ms != old_ms:
-            self._changed[_timer(wake_ms, name)] = b""
-            if wake_ms < self._known_until_ms:
-                heapq.heappush(self._near, (wake_ms, key))
-        self._changed[_STATE + name] = _TIME.pack(_NEVER if wake_ms is None else wake_ms) + state
+        row.state = state
+        if row.wake_ms != wake_ms:
+            row.wake_ms = wake_ms
+            if wake_ms is not None:
+                self._timers.add(wake_ms, key)
+        self._dirty[key] = row
+
+    def _read(self, key: str) -> _Row:
+        value = self._db.get(_STATE + key.encode())
+        if value is None:
+            row = _Row(None, None)
+        else:
+            wake_ms = _unpack_from(value)[0]
+            row = _Row(self._codec.decode(value[8:]), None if wake_ms == _NEVER else wake_ms)
+        self._rows[key] = row
+        return row
 
     def pop_due(self, until_ms: int) -> tuple[int, str] | None:
         """The earliest timer at or before `until_ms`; whoever gets it puts its key anew."""
-        while True:
-            self._look_ahead(until_ms)
-            if not self._near or self._near[0][0] > until_ms:
-                return None
-            at_ms, key = heapq.heappop(self._near)
+        timers = self._timers
+        while (due := timers.pop(until_ms)) is not None:
             # Others were put off or taken back since.
-            if self.get(key)[1] == at_ms:
-                return at_ms, key
+            if self._wake_of(due[1]) == due[0]:
+                return due
+        return None
+
+    def is_due(self, until_ms: int) -> bool:
+        """Whether `pop_due` may have something; costs nothing."""
+        return self._timers.first_ms <= until_ms
 
     def next_due_ms(self) -> int | None:
         """When `pop_due` will have something, or may have."""
-        if self._near:
-            return self._near[0][0]
-        for key, _ in self._range(_TIMER + _TIME.pack(self._known_until_ms), _TIMER + _LAST):
-            return int(_TIME.unpack_from(key, 1)[0])
-        return None
+        timers = self._timers
+        while (head := timers.head) is not None and self._wake_of(head[1]) != head[0]:
+            timers.drop_head()
+        return timers.next_ms()
 
-    def _look_ahead(self, until_ms: int) -> None:
-        """Timers of the near future are in memory, so that no event has to search for them."""
-        if until_ms < self._known_until_ms:
-            return
-        low = _TIMER + _TIME.pack(self._known_until_ms)
-        self._known_until_ms = until_ms + _NEAR_MS
-        for key, _ in self._range(low, _TIMER + _TIME.pack(self._known_until_ms)):
-            heapq.heappush(self._near, (_TIME.unpack_from(key, 1)[0], key[9:].decode()))
+    def _wake_of(self, key: str) -> int | None:
+        """Without what it costs to read a state that nobody needs."""
+        row = self._rows.get(key)
+        if row is not None:
+            return row.wake_ms
+        value = self._db.get(_STATE + key.encode())
+        return None if value is None else _unpack_from(value)[0]
+
+    def _kept_timers(self, from_ms: int, below_ms: int | None) -> Iterator[tuple[int, str]]:
+        end = _TIMER + (_LAST if below_ms is None else _pack(below_ms))
+        for key, _ in self._range(_TIMER, _pack(from_ms), end):
+            yield _unpack_from(key, 1)[0], key[9:].decode()
 
     # Where the stream is.
 
     def positions(self) -> dict[str, int]:
         """By topic: the offset of the next record."""
-        return {
-            key[1:].decode(): _TIME.unpack(value)[0] for key, value in self._range(_POSITION, None)
-        }
+        kept = {key[1:].decode(): _unpack_from(value)[0] for key, value in self._range(_POSITION)}
+        return kept | self._moved
 
     def move(self, topic: str, position: int) -> None:
-        self._changed[_POSITION + topic.encode()] = _TIME.pack(position)
+        self._moved[topic] = position
 
     @property
     def now_ms(self) -> int:
         """The stream's time: no timer before it is left."""
-        value = self._read(_NOW)
-        return 0 if value is None else int(_TIME.unpack(value)[0])
+        return self._now_ms
 
     def set_now(self, now_ms: int) -> None:
-        self._changed[_NOW] = _TIME.pack(now_ms)
+        self._now_ms = now_ms
 
     # The changelog: every state that changed, as it stands on the disk.
 
     @property
     def logged(self) -> int:
         """The changelog's position up to which this store has it."""
-        value = self._read(_LOGGED)
-        return 0 if value is None else int(_TIME.unpack(value)[0])
+        return self._logged
 
     def set_logged(self, position: int) -> None:
-        self._changed[_LOGGED] = _TIME.pack(position)
+        self._logged = position
 
-    def changed_states(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def changed_states(self) -> list[tuple[bytes, bytes | None]]:
         """What is not written yet, for the changelog; None: it is gone."""
-        for key, value in self._changed.items():
-            if key[:1] == _STATE:
-                yield key[1:], value
+        encode = self._codec.encode
+        self._encoded = [
+            (
+                key.encode(),
+                None
+                if row.state is None
+                else _pack(_NEVER if row.wake_ms is None else row.wake_ms) + encode(row.state),
+            )
+            for key, row in self._dirty.items()
+        ]
+        return self._encoded
 
     def restore(self, name: bytes, value: bytes | None) -> None:
         """One record of the changelog."""
         key = name.decode()
-        old_ms = self.get(key)[1]
         if value is None:
-            self.put(key, None, None, old_ms)
+            self.put(key, None, None)
         else:
-            wake_ms = _TIME.unpack_from(value)[0]
-            self.put(key, value[8:], None if wake_ms == _NEVER else wake_ms, old_ms)
+            wake_ms = _unpack_from(value)[0]
+            state = self._codec.decode(value[8:])
+            self.put(key, state, None if wake_ms == _NEVER else wake_ms)
 
     # What is to be published.
 
     def add_output(self, output: Output) -> None:
-        message = output.message
-        row = (output.id, message.topic, message.key, message.value, dict(message.headers))
-        self._changed[_OUTPUT + _TIME.pack(self._next_output)] = _encode(row)
+        self._sent[_OUTPUT + _pack(self._next_output)] = output
         self._next_output += 1
 
     def outputs(self) -> dict[bytes, Output]:
         """What was committed or not and is not dropped yet, by a name for `drop_outputs`."""
-        found = {}
-        for key, value in self._range(_OUTPUT, None):
-            if key in self._dropped:
-                continue
-            id_, topic, name, content, headers = _output(value)
-            found[key] = Output(id_, Message(topic, name, content, headers))
-        return found
+        found = self._kept_outputs | self._sent
+        return {key: output for key, output in found.items() if key not in self._dropped}
 
     def take_outputs(self) -> list[Output]:
         """What was not written yet, for who publishes it with the write itself."""
-        taken = self.outputs()
-        for key in taken:
-            del self._changed[key]
-        return list(taken.values())
+        taken = list(self._sent.values())
+        self._sent.clear()
+        return taken
 
     def drop_outputs(self, names: Iterable[bytes]) -> None:
         """They were published; written with the next commit, until then they may be again."""
@@ -208,32 +245,94 @@ class ShardStore:
     @property
     def has_news(self) -> bool:
         """More than the time: that alone is not worth a write."""
-        return len(self._changed) > (_NOW in self._changed)
+        return bool(self._dirty or self._moved or self._sent or self._logged != self._kept_logged)
+
+    @property
+    def changes(self) -> int:
+        """How many states are not written yet."""
+        return len(self._dirty)
 
     def write(self, *, durable: bool = True) -> None:
         """All of it is on the disk, or nothing."""
-        self._changed |= self._dropped
-        self._dropped.clear()
-        if not (self._changed or durable):
+        if not (self.has_news or self._dropped or durable):
             return
         batch = WriteBatch(raw_mode=True)
-        for key, value in self._changed.items():
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+        self._batch_states(batch)
+        self._batch_rest(batch)
         self._db.write(batch, self._durable if durable else self._quick)
-        self._changed.clear()
+        self._settle()
+
+    def _batch_states(self, batch: WriteBatch) -> None:
+        put, delete = batch.put, batch.delete
+        encoded = self._encoded if self._encoded is not None else self.changed_states()
+        for (name, value), row in zip(encoded, self._dirty.values(), strict=True):
+            if value is None:
+                delete(_STATE + name)
+            else:
+                put(_STATE + name, value)
+            # A timer that came and went within one commit never was on the disk.
+            if row.kept_ms != row.wake_ms:
+                if row.kept_ms is not None:
+                    delete(_TIMER + _pack(row.kept_ms) + name)
+                if row.wake_ms is not None:
+                    put(_TIMER + _pack(row.wake_ms) + name, b"")
+
+    def _batch_rest(self, batch: WriteBatch) -> None:
+        for topic, position in self._moved.items():
+            batch.put(_POSITION + topic.encode(), _pack(position))
+        if self._now_ms != self._kept_now_ms:
+            batch.put(_NOW, _pack(self._now_ms))
+        if self._logged != self._kept_logged:
+            batch.put(_LOGGED, _pack(self._logged))
+        for key, output in self._sent.items():
+            if key not in self._dropped:
+                message = output.message
+                row = (output.id, message.topic, message.key, message.value, dict(message.headers))
+                batch.put(key, _encode(row))
+        for key in self._dropped:
+            batch.delete(key)
+
+    def _settle(self) -> None:
+        for row in self._dirty.values():
+            row.kept_ms = row.wake_ms
+        self._dirty.clear()
+        self._timers.written()
+        self._encoded = None
+        if len(self._rows) > _READ_KEYS:
+            self._rows.clear()
+        self._moved.clear()
+        self._kept_now_ms, self._kept_logged = self._now_ms, self._logged
+        self._kept_outputs |= self._sent
+        self._sent.clear()
+        for key in self._dropped:
+            self._kept_outputs.pop(key, None)
+        self._dropped.clear()
 
     def abort(self) -> None:
-        self._changed.clear()
-        self._near.clear()
-        self._known_until_ms = 0
-        self._next_output = self._first_free_output()
+        self._rows.clear()
+        self._dirty.clear()
+        self._encoded = None
+        self._timers.forget()
+        dropped = self._dropped
+        self._load()
+        self._dropped = dropped
 
     def count(self) -> int:
-        """How many keys have a state; reads them all."""
-        return sum(1 for _ in self._range(_STATE, None))
+        """How many keys have a state on the disk; reads them all."""
+        return sum(1 for _ in self._range(_STATE))
+
+    def count_timers(self, until_ms: int) -> int:
+        """How many timers the disk has up to then; reads them all."""
+        return sum(1 for _ in self._kept_timers(0, until_ms + 1))
+
+    def size_bytes(self) -> int:
+        """Of the files."""
+        return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+
+    def states(self) -> Iterator[tuple[str, S]]:
+        """All that are on the disk, in the order of their keys."""
+        for key, value in self._range(_STATE):
+            yield key[1:].decode(), self._codec.decode(value[8:])
 
     def close(self) -> None:
         self._db.close()
@@ -242,39 +341,23 @@ class ShardStore:
         self._db.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _read(self, key: bytes) -> bytes | None:
-        if key in self._changed:
-            return self._changed[key]
-        value: bytes | None = self._db.get(key)
-        return value
+    def _number(self, key: bytes) -> int:
+        value = self._db.get(key)
+        return 0 if value is None else int(_unpack_from(value)[0])
 
-    def _range(self, prefix: bytes, below: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-        """Of one prefix in its order, what was committed and what was not."""
-        end = below if below is not None else prefix + _LAST
-        fresh = sorted((key, value) for key, value in self._changed.items() if prefix <= key < end)
-        kept = self._committed(prefix, end)
-        at, kept_row = 0, next(kept, None)
-        while at < len(fresh) or kept_row is not None:
-            if kept_row is None or (at < len(fresh) and fresh[at][0] <= kept_row[0]):
-                key, value = fresh[at]
-                at += 1
-                if kept_row is not None and kept_row[0] == key:
-                    kept_row = next(kept, None)
-                if value is not None:
-                    yield key, value
-            else:
-                yield kept_row
-                kept_row = next(kept, None)
-
-    def _committed(self, prefix: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def _range(
+        self, prefix: bytes, start: bytes = b"", end: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Of one prefix in its order, what is on the disk."""
         options = ReadOptions()
-        options.set_iterate_upper_bound(end)
-        for key, value in self._db.items(from_key=prefix, read_opt=options):
+        options.set_iterate_upper_bound(end if end is not None else prefix + _LAST)
+        for key, value in self._db.items(from_key=prefix + start, read_opt=options):
             yield cast(bytes, key), value
 
 
-def _timer(at_ms: int, name: bytes) -> bytes:
-    return _TIMER + _TIME.pack(at_ms) + name
+def _decoded(value: bytes) -> Output:
+    id_, topic, key, content, headers = _output(value)
+    return Output(id_, Message(topic, key, content, headers))
 
 
 def _open(path: Path) -> Rdict:

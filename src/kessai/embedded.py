@@ -20,6 +20,7 @@ import kessai.sim.firebase.main
 import kessai.sim.paypay.main
 import kessai.storage.main
 from kessai.contracts.account import AccountService
+from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
@@ -71,6 +72,7 @@ class Ports:
     storage: StorageService
     payment: PaymentService
     search: SearchService
+    alert: AlertService
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +170,17 @@ async def build_system(
     order = await kessai.order.main.build(
         runtime, account=account_port, storage=storage_port, payment=payment_port
     )
-    alert = await kessai.alert.main.build(runtime)
+    order_port = call(OrderService, order)
+    alert = await kessai.alert.main.build(
+        runtime, order=order_port, payment=payment_port, storage=storage_port
+    )
     ports = Ports(
-        call(OrderService, order),
+        order_port,
         account_port,
         storage_port,
         payment_port,
         call(SearchService, search),
+        call(AlertService, alert),
     )
     bff = await kessai.bff.main.build(
         runtime,
@@ -208,7 +214,9 @@ async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUn
         ORDER.name: lambda: kessai.order.main.build(
             runtime, account=ports.account, storage=ports.storage, payment=ports.payment
         ),
-        ALERT.name: lambda: kessai.alert.main.build(runtime),
+        ALERT.name: lambda: kessai.alert.main.build(
+            runtime, order=ports.order, payment=ports.payment, storage=ports.storage
+        ),
         BFF.name: lambda: kessai.bff.main.build(
             runtime,
             order=ports.order,
@@ -237,6 +245,7 @@ def remote_ports(runtime: Runtime) -> Ports:
         storage=call(StorageService, STORAGE),
         payment=call(PaymentService, PAYMENT),
         search=call(SearchService, SEARCH),
+        alert=call(AlertService, ALERT),
     )
 
 

@@ -56,6 +56,7 @@ ALERT = ServiceCard(
     "alert",
     emits=(ALERTS_TOPIC,),
     consumes=(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC),
+    calls=("order-service", "payment-service", "storage-service"),
 )
 SEARCH = ServiceCard("es-service", 8086, "search", calls=("storage-service",))
 PAYPAY_SIMULATOR = ServiceCard("paypay-simulator", 8090, "sim.paypay", public=True)

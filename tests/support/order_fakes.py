@@ -65,6 +65,8 @@ from kessai.contracts.storage import (
     QuotedLine,
     Reservation,
     ReservationById,
+    Reservations,
+    ReservationsOfOrder,
     ReserveStock,
     Restock,
     SearchPage,
@@ -141,6 +143,9 @@ class FakeStorage(Fake):
     async def release_stock(self, command: ReservationById) -> Reservation:
         return await self._do("release_stock", lambda: self._release(command.reservation_id))
 
+    async def list_reservations(self, command: ReservationsOfOrder) -> Reservations:
+        return await self._do("list_reservations", lambda: self._of_order(command.order_id))
+
     async def restock(self, command: Restock) -> Reservation:
         return await self._do("restock", lambda: self._restock(command))
 
@@ -198,6 +203,10 @@ class FakeStorage(Fake):
             self._add(kept.lines, +1)
             kept.status = ReservationStatus.RELEASED
         return self._told(reservation_id)
+
+    def _of_order(self, order_id: str) -> Reservations:
+        names = sorted(name for name in self.kept if name.startswith(f"{order_id}-"))
+        return Reservations(items=tuple(self._told(name) for name in names))
 
     def _restock(self, command: Restock) -> Reservation:
         if command.restock_id not in self.restocks:

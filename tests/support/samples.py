@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from kessai.contracts.account import AccountService
+from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.schema_files import EVENTS
@@ -25,6 +26,7 @@ PORTS: dict[str, type] = {
     "payment-service": PaymentService,
     "storage-service": StorageService,
     "es-service": SearchService,
+    "alert-service": AlertService,
 }
 _LATER = {"addedByALaterVersion": {"list": [1, "two", None]}}
 # How a map of any keys, or of any value, is shown.

@@ -18,17 +18,28 @@ from kessai.kernel.bus import Bus, Consumer, Handle, Message, Record
 from kessai.kernel.calls import Serve, local, simulated
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
-from kessai.topology import ACCOUNT, BFF, ORDER, PAYMENT, SEARCH, SIMULATORS, STORAGE, service
+from kessai.topology import (
+    ACCOUNT,
+    ALERT,
+    BFF,
+    ORDER,
+    PAYMENT,
+    SEARCH,
+    SIMULATORS,
+    STORAGE,
+    service,
+)
 
 P = TypeVar("P")
 _FUTURE = 9
-_BUILT = (*SIMULATORS, ACCOUNT, STORAGE, PAYMENT, SEARCH, ORDER, BFF)
+_BUILT = (*SIMULATORS, ACCOUNT, STORAGE, PAYMENT, SEARCH, ORDER, ALERT, BFF)
 _FIELDS = {
     "order": ORDER,
     "account": ACCOUNT,
     "storage": STORAGE,
     "payment": PAYMENT,
     "search": SEARCH,
+    "alert": ALERT,
 }
 
 

@@ -8,7 +8,9 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from kessai.alert.application.desk import AlertDesk
+from kessai.alert.application.evidence import Witnesses
 from kessai.alert.application.record import AlertBook
+from kessai.alert.application.remedies import Remedies
 from kessai.alert.domain.alert import Alert
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory
@@ -18,6 +20,9 @@ from kessai.alert.web.events import Topics
 from kessai.alert.web.routes import on_alert, routes
 from kessai.alert.web.watch import OrderWatch
 from kessai.contracts.alert import AlertService
+from kessai.contracts.order import OrderService
+from kessai.contracts.payment import PaymentService
+from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.local_bus import LocalBus
@@ -52,13 +57,27 @@ class Stream(Protocol):
     async def run(self) -> None: ...
 
 
-async def build(runtime: Runtime) -> Unit[AlertService]:
+async def build(
+    runtime: Runtime,
+    *,
+    order: OrderService,
+    payment: PaymentService,
+    storage: StorageService,
+) -> Unit[AlertService]:
     db = await runtime.open_db(SCHEMA)
     migrate(db, ALERT.package)
     supervisor = Supervisor(ALERT.name, stop_timeout_s=runtime.settings.stop_timeout_s)
     alerts = SqlAlerts()
     book = AlertBook(db, alerts, _nobody)
-    desk = AlertDesk(db, runtime.clock, alerts, _nobody)
+    witnesses = Witnesses(
+        order,
+        payment,
+        storage,
+        runtime.clock,
+        timeout_s=runtime.settings.call_timeout_s / 2,
+    )
+    remedies = Remedies(db, runtime.clock, alerts, order)
+    desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, _nobody)
     stream = _stream(runtime)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
 

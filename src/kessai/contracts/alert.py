@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
 from pydantic import Discriminator, Field, JsonValue, TypeAdapter
 
+from kessai.contracts.order import Remedy, RemedyStep
 from kessai.contracts.wire import Wire
 from kessai.kernel.ids import content_id
 
@@ -84,7 +85,10 @@ class AlertById(Wire):
 
 
 class AlertRow(Wire):
-    """`count`: distinct pieces of evidence, never deliveries."""
+    """`count`: distinct pieces of evidence, never deliveries. `remedies` fit the alert's rule.
+
+    `change` grows with every change of any alert, in the order of the commits.
+    """
 
     alert_id: str
     rule: str
@@ -103,11 +107,33 @@ class AlertRow(Wire):
     first_seen: str
     last_seen: str
     version: int
+    remedies: tuple[Remedy, ...] = ()
+    change: int = 0
 
 
 class AlertPage(Wire):
+    """`change`: what `AlertChanges` goes on after, so that nothing is missed in between."""
+
     alerts: tuple[AlertRow, ...]
     cursor: str | None = None
+    change: int = 0
+
+
+class ChangesAfter(Wire):
+    """Without `after`: none, only how far they go."""
+
+    after: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=100, ge=1, le=MAX_PAGE)
+
+
+class AlertChanges(Wire):
+    """Alerts as they are now, by their last change; each once, however often it changed.
+
+    `change`: how far this page goes. As many as were asked for: there may be more.
+    """
+
+    alerts: tuple[AlertRow, ...]
+    change: int
 
 
 class AlertAct(Wire):
@@ -120,10 +146,29 @@ class AlertAct(Wire):
     note: str | None = None
 
 
+class EvidenceSide(Wire):
+    """What one service says now. `code` tells why it said nothing: unknown is not failed."""
+
+    source: str
+    asked_at: str
+    answered: bool
+    code: str | None = None
+    content: dict[str, JsonValue] | None = None
+
+
+class AlertEvidence(Wire):
+    """Order, payment and stock side by side; None for an alert about a source."""
+
+    order: EvidenceSide | None = None
+    payment: EvidenceSide | None = None
+    stock: EvidenceSide | None = None
+
+
 class AlertDetail(Wire):
     alert: AlertRow
     facts: dict[str, JsonValue]
     history: tuple[AlertAct, ...]
+    evidence: AlertEvidence = AlertEvidence()
 
 
 class ActOnAlert(Wire):
@@ -143,10 +188,27 @@ class NoteAlert(ActOnAlert):
     note: str = Field(max_length=2000)
 
 
+class RemedyAlert(ActOnAlert):
+    remedy: Remedy
+
+
+class RemedyDone(Wire):
+    """Without any step there was nothing to do. The alert resolves itself when the facts come."""
+
+    alert: AlertRow
+    remedy: Remedy
+    order_status: str | None = None
+    steps: tuple[RemedyStep, ...] = ()
+
+
 class AlertService(Protocol):
     async def list_alerts(self, command: ListAlerts) -> AlertPage: ...
 
-    async def get_alert(self, command: AlertById) -> AlertDetail: ...
+    async def get_alert(self, command: AlertById) -> AlertDetail:
+        """Asks the services for their evidence; who does not answer is shown as such."""
+        ...
+
+    async def list_changes(self, command: ChangesAfter) -> AlertChanges: ...
 
     async def acknowledge_alert(self, command: ActOnAlert) -> AlertRow:
         """NEW becomes ACKNOWLEDGED; a repeat by the same person changes nothing."""
@@ -158,4 +220,11 @@ class AlertService(Protocol):
 
     async def resolve_alert(self, command: ActOnAlert) -> AlertRow:
         """By a person, who says why; the system resolves by itself when the fact comes."""
+        ...
+
+    async def remedy_alert(self, command: RemedyAlert) -> RemedyDone:
+        """Safe to repeat. Refused REMEDY_DOES_NOT_FIT for one that is none of the rule's.
+
+        Raises `Unknown` when a service does not answer: ask again.
+        """
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Protocol
 
 from pydantic import Field, JsonValue
@@ -149,6 +150,40 @@ class RefundByOperator(Wire):
     version: int | None = None
 
 
+class Remedy(StrEnum):
+    """What an operator may have done about an order that disagrees with its money or goods."""
+
+    ASK_PROVIDER = "ask_provider"
+    REFUND = "refund"
+    RELEASE = "release"
+    REDRIVE_SAGA = "redrive_saga"
+
+
+class RemedyOrder(Wire):
+    """`own`: REFUND also asks again for what was refused of the payment that settled the order."""
+
+    order_id: OrderId
+    remedy: Remedy
+    actor: str = Field(min_length=1, max_length=64)
+    reason: str = Field(min_length=1, max_length=200)
+    own: bool = False
+
+
+class RemedyStep(Wire):
+    """One thing that was done; `subject` is a payment, a reservation or a saga."""
+
+    code: str
+    subject: str
+    amount: int | None = None
+
+
+class RemedyApplied(Wire):
+    """Without any step there was nothing to do."""
+
+    order: Order
+    steps: tuple[RemedyStep, ...] = ()
+
+
 class OrderById(Wire):
     """For the system itself (push, audit); never with an id that came from a browser alone."""
 
@@ -250,6 +285,16 @@ class OrderService(Protocol):
 
         Raises `Refused` ILLEGAL_STATE, REFUND_EXCEEDS_CAPTURE, IDEMPOTENCY_CONFLICT,
         VERSION_CONFLICT.
+        """
+        ...
+
+    async def remedy_order(self, command: RemedyOrder) -> RemedyApplied:
+        """Safe to repeat: what is done already is not done again.
+
+        ASK_PROVIDER asks now and settles the order by the answer. REFUND gives back whatever was
+        paid beyond the payment that the order counts as its own. RELEASE frees goods that are held
+        or sold for an order that has ended otherwise. REDRIVE_SAGA takes up what has stopped.
+        Raises `Refused` NOT_FOUND, ILLEGAL_STATE; `Unknown` when a service does not answer.
         """
         ...
 

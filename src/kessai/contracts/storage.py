@@ -152,6 +152,16 @@ class Reservation(Wire):
     status: ReservationStatus
 
 
+class ReservationsOfOrder(Wire):
+    order_id: OrderId
+
+
+class Reservations(Wire):
+    """By their ids; one that was released before it was made has no order."""
+
+    items: tuple[Reservation, ...]
+
+
 class Restock(Wire):
     """Puts a confirmed reservation's goods back, once per `restock_id`."""
 
@@ -233,6 +243,8 @@ class StorageService(Protocol):
     async def release_stock(self, command: ReservationById) -> Reservation:
         """Without a reservation it changes no stock and is remembered; CONFIRMED is refused."""
         ...
+
+    async def list_reservations(self, command: ReservationsOfOrder) -> Reservations: ...
 
     async def restock(self, command: Restock) -> Reservation: ...
 

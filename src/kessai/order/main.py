@@ -37,6 +37,7 @@ from kessai.order.application.ports import AuditArchive, AuditTrail, Limits, Top
 from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
 from kessai.order.application.refunding import Refunding
+from kessai.order.application.remedies import Remedies
 from kessai.order.application.requests import CustomerRequests
 from kessai.order.application.steps import AccountSteps, PaymentSteps, StorageSteps
 from kessai.order.application.watch import Watch
@@ -45,6 +46,7 @@ from kessai.order.gateway.archive import MongoAuditArchive
 from kessai.order.gateway.board import MetricsArchiveBoard, MetricsBoard
 from kessai.order.gateway.orders import SqlOrders
 from kessai.order.gateway.promise import SqlSamples
+from kessai.order.gateway.sagas import EngineSagas
 from kessai.order.gateway.sides import SqlAuditTrail, SqlCarts, SqlRefunds
 from kessai.order.web import order_records, payment_records, routes
 from kessai.saga.engine import Engine
@@ -172,14 +174,14 @@ def assemble(
         db, orders, journal, news, refunding, engine, payment, clock, limits, public_url=url
     )
     operators = OperatorRequests(db, orders, refunds, refunding, limits)
+    mend = (db, orders, refunds, journal, refunding, news, EngineSagas(engine))
     sell = (db, orders, SqlCarts(), journal, engine, storage, clock, runtime.ids, limits)
     purchases = Purchases(*sell, public_url=url)
     promise = Promise(db, samples, MetricsBoard(metrics) if metrics else None, clock, limits)
     archiving = _archiving(db, audit, archive, metrics, clock, limits)
+    served = (purchases, requests, operators, Remedies(*mend, payment, storage, clock, limits))
     return House(
-        desk=OrderDesk(
-            db, orders, audit, purchases, requests, operators, promise, clock, limits, archiving
-        ),
+        desk=OrderDesk(db, orders, audit, *served, promise, clock, limits, archiving),
         news=news,
         watch=Watch(db, orders, refunds, requests, news, payment, clock, limits),
         promise=promise,

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from kessai.alert.application.evidence import Witnesses
 from kessai.alert.application.ports import Act, Alerts
+from kessai.alert.application.present import act_row, alert_row
+from kessai.alert.application.remedies import Remedies
 from kessai.alert.domain.alert import Alert, acknowledged, assigned, noted, resolved
-from kessai.alert.domain.rules import BY_ID
 from kessai.contracts.alert import (
     ActOnAlert,
-    AlertAct,
     AlertById,
+    AlertChanges,
     AlertDetail,
     AlertPage,
     AlertRow,
     AssignAlert,
+    ChangesAfter,
     ListAlerts,
     NoteAlert,
+    RemedyAlert,
+    RemedyDone,
 )
-from kessai.kernel.clock import Clock, wire
+from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.errors import NotFound, VersionConflict
 
@@ -28,19 +33,37 @@ class AlertDesk:
     """Implements `AlertService`."""
 
     def __init__(
-        self, db: Db, clock: Clock, alerts: Alerts, on_news: Callable[[Alert], None]
+        self,
+        db: Db,
+        clock: Clock,
+        alerts: Alerts,
+        witnesses: Witnesses,
+        remedies: Remedies,
+        on_news: Callable[[Alert], None],
     ) -> None:
         self._db = db
         self._clock = clock
         self._alerts = alerts
+        self._witnesses = witnesses
+        self._remedies = remedies
         self._on_news = on_news
 
     async def list_alerts(self, command: ListAlerts) -> AlertPage:
         async with self._db.read() as tx:
+            # Before the page: what changes in between is told by the changes as well.
+            change = await self._alerts.last_change(tx)
             found = await self._alerts.page(tx, command)
         page = found[: command.limit]
         cursor = page[-1].id if len(found) > command.limit else None
-        return AlertPage(alerts=tuple(map(_row, page)), cursor=cursor)
+        return AlertPage(alerts=tuple(map(alert_row, page)), cursor=cursor, change=change)
+
+    async def list_changes(self, command: ChangesAfter) -> AlertChanges:
+        async with self._db.read() as tx:
+            if command.after is None:
+                return AlertChanges(alerts=(), change=await self._alerts.last_change(tx))
+            found = await self._alerts.changed(tx, command.after, command.limit)
+        change = found[-1].change if found else command.after
+        return AlertChanges(alerts=tuple(map(alert_row, found)), change=change)
 
     async def get_alert(self, command: AlertById) -> AlertDetail:
         async with self._db.read() as tx:
@@ -48,11 +71,15 @@ class AlertDesk:
             if alert is None:
                 raise NotFound(f"no alert {command.alert_id}")
             acts = await self._alerts.acts(tx, alert.id)
-        history = tuple(
-            AlertAct(at=wire(a.at_ms), action=a.action, actor=a.actor, reason=a.reason, note=a.note)
-            for a in acts
+        return AlertDetail(
+            alert=alert_row(alert),
+            facts=json.loads(alert.facts_json),
+            history=tuple(map(act_row, acts)),
+            evidence=await self._witnesses.ask(alert.order_id),
         )
-        return AlertDetail(alert=_row(alert), facts=json.loads(alert.facts_json), history=history)
+
+    async def remedy_alert(self, command: RemedyAlert) -> RemedyDone:
+        return await self._remedies.apply(command)
 
     async def acknowledge_alert(self, command: ActOnAlert) -> AlertRow:
         return await self._act(
@@ -89,35 +116,12 @@ class AlertDesk:
                 raise NotFound(f"no alert {command.alert_id}")
             after = change(before)
             if after is before:
-                return _row(before)
+                return alert_row(before)
             if before.version != command.version:
                 raise VersionConflict(f"the alert is at version {before.version}")
-            await self._alerts.save(tx, before, after)
+            after = await self._alerts.save(tx, before, after)
             at_ms = self._clock.now_ms()
             act = Act(after.id, after.version, at_ms, action, command.actor, command.reason, note)
             await self._alerts.add_act(tx, act)
             tx.after_commit(lambda: self._on_news(after))
-        return _row(after)
-
-
-def _row(alert: Alert) -> AlertRow:
-    rule = BY_ID.get(alert.rule)
-    return AlertRow(
-        alert_id=alert.id,
-        rule=alert.rule,
-        severity=alert.severity,
-        order_id=alert.order_id,
-        source=alert.source,
-        status=alert.status,
-        sentence=rule.sentence if rule else "",
-        remedy=rule.remedy if rule else "",
-        detected_at=wire(alert.detected_at_ms),
-        resolved_at=wire(alert.resolved_at_ms) if alert.resolved_at_ms is not None else None,
-        resolved_by=alert.resolved_by,
-        assignee=alert.assignee,
-        note=alert.note,
-        count=alert.count,
-        first_seen=wire(alert.first_seen_ms),
-        last_seen=wire(alert.last_seen_ms),
-        version=alert.version,
-    )
+        return alert_row(after)

@@ -35,12 +35,18 @@ class Alerts(Protocol):
         """False where it is there already."""
         ...
 
-    async def save(self, tx: Tx, before: Alert, after: Alert) -> None:
-        """Raises `VersionConflict`."""
+    async def save(self, tx: Tx, before: Alert, after: Alert) -> Alert:
+        """As it is stored now, with its change. Raises `VersionConflict`."""
         ...
 
     async def page(self, tx: Tx, asked: ListAlerts) -> Sequence[Alert]:
         """Newest first, one more than asked for where there are more."""
+        ...
+
+    async def last_change(self, tx: Tx) -> int: ...
+
+    async def changed(self, tx: Tx, after: int, limit: int) -> Sequence[Alert]:
+        """Those whose last change is a later one, in the order of changes."""
         ...
 
     async def acts(self, tx: Tx, alert_id: str) -> Sequence[Act]: ...

@@ -12,6 +12,8 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
+    """`change` is the table's word, in the order of the commits of all alerts."""
+
     id: str
     rule: str
     severity: Severity
@@ -28,6 +30,7 @@ class Alert:
     assignee: str | None = None
     note: str | None = None
     version: int = 1
+    change: int = 0
 
 
 def acknowledged(alert: Alert, actor: str) -> Alert:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kessai.alert.domain.facts import Facts, Told
+from kessai.contracts.order import Remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,16 @@ class Opening(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """`remedies` are those that an operator may order; with `refunds_own` the refund also asks
+    again for what was refused of the order's own payment."""
+
     id: str
     severity: str
     sentence: str
     remedy: str
     opening: Callable[[Facts, Windows], Opening | None]
+    remedies: tuple[Remedy, ...] = ()
+    refunds_own: bool = False
 
 
 def agrees(facts: Facts) -> bool:
@@ -146,6 +152,7 @@ RULES: Final = (
         "The customer paid, and the order was not confirmed within the window.",
         "Ask the provider now; the order is settled if the money is there.",
         _paid_and_not_confirmed,
+        (Remedy.ASK_PROVIDER, Remedy.REDRIVE_SAGA),
     ),
     Rule(
         "B",
@@ -153,6 +160,7 @@ RULES: Final = (
         "The order is confirmed, and no payment was reported within the window.",
         "Ask the provider now; if it knows of no payment, stop the goods.",
         _confirmed_and_not_paid,
+        (Remedy.ASK_PROVIDER,),
     ),
     Rule(
         "C",
@@ -160,6 +168,7 @@ RULES: Final = (
         "The order was paid more than once.",
         "Give back all but one of the payments.",
         _paid_twice,
+        (Remedy.REFUND,),
     ),
     Rule(
         "D",
@@ -167,6 +176,7 @@ RULES: Final = (
         "Money came for an order that had failed, and it was not given back in time.",
         "Give the payment back.",
         _paid_after_the_end,
+        (Remedy.REFUND, Remedy.REDRIVE_SAGA),
     ),
     Rule(
         "E",
@@ -174,6 +184,7 @@ RULES: Final = (
         "Another amount or currency was paid than was asked for.",
         "Give the payment back; the order stays as it is.",
         _other_amount,
+        (Remedy.REFUND,),
     ),
     Rule(
         "F",
@@ -181,6 +192,8 @@ RULES: Final = (
         "A refund does not come to its end.",
         "Look at the provider's answer and ask for the refund again.",
         _refund_stuck,
+        (Remedy.REFUND, Remedy.REDRIVE_SAGA),
+        refunds_own=True,
     ),
     Rule(
         "G",
@@ -188,6 +201,7 @@ RULES: Final = (
         "Goods are held or sold for an order that has ended otherwise.",
         "Release the reservation.",
         _goods_not_settled,
+        (Remedy.RELEASE, Remedy.REDRIVE_SAGA),
     ),
     Rule(
         "H",
@@ -209,6 +223,7 @@ RULES: Final = (
         "The provider's statement and our ledger differ.",
         "Look at the difference; the remedy is named with it.",
         _books_differ,
+        (Remedy.ASK_PROVIDER, Remedy.REFUND),
     ),
     Rule(
         "K",
@@ -216,6 +231,7 @@ RULES: Final = (
         "The provider took a payment back after it had reported it.",
         "Talk to the customer before the goods leave.",
         _money_went_back,
+        (Remedy.ASK_PROVIDER,),
     ),
 )
 # The others look at what services complain of, and hold for nobody of whom nobody complained.

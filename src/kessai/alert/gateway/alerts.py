@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 from sqlalchemy import (
     BigInteger,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -51,7 +54,9 @@ ALERT = Table(
     Column("first_seen", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("change_no", BigInteger, nullable=False),
     Index("ix_alert_newest", "detected_at", "alert_id"),
+    Index("ix_alert_change", "change_no"),
     Index("ix_alert_order", "order_id"),
 )
 
@@ -67,6 +72,14 @@ ALERT_ACT = Table(
     Column("reason", Text, nullable=False),
     Column("note", Text),
     Index("ix_alert_act", "alert_id", "id"),
+)
+
+# One row: who changes an alert holds it until the commit, so numbers are committed in their order.
+CHANGE = Table(
+    "sys_pay_alert_change",
+    SYSTEM,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("last_no", BigInteger, nullable=False),
 )
 
 _OF_ALERT = ALERT.c.alert_id == bindparam("of_alert")
@@ -86,7 +99,16 @@ _SAVE = (
         count=bindparam("new_count"),
         last_seen=bindparam("new_last_seen"),
         version=bindparam("new_version"),
+        change_no=bindparam("new_change"),
     )
+)
+_NEXT_CHANGE = update(CHANGE).where(CHANGE.c.id == 1).values(last_no=CHANGE.c.last_no + 1)
+_LAST_CHANGE = select(CHANGE.c.last_no).where(CHANGE.c.id == 1)
+_CHANGED = (
+    select(ALERT)
+    .where(ALERT.c.change_no > bindparam("after"))
+    .order_by(ALERT.c.change_no)
+    .limit(bindparam("limit"))
 )
 _ACTS = select(ALERT_ACT).where(ALERT_ACT.c.alert_id == bindparam("of_alert")).order_by("id")
 _ADD_ACT = insert(ALERT_ACT)
@@ -140,10 +162,12 @@ class SqlAlerts:
             "first_seen": alert.first_seen_ms,
             "last_seen": alert.last_seen_ms,
             "version": alert.version,
+            "change_no": await self._next_change(tx),
         }
         return (await tx.run(_ADD, row)).rowcount == 1
 
-    async def save(self, tx: Tx, before: Alert, after: Alert) -> None:
+    async def save(self, tx: Tx, before: Alert, after: Alert) -> Alert:
+        change = await self._next_change(tx)
         changed = await tx.run(
             _SAVE,
             {
@@ -158,10 +182,24 @@ class SqlAlerts:
                 "new_count": after.count,
                 "new_last_seen": after.last_seen_ms,
                 "new_version": after.version,
+                "new_change": change,
             },
         )
         if changed.rowcount != 1:
             raise VersionConflict(f"alert {after.id} moved on")
+        return replace(after, change=change)
+
+    async def last_change(self, tx: Tx) -> int:
+        return int(cast(int, (await tx.run(_LAST_CHANGE)).scalar()))
+
+    async def changed(self, tx: Tx, after: int, limit: int) -> Sequence[Alert]:
+        rows = (await tx.run(_CHANGED, {"after": after, "limit": limit})).all()
+        return [_alert(row) for row in rows]
+
+    async def _next_change(self, tx: Tx) -> int:
+        """Last of all locks, so that two changes never wait for one another."""
+        await tx.run(_NEXT_CHANGE)
+        return await self.last_change(tx)
 
     async def page(self, tx: Tx, asked: ListAlerts) -> Sequence[Alert]:
         """A cursor that is gone begins anew."""
@@ -218,4 +256,5 @@ def _alert(row: Row) -> Alert:
         assignee=row["assignee"],
         note=row["note"],
         version=row["version"],
+        change=row["change_no"],
     )

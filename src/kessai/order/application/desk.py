@@ -16,6 +16,8 @@ from kessai.contracts.order import (
     Purchase,
     RefundByOperator,
     RefundOrder,
+    RemedyApplied,
+    RemedyOrder,
 )
 from kessai.contracts.order import Order as OrderView
 from kessai.contracts.wire import Nothing
@@ -27,6 +29,7 @@ from kessai.order.application.operators import OperatorRequests
 from kessai.order.application.ports import AuditTrail, Limits, Orders
 from kessai.order.application.promise import Promise
 from kessai.order.application.purchase import Purchases
+from kessai.order.application.remedies import Remedies
 from kessai.order.application.requests import CustomerRequests
 from kessai.order.application.view import order_summary, order_view
 from kessai.order.domain.audit import first_break
@@ -46,6 +49,7 @@ class OrderDesk:
         purchases: Purchases,
         requests: CustomerRequests,
         operators: OperatorRequests,
+        remedies: Remedies,
         promise: Promise,
         clock: Clock,
         limits: Limits,
@@ -57,6 +61,7 @@ class OrderDesk:
         self._purchases = purchases
         self._requests = requests
         self._operators = operators
+        self._remedies = remedies
         self._promise = promise
         self._clock = clock
         self._limits = limits
@@ -102,6 +107,10 @@ class OrderDesk:
 
     async def refund_by_operator(self, command: RefundByOperator) -> OrderView:
         return self._view(await self._operators.refund(command))
+
+    async def remedy_order(self, command: RemedyOrder) -> RemedyApplied:
+        order, steps = await self._remedies.apply(command)
+        return RemedyApplied(order=self._view(order), steps=tuple(steps))
 
     async def audit_order(self, command: OrderById) -> AuditTrailOfOrder:
         order, entries = await self._trail_of(command.order_id)

@@ -10,6 +10,7 @@ from kessai.contracts.moves import OrderStatus
 from kessai.contracts.order import AuditEntry, PromiseReport
 from kessai.kernel.db import Tx
 from kessai.kernel.errors import JsonValue, KessaiError
+from kessai.order.domain.giving_back import Asked
 from kessai.order.domain.order import Order, Policy
 from kessai.order.domain.promise import Count, Open, Sample
 
@@ -88,6 +89,10 @@ class Refunds(Protocol):
     async def end(self, tx: Tx, refund_id: str, status: str, now_ms: int) -> None: ...
 
     async def find(self, tx: Tx, refund_id: str) -> Refund | None: ...
+
+    async def of_order(self, tx: Tx, order_id: str) -> Sequence[Asked]:
+        """All that were ever wanted, the oldest first."""
+        ...
 
     async def asked_yen(self, tx: Tx, order_id: str, merchant_payment_id: str) -> int:
         """Wanted back of this payment so far, without what was refused."""
@@ -199,6 +204,29 @@ class Sagas(Protocol):
 
     async def wait(self, instance_id: str, timeout_s: float) -> object:
         """None when the time was up first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A saga that nobody drives, as `version` of its history says."""
+
+    instance_id: str
+    machine: str
+    version: int
+    compensates: bool
+
+
+class StoppedSagas(Protocol):
+    async def find(self, keys: Sequence[tuple[str, str]]) -> Sequence[Stopped]:
+        """Of these machines and business keys, those that wait for a person or for later."""
+        ...
+
+    async def drive(self, stopped: Stopped, actor: str, reason: str) -> bool:
+        """Forward, or on with its compensation. False when it moves already.
+
+        Raises `Refused` OPERATION_DENIED.
+        """
         ...
 
 

@@ -8,11 +8,13 @@ from typing import cast
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
+from kessai.contracts.moves import RefundStatus
 from kessai.contracts.order import AuditEntry
 from kessai.kernel.clock import parse_wire, to_ms, wire
 from kessai.kernel.db import Tx, insert_ignore
 from kessai.kernel.errors import VersionConflict
 from kessai.order.application.ports import Refund
+from kessai.order.domain.giving_back import Asked
 from kessai.order.gateway.tables import AUDIT, CARTS, ORDERS, REFUNDS, UNDER_WAY
 
 _c, _r, _a = CARTS.c, REFUNDS.c, AUDIT.c
@@ -66,6 +68,11 @@ _ASKED_YEN = select(func.coalesce(func.sum(_r.amount), 0)).where(
     _r.merchant_payment_id == bindparam("of_payment"),
     _r.status != literal_column("'REJECTED'"),
 )
+_OF_ORDER = (
+    select(_r.refund_id, _r.merchant_payment_id, _r.amount, _r.status)
+    .where(_r.order_id == bindparam("of_order"))
+    .order_by(_r.requested_at_ms, _r.refund_id)
+)
 _SILENT_REFUNDS = (
     select(_r.order_id)
     .where(UNDER_WAY, _r.news_at_ms <= bindparam("before_ms"))
@@ -99,6 +106,18 @@ class SqlRefunds:
     async def find(self, tx: Tx, refund_id: str) -> Refund | None:
         row = (await tx.run(_FIND_REFUND, {"of_refund": refund_id})).first()
         return Refund(**row) if row else None
+
+    async def of_order(self, tx: Tx, order_id: str) -> Sequence[Asked]:
+        rows = (await tx.run(_OF_ORDER, {"of_order": order_id})).all()
+        return [
+            Asked(
+                row["refund_id"],
+                row["merchant_payment_id"],
+                row["amount"],
+                is_refused=row["status"] == RefundStatus.REJECTED,
+            )
+            for row in rows
+        ]
 
     async def asked_yen(self, tx: Tx, order_id: str, merchant_payment_id: str) -> int:
         of = {"of_order": order_id, "of_payment": merchant_payment_id}

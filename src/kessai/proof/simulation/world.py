@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 import kessai.sim.firebase.main
 from kessai.contracts.account import AccountService
+from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
@@ -36,6 +37,7 @@ from kessai.proof.simulation.trace import Trace
 from kessai.sim.paypay.application.control import Control
 from kessai.topology import (
     ACCOUNT,
+    ALERT,
     FIREBASE_SIMULATOR,
     ORDER,
     PAYMENT,
@@ -231,6 +233,8 @@ class World:
             payment=port(PaymentService, PAYMENT),
             # Pictures move no money.
             search=absent(SearchService, service=SEARCH.name),
+            # Alerts only look on.
+            alert=absent(AlertService, service=ALERT.name),
         )
 
     def _port(self, caller: str, port: type[P], card: ServiceCard) -> P:

@@ -95,6 +95,10 @@ class ReservationBook(Protocol):
 
     async def get(self, tx: Tx, reservation_id: str) -> Reserved | None: ...
 
+    async def of_order(self, tx: Tx, order_id: str) -> Sequence[Reserved]:
+        """All that are named `<orderId>-<n>`, by their ids."""
+        ...
+
     async def add_restock(self, tx: Tx, returned: Returned, reason: str, now_ms: int) -> bool: ...
 
     async def restock_of(self, tx: Tx, returned: Returned) -> Returned | None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from kessai.contracts.moves import RESERVATION_MOVES, ReservationStatus, move
-from kessai.contracts.storage import Reservation, ReservationById, ReserveStock, Restock
+from kessai.contracts.storage import (
+    Reservation,
+    ReservationById,
+    ReservationsOfOrder,
+    ReserveStock,
+    Restock,
+)
+from kessai.contracts.storage import Reservations as ReservationList
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import IllegalMove, KessaiError, NotFound, Refused
@@ -75,6 +82,11 @@ class Reservations:
         if known.status is not _RELEASED:
             move(RESERVATION_MOVES, known.status, _RELEASED)
         return _answer(known)
+
+    async def of_order(self, command: ReservationsOfOrder) -> ReservationList:
+        async with self._db.read() as tx:
+            found = await self._book.of_order(tx, command.order_id)
+        return ReservationList(items=tuple(map(_answer, found)))
 
     async def restock(self, command: Restock) -> Reservation:
         now_ms = self._clock.now_ms()

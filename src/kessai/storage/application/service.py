@@ -17,6 +17,8 @@ from kessai.contracts.storage import (
     Quoted,
     Reservation,
     ReservationById,
+    Reservations,
+    ReservationsOfOrder,
     ReserveStock,
     Restock,
     SearchPage,
@@ -30,7 +32,7 @@ from kessai.kernel.db import Db
 from kessai.storage.application.catalogue import Catalogue
 from kessai.storage.application.catalogue_import import CatalogueImport
 from kessai.storage.application.pictures import Pictures
-from kessai.storage.application.reservations import Reservations
+from kessai.storage.application.reservations import Reservations as ReservationDesk
 
 
 class Storage:
@@ -41,7 +43,7 @@ class Storage:
         db: Db,
         catalogue: Catalogue,
         imports: CatalogueImport,
-        reservations: Reservations,
+        reservations: ReservationDesk,
         pictures: Pictures,
     ) -> None:
         self._db = db
@@ -76,6 +78,9 @@ class Storage:
 
     async def release_stock(self, command: ReservationById) -> Reservation:
         return await self._reservations.release(command)
+
+    async def list_reservations(self, command: ReservationsOfOrder) -> Reservations:
+        return await self._reservations.of_order(command)
 
     async def restock(self, command: Restock) -> Reservation:
         return await self._reservations.restock(command)

@@ -114,6 +114,17 @@ _END = (
     .values(status=bindparam("end_status"), ended_at_ms=bindparam("now_ms"))
 )
 _GET = select(RESERVATION).where(_OF_RESERVATION)
+# By the key alone: a release that came first is written without its order.
+_OF_ORDER = (
+    select(RESERVATION)
+    .where(
+        RESERVATION.c.reservation_id >= bindparam("first"),
+        RESERVATION.c.reservation_id < bindparam("beyond"),
+    )
+    .order_by(RESERVATION.c.reservation_id)
+    .limit(bindparam("limit"))
+)
+_MOST_OF_ORDER = 100
 _ADD_RESTOCK = insert_ignore(RESTOCK)
 _RESTOCK_OF = select(RESTOCK).where(
     or_(
@@ -165,6 +176,11 @@ class SqlReservationBook:
     async def get(self, tx: Tx, reservation_id: str) -> Reserved | None:
         row = (await tx.run(_GET, {"of_reservation": reservation_id})).first()
         return _reserved(row) if row else None
+
+    async def of_order(self, tx: Tx, order_id: str) -> Sequence[Reserved]:
+        # "." follows "-": every `<orderId>-...` lies between the two.
+        between = {"first": f"{order_id}-", "beyond": f"{order_id}.", "limit": _MOST_OF_ORDER}
+        return [_reserved(row) for row in (await tx.run(_OF_ORDER, between)).all()]
 
     async def add_restock(self, tx: Tx, returned: Returned, reason: str, now_ms: int) -> bool:
         row = {

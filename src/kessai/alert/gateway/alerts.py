@@ -104,6 +104,7 @@ _SAVE = (
 )
 _NEXT_CHANGE = update(CHANGE).where(CHANGE.c.id == 1).values(last_no=CHANGE.c.last_no + 1)
 _LAST_CHANGE = select(CHANGE.c.last_no).where(CHANGE.c.id == 1)
+_HOLD = _LAST_CHANGE.with_for_update()
 _CHANGED = (
     select(ALERT)
     .where(ALERT.c.change_no > bindparam("after"))
@@ -141,6 +142,8 @@ class SqlAlerts:
         return _alert(row) if row else None
 
     async def lock(self, tx: Tx, alert_id: str) -> Alert | None:
+        # First, and for all alerts: two that found the same one missing would wait for each other.
+        await tx.run(_HOLD)
         row = (await tx.run(_LOCK, {"of_alert": alert_id})).first()
         return _alert(row) if row else None
 
@@ -197,7 +200,6 @@ class SqlAlerts:
         return [_alert(row) for row in rows]
 
     async def _next_change(self, tx: Tx) -> int:
-        """Last of all locks, so that two changes never wait for one another."""
         await tx.run(_NEXT_CHANGE)
         return await self.last_change(tx)
 

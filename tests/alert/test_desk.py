@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.support.alert import ORDER, AlertRoom, Services, a_room, act, raised, resolved
@@ -28,7 +29,7 @@ async def room() -> AsyncIterator[AlertRoom]:
     await db.close()
 
 
-async def an_alert(room: AlertRoom, rule: str = "A", **facts: object) -> str:
+async def an_alert(room: AlertRoom, rule: str = "A", **facts: Any) -> str:
     event = raised(rule, **facts)
     await room.book.record(event)
     return event.alert_id

@@ -11,7 +11,14 @@ import pytest
 from tests.support.alert import AT_MS, AlertRoom, a_room, raised, resolved
 from tests.support.mariadb import MARIADB, server
 
-from kessai.contracts.alert import AlertStatus, ChangesAfter, ListAlerts
+from kessai.contracts.alert import (
+    AlertRaised,
+    AlertResolved,
+    AlertRow,
+    AlertStatus,
+    ChangesAfter,
+    ListAlerts,
+)
 from kessai.kernel.db import MySqlDb, MySqlLimits, open_database
 
 
@@ -38,7 +45,7 @@ async def test_however_often_and_in_whatever_order_it_is_told_it_is_one_row(
     room, _ = rooms
     for number, deliveries in enumerate(itertools.permutations([0, 0, 1, 1])):
         opened = raised(episode=f"e{number}", paymentSuccessCount=1)
-        events = [opened, resolved(opened)]
+        events: list[AlertRaised | AlertResolved] = [opened, resolved(opened)]
         for index in deliveries:
             await room.book.record(events[index])
         row = (await room.detail(opened.alert_id)).alert
@@ -127,7 +134,8 @@ async def test_a_page_goes_on_where_it_ended_and_filters_hold(
         event = raised("AC"[n % 2], episode=f"e{n}", at_ms=AT_MS + n // 3)
         await room.book.record(event)
     whole = await room.desk.list_alerts(ListAlerts(limit=200))
-    paged, cursor = [], None
+    paged: list[AlertRow] = []
+    cursor: str | None = None
     while True:
         page = await room.desk.list_alerts(ListAlerts(limit=2, cursor=cursor))
         paged += page.alerts

@@ -97,6 +97,7 @@ def config() -> None:
 
 def _add_groups() -> None:
     from kessai.cli.account import app as account
+    from kessai.cli.alerts import app as alerts
     from kessai.cli.catalog import app as catalog
     from kessai.cli.chaos import chaos
     from kessai.cli.order import app as order
@@ -109,6 +110,7 @@ def _add_groups() -> None:
     from kessai.cli.verify import verify
 
     app.add_typer(account, name="account", help="Accounts and roles.")
+    app.add_typer(alerts, name="alerts", help="Alerts: what disagrees, and what is done.")
     app.add_typer(catalog, name="catalog", help="The catalogue.")
     app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")

@@ -189,6 +189,7 @@ async def build_system(
         storage=ports.storage,
         payment=ports.payment,
         search=ports.search,
+        alert=ports.alert,
     )
     return System(runtime, [*sims, account, storage, payment, search, order, alert, bff], ports)
 
@@ -224,6 +225,7 @@ async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUn
             storage=ports.storage,
             payment=ports.payment,
             search=ports.search,
+            alert=ports.alert,
         ),
         SEARCH.name: lambda: kessai.search.main.build(runtime, storage=ports.storage),
         PAYPAY_SIMULATOR.name: lambda: kessai.sim.paypay.main.build(runtime),

@@ -36,8 +36,15 @@ BFF = ServiceCard(
     "bff",
     public=True,
     management_port=9080,
-    consumes=(ORDERS_TOPIC,),
-    calls=("order-service", "account-service", "storage-service", "payment-service", "es-service"),
+    consumes=(ORDERS_TOPIC, ALERTS_TOPIC),
+    calls=(
+        "order-service",
+        "account-service",
+        "storage-service",
+        "payment-service",
+        "es-service",
+        "alert-service",
+    ),
 )
 ACCOUNT = ServiceCard("account-service", 8081, "account")
 ORDER = ServiceCard(

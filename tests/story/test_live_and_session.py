@@ -76,6 +76,7 @@ async def test_what_could_not_be_read_when_it_changed_is_pushed_as_soon_as_it_ca
         storage=shop.ports.storage,
         payment=shop.ports.payment,
         search=shop.ports.search,
+        alert=shop.ports.alert,
     )
     *others, first_door = shop.system.units
     shop.system = replace(shop.system, units=[*others, first_door, door])

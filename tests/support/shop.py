@@ -6,6 +6,9 @@ import asyncio
 import functools
 import json
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -277,9 +280,10 @@ async def open_shop(seed: int, behind: str = BEHIND, **settings: Any) -> Shop:
 
     bus: LocalBus = await open_local_bus(None, clock, partitions=PARTITIONS, instance="story")
     http = AsgiHttp()
+    folder = tempfile.mkdtemp(prefix="kessai-story-")
     runtime = Runtime(
         # Whether somebody built the pages here must not change what a story sees.
-        settings=Settings(_env_file=None, **{"frontend_dir": "", **settings}),
+        settings=Settings(_env_file=None, **{"frontend_dir": "", "data_dir": folder, **settings}),
         clock=clock,
         ids=RandomIds(clock, chance),
         chance=chance,
@@ -295,6 +299,7 @@ async def open_shop(seed: int, behind: str = BEHIND, **settings: Any) -> Shop:
         http.route(f"http://127.0.0.1:{service(unit.name).port}", unit.app)
     await system.start()
     shop = Shop(system, http, databases, seed)
+    weakref.finalize(shop, shutil.rmtree, folder, ignore_errors=True)
     cursor: str | None = None
     while True:
         page = await shop.ports.storage.list_products(ListProducts(cursor=cursor, limit=100))

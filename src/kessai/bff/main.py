@@ -15,7 +15,9 @@ from kessai.bff.gateway import (
     read_pages,
 )
 from kessai.bff.web.catalogue import catalogue_routes, search_routes
+from kessai.bff.web.console import console_routes
 from kessai.bff.web.door import Door, Limits
+from kessai.bff.web.feed import AlertFeed
 from kessai.bff.web.home import home_routes
 from kessai.bff.web.images import image_routes
 from kessai.bff.web.live import Hub, live_routes
@@ -24,6 +26,7 @@ from kessai.bff.web.pages import page_routes
 from kessai.bff.web.session import account_routes, session_routes
 from kessai.bff.web.webhooks import webhook_routes
 from kessai.contracts.account import AccountService
+from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
@@ -40,7 +43,7 @@ from kessai.kernel.redis_server import RedisServer
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
-from kessai.topology import BFF, ORDERS_TOPIC
+from kessai.topology import ALERTS_TOPIC, BFF, ORDERS_TOPIC
 
 
 async def build(
@@ -51,6 +54,7 @@ async def build(
     storage: StorageService,
     payment: PaymentService,
     search: SearchService,
+    alert: AlertService,
 ) -> Unit[Door]:
     settings = runtime.settings
     supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
@@ -65,37 +69,52 @@ async def build(
         accounts=account,
         catalogue=storage,
         payments=payment,
+        alerts=alert,
         images=Images(_guarded(runtime), search),
         limits=_limits(runtime, redis),
         trusted_proxies=networks(settings.trusted_proxies),
         webhook_sources=networks(settings.paypay_webhook_sources),
     )
-    hub = Hub()
+    hub, feed = Hub(), AlertFeed(alert)
     # A group of its own for each instance: every one of them pushes to its own sockets.
     consumer = runtime.bus.consumer(
         f"bff.{runtime.instance}", [ORDERS_TOPIC], hub.on_record, start="latest"
     )
 
+    alerts = runtime.bus.consumer(
+        f"bff.alerts.{runtime.instance}", [ALERTS_TOPIC], feed.on_record, start="latest"
+    )
+
     async def start() -> None:
         supervisor.start("order-events", consumer.run)
+        supervisor.start("alert-events", alerts.run)
+        supervisor.start("alert-changes", feed.watch)
         await consumer.ready()
+        await alerts.ready()
 
     return Unit(
         name=BFF.name,
-        build_app=lambda: _app(runtime, door, hub, supervisor, metrics),
+        build_app=lambda: _app(runtime, door, hub, feed, supervisor, metrics),
         port=door,
         supervisor=supervisor,
         start=start,
         build_management=lambda app: management_app(app, runtime=runtime),
         closers=[redis.close if redis else store.close],
-        doors=[door, hub],
+        doors=[door, hub, feed],
     )
 
 
 def _app(
-    runtime: Runtime, door: Door, hub: Hub, supervisor: Supervisor, metrics: Metrics
+    runtime: Runtime,
+    door: Door,
+    hub: Hub,
+    feed: AlertFeed,
+    supervisor: Supervisor,
+    metrics: Metrics,
 ) -> FastAPI:
     metrics.gauge("live_sockets", "Open live channels").set_function(lambda: float(hub.count))
+    streams = metrics.gauge("alert_streams", "Consoles that follow the alerts")
+    streams.set_function(lambda: float(feed.count))
     folder = runtime.settings.frontend_dir
     pages = read_pages(Path(folder)) if folder else None
     # Routes are tried in this order, and no other has to answer five hundred times a second.
@@ -110,10 +129,11 @@ def _app(
         order_routes(door),
         qr_routes(door),
         live_routes(door, hub),
+        console_routes(door, feed),
         # The last one: it takes every address that is nobody else's.
         page_routes(door, pages) if pages else home_routes(door),
     ]
-    return create_app(
+    app = create_app(
         title=BFF.name,
         runtime=runtime,
         routers=routers,
@@ -123,6 +143,8 @@ def _app(
         supervisor=supervisor,
         actuator="status",
     )
+    app.state.closing = feed.close
+    return app
 
 
 def session_store(runtime: Runtime, redis: RedisServer | None) -> SessionStore:

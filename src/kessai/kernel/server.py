@@ -148,6 +148,9 @@ class _Server(uvicorn.Server):
             )
         )
         self.service = binding.service
+        # An app whose streams have no end of their own says how to end them.
+        state = getattr(binding.app, "state", None)
+        self._end_streams: Callable[[], None] | None = getattr(state, "closing", None)
         self._stop = stop
         self.ready = asyncio.Event()
 
@@ -161,6 +164,11 @@ class _Server(uvicorn.Server):
         except SystemExit as failed:
             raise StartFailed(self.service) from failed
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._end_streams is not None:
+            self._end_streams()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         # uvicorn looks ten times a second; with nine servers that alone is 90 wake-ups.

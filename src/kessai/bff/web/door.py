@@ -19,6 +19,7 @@ from kessai.bff.domain import (
     origin_of,
 )
 from kessai.contracts.account import AccountService
+from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.storage import StorageService
@@ -46,6 +47,7 @@ class Door:
     accounts: AccountService
     catalogue: StorageService
     payments: PaymentService
+    alerts: AlertService
     images: Images
     limits: Limits
     trusted_proxies: Sequence[Network]

@@ -99,6 +99,23 @@ class RefundBody(Body):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class ActBody(Body):
+    """`version` as it was seen: who acts on an older view is refused."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    version: Annotated[StrictInt, Field(ge=1, le=2**53 - 1)]
+
+
+class AssignBody(ActBody):
+    """Without an assignee nobody has it any more."""
+
+    assignee: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] | None = None
+
+
+class NoteBody(ActBody):
+    note: Annotated[str, StringConstraints(max_length=2000)]
+
+
 class TokenBody(Body):
     idToken: Annotated[str, StringConstraints(max_length=8192)] | None = None
 

@@ -155,6 +155,21 @@ async def test_a_request_that_never_ends_does_not_hold_the_stop() -> None:
     assert shop.seen == ["+order-service", "-order-service"]
 
 
+async def test_an_answer_without_an_end_is_ended_by_the_stop() -> None:
+    shop = Shop("bff")
+    (binding,) = shop.bindings
+    assert isinstance(binding.app, FastAPI)
+    binding.app.state.closing = shop.gate.set
+    serving = Serving(shop)
+    port = (await serving.ready())["bff"]
+    async with a_client() as http:
+        waiting = asyncio.create_task(get(http, port, "/waits"))
+        await shop.entered.wait()
+        serving.stop.set()
+        assert (await waiting).body == b'"finished"'
+    await serving.task
+
+
 async def test_a_taken_port_is_named_and_nothing_starts() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+from fastapi import FastAPI, Request
 from tests.support.alert import raised, resolved
 from tests.support.asgi_stream import AsgiStream
 from tests.support.shop import SHOP, Customer, Shop, story
@@ -303,3 +304,25 @@ async def test_another_instance_tells_the_same_also_after_silence(shop: Shop) ->
         await elsewhere.send("POST", f"{ALERTS}/{event.alert_id}/ack", body)
         taken = await stream.next(within_s=6)
         assert json.loads(taken.data)["status"] == "ACKNOWLEDGED"
+
+
+HOOK = "http://127.0.0.1:9999"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@story(1, alert_webhook_url=f"{HOOK}/alerts", alert_webhook_secret=SECRET)
+async def test_a_receiver_that_was_away_is_told_when_it_is_back(shop: Shop) -> None:
+    event = raised("A")
+    await publish(shop, event)
+    await asyncio.sleep(4)
+    got: list[bytes] = []
+    hook = FastAPI()
+
+    @hook.post("/alerts")
+    async def take(request: Request) -> None:
+        got.append(await request.body())
+
+    shop.http.route(HOOK, hook)
+    await publish(shop, resolved(event))
+    await asyncio.sleep(20)
+    assert sorted(json.loads(one)["type"] for one in got) == ["alert.raised", "alert.resolved"]

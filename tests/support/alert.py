@@ -35,7 +35,7 @@ from kessai.contracts.storage import (
     StorageService,
 )
 from kessai.kernel.clock import wire
-from kessai.kernel.db import Db
+from kessai.kernel.db import Db, Tx
 from kessai.kernel.migrations import migrate
 
 M = TypeVar("M", bound=BaseModel)
@@ -122,6 +122,11 @@ def a_room(db: Db, services: Services | None = None, clock: StillClock | None = 
     migrate(db, "alert")
     clock, services = clock or StillClock(), services or Services()
     alerts, told = SqlAlerts(), cast("list[Alert]", [])
+
+    async def tell(tx: Tx, alert: Alert, news: str) -> None:
+        del news
+        tx.after_commit(lambda: told.append(alert))
+
     witnesses = Witnesses(
         cast(OrderService, services),
         cast(PaymentService, services),
@@ -130,8 +135,8 @@ def a_room(db: Db, services: Services | None = None, clock: StillClock | None = 
         timeout_s=0.05,
     )
     remedies = Remedies(db, clock, alerts, cast(OrderService, services))
-    desk = AlertDesk(db, clock, alerts, witnesses, remedies, told.append)
-    return AlertRoom(db, clock, services, desk, AlertBook(db, alerts, told.append), told)
+    desk = AlertDesk(db, clock, alerts, witnesses, remedies, tell)
+    return AlertRoom(db, clock, services, desk, AlertBook(db, alerts, tell), told)
 
 
 def raised(

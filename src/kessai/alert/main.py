@@ -9,13 +9,16 @@ from fastapi import FastAPI
 
 from kessai.alert.application.desk import AlertDesk
 from kessai.alert.application.evidence import Witnesses
+from kessai.alert.application.ports import Notifier
 from kessai.alert.application.record import AlertBook
 from kessai.alert.application.remedies import Remedies
-from kessai.alert.domain.alert import Alert
+from kessai.alert.application.telling import Telling
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory
 from kessai.alert.gateway.alerts import SqlAlerts
 from kessai.alert.gateway.codec import FactsCodec
+from kessai.alert.gateway.notices import SqlNotices
+from kessai.alert.gateway.notifiers import LogNotifier, WebhookNotifier
 from kessai.alert.web.events import Topics
 from kessai.alert.web.routes import on_alert, routes
 from kessai.alert.web.watch import OrderWatch
@@ -68,7 +71,8 @@ async def build(
     migrate(db, ALERT.package)
     supervisor = Supervisor(ALERT.name, stop_timeout_s=runtime.settings.stop_timeout_s)
     alerts = SqlAlerts()
-    book = AlertBook(db, alerts, _nobody)
+    telling = Telling(db, runtime.clock, SqlNotices(), _notifier(runtime), owner=runtime.instance)
+    book = AlertBook(db, alerts, telling.note)
     witnesses = Witnesses(
         order,
         payment,
@@ -77,13 +81,14 @@ async def build(
         timeout_s=runtime.settings.call_timeout_s / 2,
     )
     remedies = Remedies(db, runtime.clock, alerts, order)
-    desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, _nobody)
+    desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note)
     stream = _stream(runtime)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
 
     async def start() -> None:
         supervisor.start("rules", stream.run)
         supervisor.start("table", table.run)
+        supervisor.start("telling", telling.run)
 
     def build_app() -> FastAPI:
         return create_app(
@@ -97,8 +102,16 @@ async def build(
     return Unit(ALERT.name, build_app, desk, supervisor, start, closers=[db.close])
 
 
-def _nobody(_: Alert) -> None:
-    """The log has told it."""
+def _notifier(runtime: Runtime) -> Notifier:
+    settings = runtime.settings
+    if not settings.alert_webhook_url:
+        return LogNotifier()
+    return WebhookNotifier(
+        runtime.http,
+        runtime.clock,
+        url=settings.alert_webhook_url,
+        secret=settings.alert_webhook_secret.get_secret_value(),
+    )
 
 
 def _stream(runtime: Runtime) -> Stream:

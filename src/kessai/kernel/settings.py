@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -137,6 +139,10 @@ class Settings(BaseSettings):
     refund_limit_s: Count = Field(300, description="a refund must be done within (rule D)")
     alert_window_s: Count = Field(30, description="window of rules A and B")
     alert_tick_s: Count = Field(10, description="tick of the alert rules")
+    alert_webhook_url: str = Field("", description="who is told of alerts; none: the log alone")
+    alert_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signs that webhook: whsec_ and 24 to 64 bytes in base64"
+    )
     purchase_answer_s: Seconds = Field(8, description="a purchase answers after at most")
     call_timeout_s: Seconds = Field(10, description="limit of a call between services")
     poll_first_s: Seconds = Field(3, description="first look-up after a code was made")
@@ -234,6 +240,35 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no adapter for {scheme}: yet, only for {these}")
         return url
 
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def require_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+            raise ValueError("an http or https address without a user, please")
+        return url
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def require_a_webhook_secret(cls, secret: SecretStr) -> SecretStr:
+        """The form of Standard Webhooks; the secret itself is in no message."""
+        text = secret.get_secret_value()
+        if not text:
+            return secret
+        try:
+            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError("whsec_ and 24 to 64 bytes in base64, please")
+        return secret
+
+    @model_validator(mode="after")
+    def require_a_whole_webhook(self) -> Self:
+        if bool(self.alert_webhook_url) is not bool(self.alert_webhook_secret.get_secret_value()):
+            raise ValueError("KESSAI_ALERT_WEBHOOK_URL and KESSAI_ALERT_WEBHOOK_SECRET go together")
+        return self
+
     @model_validator(mode="after")
     def require_whole_tls(self) -> Self:
         given = (bool(self.sim_tls_certificate), bool(self.sim_tls_key))
@@ -251,6 +286,8 @@ class Settings(BaseSettings):
             raise ValueError("KESSAI_CRASH_AT and KESSAI_CRASH_POINTS_FILE are for local tests")
         if self.clock_skew_s:
             raise ValueError("KESSAI_CLOCK_SKEW_S is for local tests")
+        if self.alert_webhook_url.startswith("http://"):
+            raise ValueError("KESSAI_ALERT_WEBHOOK_URL: https in production, please")
         weak = [
             f"KESSAI_{name.upper()}"
             for name, default in LOCAL_SECRETS.items()

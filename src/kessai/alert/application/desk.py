@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from kessai.alert.application.evidence import Witnesses
-from kessai.alert.application.ports import Act, Alerts
+from kessai.alert.application.ports import Act, Alerts, Tell
 from kessai.alert.application.present import act_row, alert_row
 from kessai.alert.application.remedies import Remedies
 from kessai.alert.domain.alert import Alert, acknowledged, assigned, noted, resolved
@@ -17,6 +17,7 @@ from kessai.contracts.alert import (
     AlertDetail,
     AlertPage,
     AlertRow,
+    AlertStatus,
     AssignAlert,
     ChangesAfter,
     ListAlerts,
@@ -39,14 +40,14 @@ class AlertDesk:
         alerts: Alerts,
         witnesses: Witnesses,
         remedies: Remedies,
-        on_news: Callable[[Alert], None],
+        tell: Tell,
     ) -> None:
         self._db = db
         self._clock = clock
         self._alerts = alerts
         self._witnesses = witnesses
         self._remedies = remedies
-        self._on_news = on_news
+        self._tell = tell
 
     async def list_alerts(self, command: ListAlerts) -> AlertPage:
         async with self._db.read() as tx:
@@ -123,5 +124,6 @@ class AlertDesk:
             at_ms = self._clock.now_ms()
             act = Act(after.id, after.version, at_ms, action, command.actor, command.reason, note)
             await self._alerts.add_act(tx, act)
-            tx.after_commit(lambda: self._on_news(after))
+            if after.status is AlertStatus.RESOLVED and before.status is not after.status:
+                await self._tell(tx, after, "resolved")
         return alert_row(after)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from kessai.alert.domain.alert import Alert
 from kessai.contracts.alert import ListAlerts
 from kessai.kernel.db import Tx
+from kessai.kernel.leases import Due
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,50 @@ class Alerts(Protocol):
     async def add_act(self, tx: Tx, act: Act) -> None: ...
 
 
-class Notifier(Protocol):
-    """Tells people outside; may be told the same alert again."""
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to people outside; `body` is JSON, the same at every try."""
 
-    async def tell(self, alert: Alert) -> None: ...
+    id: str
+    alert_id: str
+    body: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    notice: Notice
+    tries: int
+    due: Due
+
+
+class Notices(Protocol):
+    async def add(self, tx: Tx, notice: Notice) -> None:
+        """One that is there already stays as it is."""
+        ...
+
+    async def take(
+        self, tx: Tx, *, owner: str, lease_ms: int, now_ms: int, limit: int
+    ) -> Sequence[DueNotice]: ...
+
+    async def forget(self, tx: Tx, one: DueNotice) -> None:
+        """Told, or given up. Raises `Fenced`."""
+        ...
+
+    async def put_off(self, tx: Tx, one: DueNotice, next_ms: int) -> None:
+        """Raises `Fenced`."""
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people outside; may be told the same notice again."""
+
+    async def tell(self, notice: Notice) -> None:
+        """Raises `Unknown` when it may be tried again, `Refused` when never."""
+        ...
+
+
+class Tell(Protocol):
+    async def __call__(self, tx: Tx, alert: Alert, news: Literal["raised", "resolved"]) -> None:
+        """In the transaction of the change."""
+        ...

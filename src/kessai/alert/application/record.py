@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 
-from kessai.alert.application.ports import Act, Alerts
+from kessai.alert.application.ports import Act, Alerts, Tell
 from kessai.alert.domain.alert import SYSTEM, Alert, resolved, seen_again
 from kessai.contracts.alert import AlertRaised, AlertResolved, AlertStatus
 from kessai.kernel.clock import parse_wire, to_ms
@@ -13,17 +12,16 @@ from kessai.kernel.db import Db, Tx
 from kessai.kernel.telemetry import get_log
 
 _log = get_log("kessai.alert")
-OnNews = Callable[[Alert], Awaitable[None]]
 
 
 class AlertBook:
     """Under at-least-once delivery: a repeat changes nothing, and an end without a beginning is
     kept as both."""
 
-    def __init__(self, db: Db, alerts: Alerts, on_news: Callable[[Alert], None]) -> None:
+    def __init__(self, db: Db, alerts: Alerts, tell: Tell) -> None:
         self._db = db
         self._alerts = alerts
-        self._on_news = on_news
+        self._tell_outside = tell
 
     async def record(self, event: AlertRaised | AlertResolved) -> None:
         async with self._db.transaction() as tx:
@@ -34,7 +32,8 @@ class AlertBook:
                     before = await self._alerts.lock(tx, event.alert_id)
                 else:
                     await self._write(tx, fresh, "RAISED")
-                    tx.after_commit(lambda: self._tell(fresh))
+                    await self._tell_outside(tx, fresh, "raised")
+                    tx.after_commit(lambda: _log_change(fresh))
                     before = fresh
             if before is not None:
                 await self._go_on(tx, before, event)
@@ -49,23 +48,24 @@ class AlertBook:
         await self._alerts.save(tx, before, after)
         if after.status is AlertStatus.RESOLVED and before.status is not AlertStatus.RESOLVED:
             await self._write(tx, after, "RESOLVED")
-            tx.after_commit(lambda: self._tell(after))
+            await self._tell_outside(tx, after, "resolved")
+            tx.after_commit(lambda: _log_change(after))
 
     async def _write(self, tx: Tx, alert: Alert, action: str) -> None:
         at_ms = alert.detected_at_ms if action == "RAISED" else alert.resolved_at_ms or 0
         act = Act(alert.id, alert.version, at_ms, action, SYSTEM, f"rule {alert.rule}")
         await self._alerts.add_act(tx, act)
 
-    def _tell(self, alert: Alert) -> None:
-        _log.warning(
-            "alert.changed",
-            alert_id=alert.id,
-            rule=alert.rule,
-            severity=alert.severity,
-            order_id=alert.order_id,
-            status=alert.status,
-        )
-        self._on_news(alert)
+
+def _log_change(alert: Alert) -> None:
+    _log.warning(
+        "alert.changed",
+        alert_id=alert.id,
+        rule=alert.rule,
+        severity=alert.severity,
+        order_id=alert.order_id,
+        status=alert.status,
+    )
 
 
 def _opened(event: AlertRaised | AlertResolved) -> Alert:

@@ -195,10 +195,22 @@ async def test_the_same_file_again_changes_nothing_and_says_the_same(desk: Desk)
     assert len({one.event_id for one in told}) == 3
     assert [one.facts.get("kind") for one in told] == ["MISSING_HERE", "DIFFERING", None]
     assert {one.order_id for one in told} == {None}
-    # Another file of the day repeats one difference: only its summary is news.
+    # Another file of the day repeats one difference: news are the other's end, and the summary.
     await desk.run([paid(1, 999)])
     more = (await desk.signals())[len(told) :]
-    assert [one.facts.get("kind") for one in more] == [None]
+    agree, differ = "SettlementAgrees", "SettlementDifference"
+    assert [one.signal for one in more] == [agree, agree, differ]
+    assert [one.facts["subject"] for one in more[:2]] == [
+        told[2].facts["subject"],
+        told[0].facts["subject"],
+    ]
+    assert "kind" not in more[2].facts
+    # A file that agrees ends them all.
+    await desk.run([paid(1)])
+    ends = (await desk.signals())[len(told) + len(more) :]
+    assert {one.signal for one in ends} == {agree}
+    told_last = {told[1].facts["subject"], more[2].facts["subject"]}
+    assert {one.facts["subject"] for one in ends} == told_last
 
 
 async def test_a_dry_run_stores_and_tells_nothing_and_sees_the_books_of_now(desk: Desk) -> None:

@@ -130,3 +130,19 @@ async def test_a_reservation_that_nobody_ends_is_signalled_once() -> None:
         }
         # It is told, not taken: storage never releases by itself.
         assert (await story.shelf(1)).reserved == 1
+
+
+async def test_the_end_of_what_was_signalled_is_told_once_and_of_nothing_else() -> None:
+    async with a_storage({1: 10}) as story:
+        order = (await story.reserve("late", (1, 1))).order_id
+        await story.reserve("forgotten", (1, 1))
+        await story.reserve("in-time", (1, 1))
+        await story.confirm("in-time")
+        story.clock.ms = START_MS + 1_500_001
+        await story.announcements.signal_overdue()
+        assert await story.announcements.signal_settled() == 0
+        await story.release("late")
+        assert await story.announcements.signal_settled() == 1
+        assert await story.announcements.signal_settled() == 0
+        (end,) = [one for one in await sent(story) if one["signal"] == "StockSettled"]
+        assert (end["key"], end["facts"]["reservationId"]) == (order, "late")

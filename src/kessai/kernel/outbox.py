@@ -23,6 +23,7 @@ from kessai.kernel.telemetry import get_log, outgoing_headers
 _log = get_log(__name__)
 EVENT_ID_HEADER = "event-id"
 _SHORTEST_PAUSE_S = 0.001
+LATE_AMONG = 10_000
 
 # A literal: SQLite uses the partial index for `sent = 0`, and for `sent = ?` it scans the table.
 _UNSENT = text("sent = 0")
@@ -39,8 +40,19 @@ _MARK = (
     .values(sent=1, sent_at_ms=bindparam("now_ms"))
 )
 _LAG = select(
-    func.count().label("messages"), func.min(OUTBOX.c.created_at_ms).label("oldest_ms")
+    func.count().label("messages"),
+    func.min(OUTBOX.c.id).label("oldest_id"),
+    func.min(OUTBOX.c.created_at_ms).label("oldest_ms"),
 ).where(_UNSENT)
+_NEWEST = (
+    select(OUTBOX.c.id, OUTBOX.c.created_at_ms, OUTBOX.c.sent_at_ms)
+    .order_by(OUTBOX.c.id.desc())
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_LAST_LATE = select(func.max(_NEWEST.c.id)).where(
+    _NEWEST.c.sent_at_ms - _NEWEST.c.created_at_ms > bindparam("limit_ms")
+)
 _OLDEST = (
     select(OUTBOX.c.id, OUTBOX.c.sent_at_ms)
     .order_by(OUTBOX.c.id)
@@ -58,8 +70,11 @@ _FORGET = delete(OUTBOX).where(
 
 @dataclass(frozen=True, slots=True)
 class Lag:
+    """Of what is not marked as sent."""
+
     messages: int
     oldest_age_s: float
+    oldest_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +169,15 @@ class Outbox:
             row = (await tx.run(_LAG)).one()
         if row["oldest_ms"] is None:
             return Lag(0, 0.0)
-        return Lag(row["messages"], max(0, self._clock.now_ms() - row["oldest_ms"]) / 1000)
+        age_s = max(0, self._clock.now_ms() - row["oldest_ms"]) / 1000
+        return Lag(row["messages"], age_s, row["oldest_id"])
+
+    async def last_late(self, limit_s: float) -> int | None:
+        """The newest of the last messages that left later than `limit_s` after it was written."""
+        asked = {"limit": LATE_AMONG, "limit_ms": int(limit_s * 1000)}
+        async with self._db.read() as tx:
+            late_id = (await tx.run(_LAST_LATE, asked)).scalar()
+        return cast("int | None", late_id)
 
     async def purge(self) -> int:
         """Forgets the oldest sent messages that are past their keeping time, within a limit."""

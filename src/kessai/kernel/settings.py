@@ -143,6 +143,10 @@ class Settings(BaseSettings):
     alert_webhook_secret: SecretStr = Field(
         SecretStr(""), description="signs that webhook: whsec_ and 24 to 64 bytes in base64"
     )
+    outbox_lag_s: Seconds = Field(60, description="messages may wait so long to leave (rule H)")
+    webhook_silence_s: Count = Field(
+        900, description="no webhook and 5 payments found by polling within (rule I)"
+    )
     purchase_answer_s: Seconds = Field(8, description="a purchase answers after at most")
     call_timeout_s: Seconds = Field(10, description="limit of a call between services")
     poll_first_s: Seconds = Field(3, description="first look-up after a code was made")

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from kessai.contracts.account import AccountService
 from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
+from kessai.contracts.signals import outbox_news
 from kessai.contracts.storage import StorageService
 from kessai.kernel.adapters import open_audit
 from kessai.kernel.app import create_app
@@ -22,6 +23,7 @@ from kessai.kernel.errors import JsonValue
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import Outbox, open_outbox
+from kessai.kernel.outbox_watch import watch_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
@@ -90,10 +92,13 @@ async def build(
         archive=archive,
         temporal=temporal,
     )
+    news = outbox_news(ORDER.name, SIGNALS_TOPIC, runtime.clock)
+    lag = watch_outbox(runtime, house.outbox, news)
     supervisor = Supervisor(ORDER.name, stop_timeout_s=runtime.settings.stop_timeout_s)
 
     async def start() -> None:
         supervisor.start("outbox", house.outbox.relay)
+        supervisor.start("outbox-lag", lag.run)
         supervisor.start("sagas", house.engine.run)
         supervisor.start("payments", house.consumer.run)
         supervisor.start("deadlines", house.watch.deadlines)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.paypay import Credentials
+from kessai.contracts.signals import outbox_news
 from kessai.kernel.actuator import HealthCheck
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
@@ -19,6 +20,7 @@ from kessai.kernel.leases import Due
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import Outbox, open_outbox
+from kessai.kernel.outbox_watch import watch_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
@@ -36,7 +38,8 @@ from kessai.payment.application.refund import RefundDesk, RefundWorker
 from kessai.payment.application.reports import Reports
 from kessai.payment.application.service import PaymentDesk
 from kessai.payment.application.settle import News, Settlement
-from kessai.payment.application.webhook import WebhookDoor, WebhookWorker
+from kessai.payment.application.silence import WebhookEar
+from kessai.payment.application.webhook import HEARD, WebhookDoor, WebhookWorker
 from kessai.payment.domain.attempt import Rules
 from kessai.payment.domain.file_notice import LinkRules, host_of
 from kessai.payment.gateway.attempts import SqlAttempts, SqlOrders
@@ -51,6 +54,7 @@ from kessai.payment.gateway.settlement_books import SqlDayBooks
 from kessai.payment.gateway.settlement_files import FileFetch, FolderDesk, SqlFiles
 from kessai.payment.gateway.settlement_runs import SqlRuns
 from kessai.payment.gateway.settlement_scratch import Scratch
+from kessai.payment.gateway.silence import SqlHeard
 from kessai.payment.gateway.work import FILE_WORK, REFUND_WORK, WEBHOOK_WORK
 from kessai.payment.gateway.work import Visits as VisitWork
 from kessai.payment.web import DueLoop, call_routes
@@ -83,6 +87,7 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     supervisor = Supervisor(PAYMENT.name)
     metrics = Metrics(PAYMENT.name)
     outbox = open_outbox(runtime, db, PAYMENT.name)
+    lag = watch_outbox(runtime, outbox, outbox_news(PAYMENT.name, SIGNALS_TOPIC, runtime.clock))
     books = _books(runtime, db, outbox)
     wake = _Wake()
     health: dict[str, HealthCheck] = {"db": _database_answers(db)}
@@ -91,7 +96,14 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         provider = paypay = _paypay(runtime, metrics)
         health["paypay-clock"] = paypay.clock_agrees
         share_among = paypay.share_among
-    desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics)
+    ear = WebhookEar(
+        db,
+        runtime.clock,
+        SqlHeard(),
+        books.events,
+        window_s=runtime.settings.webhook_silence_s,
+    )
+    desk, loops = _use_cases(runtime, books, provider, supervisor, wake, metrics, ear)
     folder = FolderDesk(runtime.settings.data_dir, runtime.instance)
     loops.append(_files(runtime, books, folder, wake, metrics))
 
@@ -99,8 +111,11 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         async with db.transaction() as tx:
             await free_leases(tx, runtime.instance)
         folder.clear()
+        await ear.remember()
         supervisor.start("peers", _peers(runtime, db, wake, share_among).run)
         supervisor.start("outbox-relay", outbox.relay)
+        supervisor.start("outbox-lag", lag.run)
+        supervisor.start("webhook-silence", ear.run)
         for loop in loops:
             supervisor.start(loop.name, loop.run)
 
@@ -266,11 +281,12 @@ def _use_cases(
     supervisor: Supervisor,
     wake: _Wake,
     metrics: Metrics,
+    ear: WebhookEar,
 ) -> tuple[PaymentDesk, list[DueLoop]]:
     settings = runtime.settings
     news = News()
     lookups = Lookups(provider, books.clock, supervisor)
-    settlement = Settlement(books, runtime.chance, news, wake.refunds.set)
+    settlement = Settlement(books, runtime.chance, news, wake.refunds.set, ear.found)
     create_lease_s = settings.paypay_create_timeout_s + CREATE_LEASE_MARGIN_S
     creation = Creation(
         books,
@@ -289,7 +305,7 @@ def _use_cases(
         settlement=settlement,
         balance=BalancePayments(books),
         refunds=RefundDesk(books, news, wake.refunds.set),
-        webhooks=_webhook_door(runtime, books, wake, metrics),
+        webhooks=_webhook_door(runtime, books, wake, metrics, ear),
         ledger=LedgerCheck(books.db, SqlLedgerBooks()),
         reports=Reports(books.db, SqlRuns()),
     )
@@ -305,10 +321,18 @@ def _use_cases(
     return desk, loops
 
 
-def _webhook_door(runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics) -> WebhookDoor:
+def _webhook_door(
+    runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics, ear: WebhookEar
+) -> WebhookDoor:
     received = metrics.counter(
         "webhooks_received", "Webhooks by what became of them", labels=("outcome",)
     )
+
+    def count(outcome: str) -> None:
+        received.labels(outcome).inc()
+        if outcome in HEARD:
+            ear.heard()
+
     return WebhookDoor(
         books,
         SqlFiles(),
@@ -316,7 +340,7 @@ def _webhook_door(runtime: Runtime, books: Books, wake: _Wake, metrics: Metrics)
         body_limit=runtime.settings.body_limit_bytes,
         wake=wake.webhooks.set,
         wake_files=wake.files.set,
-        count=lambda outcome: received.labels(outcome).inc(),
+        count=count,
     )
 
 

@@ -6,11 +6,13 @@ from importlib import resources
 
 from fastapi import FastAPI
 
+from kessai.contracts.signals import outbox_news
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
 from kessai.kernel.db import Db
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import Outbox, open_outbox
+from kessai.kernel.outbox_watch import watch_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
@@ -47,12 +49,16 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
     port = Storage(db, Catalogue(db, SqlProductBook()), imports, reservations, pictures)
     supervisor = Supervisor(STORAGE.name, stop_timeout_s=runtime.settings.stop_timeout_s)
     announcements = _announcements(runtime, db, outbox)
-    products, overdue = announcements.announce_products, announcements.signal_overdue
+    lag = watch_outbox(runtime, outbox, outbox_news(STORAGE.name, SIGNALS_TOPIC, runtime.clock))
+    products = announcements.announce_products
+    overdue, settled = announcements.signal_overdue, announcements.signal_settled
 
     async def start() -> None:
         supervisor.start("outbox", outbox.relay)
+        supervisor.start("outbox-lag", lag.run)
         supervisor.start("announce", keep_doing(products, every_s=runtime.settings.idle_poll_s))
         supervisor.start("overdue", keep_doing(overdue, every_s=OVERDUE_EVERY_S))
+        supervisor.start("settled", keep_doing(settled, every_s=OVERDUE_EVERY_S))
 
     return Unit(
         name=STORAGE.name,

@@ -47,11 +47,13 @@ class Told(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """An alert that is open."""
+    """An alert whose reason still holds; `is_closed` when a person has closed it nevertheless."""
 
     rule: str
     alert_id: str
     at_ms: int
+    episode: str
+    is_closed: bool = False
 
 
 class Facts(NamedTuple):
@@ -73,14 +75,12 @@ class Facts(NamedTuple):
     def back_yen(self, payment: str) -> int:
         return sum(one.amount_yen for one in self.backs if one.payment == payment)
 
-    def alert_of(self, rule: str) -> Raised | None:
-        for one in self.raised:
-            if one.rule == rule:
-                return one
-        return None
+    def alerts_of(self, rule: str) -> list[Raised]:
+        return [one for one in self.raised if one.rule == rule] if self.raised else _NO_ALERTS
 
 
 NOTHING = Facts()
+_NO_ALERTS: list[Raised] = []
 # More of one kind than any order has: what would grow without end is not kept.
 MOST = 32
 
@@ -118,9 +118,22 @@ def with_back(facts: Facts, back: Back) -> Facts:
 def with_told(facts: Facts, told: Told) -> Facts:
     if any(one.event_id == told.event_id for one in facts.told):
         return facts
-    # What a source complains of comes and goes for ever: the oldest leave.
-    kept = tuple(sorted((*facts.told, told)))[-MOST:]
-    return facts._replace(told=kept, last_ms=max(facts.last_ms, told.at_ms))
+    kept = sorted((*facts.told, told))
+    if len(kept) > MOST:
+        # What a source complains of comes and goes for ever: the oldest leave that are settled.
+        held = {one.episode for one in facts.raised if not one.is_closed}
+        kept.remove(next((one for one in kept if one.event_id not in held), told))
+    return facts._replace(told=tuple(kept), last_ms=max(facts.last_ms, told.at_ms))
+
+
+def with_closed(facts: Facts, alert_id: str, at_ms: int) -> Facts:
+    """A person closed it. What is not open, or is closed already, changes nothing."""
+    raised = tuple(
+        one._replace(is_closed=True) if one.alert_id == alert_id else one for one in facts.raised
+    )
+    if raised == facts.raised:
+        return facts
+    return facts._replace(raised=raised, last_ms=max(facts.last_ms, at_ms))
 
 
 def _is_known(known: tuple[Success | Back, ...], event_id: str) -> bool:

@@ -1,7 +1,8 @@
 """Every rule: when it holds, how long it may hold before somebody is told, and what to do then.
 
 A rule is a function over an order's facts. While it gives an opening, and that is due, its alert is
-open; as soon as it gives none, because the missing fact came, the alert closes by itself.
+open; as soon as it gives none, because the missing fact came, the alert closes by itself. A rule
+about what services complain of has an alert for each subject of a complaint.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class Opening(NamedTuple):
     due_ms: int
 
 
+Openings = tuple[Opening, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`remedies` are those that an operator may order; with `refunds_own` the refund also asks
@@ -38,9 +42,11 @@ class Rule:
     severity: str
     sentence: str
     remedy: str
-    opening: Callable[[Facts, Windows], Opening | None]
+    openings: Callable[[Facts, Windows], Openings]
     remedies: tuple[Remedy, ...] = ()
     refunds_own: bool = False
+    # Else its alert is one, whichever fact turns out to be the first.
+    is_by_subject: bool = False
 
 
 def agrees(facts: Facts) -> bool:
@@ -54,91 +60,100 @@ def agrees(facts: Facts) -> bool:
     )
 
 
-def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Opening | None:
+_NONE: Final[Openings] = ()
+
+
+def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Openings:
     if facts.paid is not None or not facts.kept:
-        return None
+        return _NONE
     first = facts.kept[0]
-    return Opening(first.event_id, first.at_ms + windows.pair_ms)
+    return (Opening(first.event_id, first.at_ms + windows.pair_ms),)
 
 
-def _confirmed_and_not_paid(facts: Facts, windows: Windows) -> Opening | None:
+def _confirmed_and_not_paid(facts: Facts, windows: Windows) -> Openings:
     if facts.paid is None or facts.successes:
-        return None
-    return Opening(facts.paid.event_id, facts.paid.at_ms + windows.pair_ms)
+        return _NONE
+    return (Opening(facts.paid.event_id, facts.paid.at_ms + windows.pair_ms),)
 
 
-def _paid_twice(facts: Facts, _: Windows) -> Opening | None:
+def _paid_twice(facts: Facts, _: Windows) -> Openings:
     """By the events' ids: deliveries of one event are one payment."""
-    if len(facts.kept) < 2:
-        return None
+    if len(facts.successes) < 2 or len(facts.kept) < 2:
+        return _NONE
     second = facts.kept[1]
-    return Opening(second.event_id, second.at_ms)
+    return (Opening(second.event_id, second.at_ms),)
 
 
-def _paid_after_the_end(facts: Facts, windows: Windows) -> Opening | None:
+def _paid_after_the_end(facts: Facts, windows: Windows) -> Openings:
     if facts.failed is None or facts.paid is not None or not facts.kept:
-        return None
+        return _NONE
     first = facts.kept[0]
     since_ms = max(facts.failed.at_ms, first.at_ms)
-    return Opening(first.event_id, since_ms + windows.refund_ms)
+    return (Opening(first.event_id, since_ms + windows.refund_ms),)
 
 
-def _other_amount(facts: Facts, _: Windows) -> Opening | None:
+def _other_amount(facts: Facts, _: Windows) -> Openings:
     """Until the payment that differs went back."""
     kept = {one.payment for one in facts.kept}
     gone = {one.payment for one in facts.successes} - kept
-    return _first_told(facts, ("AmountDiffers",), without=gone)
+    return _complaints(facts, ("AmountDiffers",), without=gone)
 
 
-def _refund_stuck(facts: Facts, _: Windows) -> Opening | None:
+def _refund_stuck(facts: Facts, _: Windows) -> Openings:
     done = {one.refund_id for one in facts.backs}
-    return _first_told(facts, ("RefundStuck", "RefundRejected", "RefundRefused"), without=done)
+    return _complaints(facts, ("RefundStuck", "RefundRejected", "RefundRefused"), without=done)
 
 
-def _goods_not_settled(facts: Facts, _: Windows) -> Opening | None:
+def _goods_not_settled(facts: Facts, _: Windows) -> Openings:
     names = ("StockNotSettled", "StockNotReleased", "StockNotRestocked")
-    return _first_told(facts, names, ended_by="StockSettled")
+    return _complaints(facts, names, ended_by="StockSettled")
 
 
-def _outbox_lags(facts: Facts, _: Windows) -> Opening | None:
+def _outbox_lags(facts: Facts, _: Windows) -> Openings:
     return _latest_told(facts, "OutboxLag", ended_by="OutboxDrained")
 
 
-def _webhooks_silent(facts: Facts, _: Windows) -> Opening | None:
+def _webhooks_silent(facts: Facts, _: Windows) -> Openings:
     return _latest_told(facts, "WebhookSilence", ended_by="WebhooksHeard")
 
 
-def _books_differ(facts: Facts, _: Windows) -> Opening | None:
-    names = ("SettlementDifference", "SettlementFileUnreadable", "SettlementFileLost")
-    return _first_told(facts, names, ended_by="SettlementAgrees")
+def _books_differ(facts: Facts, _: Windows) -> Openings:
+    names = (
+        "SettlementDifference",
+        "SettlementFileRefused",
+        "SettlementFileBroken",
+        "SettlementFileLost",
+    )
+    return _complaints(facts, names, ended_by="SettlementAgrees")
 
 
-def _money_went_back(facts: Facts, _: Windows) -> Opening | None:
-    return _first_told(facts, ("MoneyReturned",), ended_by="MoneyKept")
+def _money_went_back(facts: Facts, _: Windows) -> Openings:
+    return _complaints(facts, ("MoneyReturned",))
 
 
-def _first_told(
-    facts: Facts,
-    names: tuple[str, ...],
-    *,
-    without: set[str] | None = None,
-    ended_by: str = "",
-) -> Opening | None:
-    """The first complaint that nobody has ended, by its subject."""
+def _complaints(
+    facts: Facts, names: tuple[str, ...], *, without: set[str] | None = None, ended_by: str = ""
+) -> Openings:
+    """The first complaint about each subject whose end nobody has told."""
+    if not facts.told:
+        return _NONE
     ended = {one.subject for one in facts.told if one.name == ended_by} | (without or set())
+    found: dict[str, Opening] = {}
     for one in facts.told:
         if one.name in names and one.subject not in ended:
-            return _at_once(one)
-    return None
+            found.setdefault(one.subject, _at_once(one))
+    return tuple(found.values())
 
 
-def _latest_told(facts: Facts, name: str, *, ended_by: str) -> Opening | None:
+def _latest_told(facts: Facts, name: str, *, ended_by: str) -> Openings:
     """What comes and goes: the first complaint after the last end."""
+    if not facts.told:
+        return _NONE
     ended_ms = max((one.at_ms for one in facts.told if one.name == ended_by), default=-1)
     for one in facts.told:
         if one.name == name and one.at_ms > ended_ms:
-            return _at_once(one)
-    return None
+            return (_at_once(one),)
+    return _NONE
 
 
 def _at_once(told: Told) -> Opening:
@@ -185,6 +200,7 @@ RULES: Final = (
         "Give the payment back; the order stays as it is.",
         _other_amount,
         (Remedy.REFUND,),
+        is_by_subject=True,
     ),
     Rule(
         "F",
@@ -194,6 +210,7 @@ RULES: Final = (
         _refund_stuck,
         (Remedy.REFUND, Remedy.REDRIVE_SAGA),
         refunds_own=True,
+        is_by_subject=True,
     ),
     Rule(
         "G",
@@ -202,6 +219,7 @@ RULES: Final = (
         "Release the reservation.",
         _goods_not_settled,
         (Remedy.RELEASE, Remedy.REDRIVE_SAGA),
+        is_by_subject=True,
     ),
     Rule(
         "H",
@@ -224,6 +242,7 @@ RULES: Final = (
         "Look at the difference; the remedy is named with it.",
         _books_differ,
         (Remedy.ASK_PROVIDER, Remedy.REFUND),
+        is_by_subject=True,
     ),
     Rule(
         "K",
@@ -232,6 +251,7 @@ RULES: Final = (
         "Talk to the customer before the goods leave.",
         _money_went_back,
         (Remedy.ASK_PROVIDER,),
+        is_by_subject=True,
     ),
 )
 # The others look at what services complain of, and hold for nobody of whom nobody complained.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -10,6 +11,7 @@ from kessai.alert.domain.rules import (
     RULES,
     RULES_OF_PAYMENTS,
     Opening,
+    Openings,
     Rule,
     Windows,
     agrees,
@@ -53,30 +55,52 @@ class Course(NamedTuple):
 
 
 _FORGOTTEN: Final = Course(None, None)
+_NOT_ANY: Final[Openings] = ()
 
 
 def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memory) -> Course:
     """What is due at `now_ms`, which is not before any fact's own time."""
     if agrees(facts):
         return _age(facts, now_ms, memory)
-    wakes: list[int] = []
+    wake_ms: int | None = None
     notices: list[Notice] = []
     for rule in RULES if facts.told else RULES_OF_PAYMENTS:
-        opening = rule.opening(facts, windows)
-        open_alert = facts.alert_of(rule.id) if facts.raised else None
-        if open_alert is not None:
-            if opening is None:
-                facts = _without(facts, open_alert)
-                notices.append(Notice(rule, open_alert.alert_id, False, now_ms, open_alert.at_ms))
-        elif opening is not None:
+        openings = rule.openings(facts, windows)
+        known = facts.alerts_of(rule.id)
+        if not openings and not known:
+            continue
+        for opening in _not_known(rule, openings, known):
             if opening.due_ms > now_ms:
-                wakes.append(opening.due_ms)
+                wake_ms = opening.due_ms if wake_ms is None else min(wake_ms, opening.due_ms)
             else:
                 facts, notice = _raise(key, facts, rule, opening)
                 notices.append(notice)
-    if wakes or facts.raised or not is_complete(facts):
-        return Course(facts, min(wakes, default=None), tuple(notices))
+        for over in _over(rule, openings, known):
+            facts = _without(facts, over)
+            if not over.is_closed:
+                notices.append(Notice(rule, over.alert_id, False, now_ms, over.at_ms))
+    is_open = any(not one.is_closed for one in facts.raised)
+    if wake_ms is not None or is_open or not is_complete(facts):
+        return Course(facts, wake_ms, tuple(notices))
     return _age(facts, now_ms, memory)._replace(notices=tuple(notices))
+
+
+def _not_known(rule: Rule, openings: Openings, known: Sequence[Raised]) -> Openings:
+    """Openings that have no alert yet."""
+    if not known:
+        return openings
+    if not rule.is_by_subject:
+        return _NOT_ANY
+    episodes = {one.episode for one in known}
+    return tuple(one for one in openings if one.episode not in episodes)
+
+
+def _over(rule: Rule, openings: Openings, known: Sequence[Raised]) -> list[Raised]:
+    """Alerts whose reason holds no more."""
+    if not rule.is_by_subject:
+        return [] if openings else list(known)
+    episodes = {one.episode for one in openings}
+    return [one for one in known if one.episode not in episodes]
 
 
 def is_complete(facts: Facts) -> bool:
@@ -93,7 +117,7 @@ def is_complete(facts: Facts) -> bool:
 def _raise(key: str, facts: Facts, rule: Rule, opening: Opening) -> tuple[Facts, Notice]:
     """At its due time, however late that is noticed: a replay tells the same."""
     id_ = alert_id(rule.id, key, opening.episode)
-    raised = Raised(rule.id, id_, opening.due_ms)
+    raised = Raised(rule.id, id_, opening.due_ms, opening.episode)
     return (
         facts._replace(raised=(*facts.raised, raised)),
         Notice(rule, id_, True, opening.due_ms, opening.due_ms),

@@ -16,10 +16,12 @@ from kessai.alert.domain.facts import (
     Success,
     Told,
     with_back,
+    with_closed,
     with_status,
     with_success,
     with_told,
 )
+from kessai.contracts.signals import ALERT_CLOSED
 from kessai.kernel.clock import parse_wire
 from kessai.kernel.streams.ports import Poison
 
@@ -187,11 +189,13 @@ def _of_payment(event: _Payment) -> tuple[str, Add]:
 
 
 def _of_signal(event: _Signal) -> tuple[str, Add]:
+    key = event.order_id or event.source
     subject = next((str(event.facts[name]) for name in _SUBJECTS if event.facts.get(name)), "")
+    if event.signal == ALERT_CLOSED:
+        closed = str(event.facts.get("subject", ""))
+        return key, lambda facts, at_ms: with_closed(facts, closed, at_ms)
     id_, name, told = event.event_id, event.signal, json.dumps(event.facts, ensure_ascii=False)
-    return event.order_id or event.source, lambda facts, at_ms: with_told(
-        facts, Told(at_ms, id_, name, subject, told)
-    )
+    return key, lambda facts, at_ms: with_told(facts, Told(at_ms, id_, name, subject, told))
 
 
 _SUBJECTS: Final = ("subject", "merchantPaymentId", "reservationId", "refundId")

@@ -168,6 +168,18 @@ def settlement_signal(run: Run, stored: Stored | None, now_ms: int) -> Signal:
     )
 
 
+def agreement_signal(run: Run, subject: str, now_ms: int) -> Signal:
+    """What an earlier file of the day differed in, this one does not."""
+    name = "SettlementAgrees"
+    return Signal(
+        event_id=content_id("signal", name, subject, run.id),
+        occurred_at=wire(now_ms),
+        signal=name,
+        source=SERVICE,
+        facts={"subject": subject, "day": run.day, "run": run.id},
+    )
+
+
 def file_signal(
     file: AnnouncedFile, status: FileStatus, why: str, link: str, now_ms: int
 ) -> Signal:

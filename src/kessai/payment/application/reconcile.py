@@ -15,7 +15,7 @@ from kessai.kernel.errors import Duplicate
 from kessai.kernel.ids import content_id
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.ports import Events
-from kessai.payment.application.present import settlement_signal
+from kessai.payment.application.present import agreement_signal, settlement_signal
 from kessai.payment.application.reconcile_ports import DayBooks, Run, Runs, Scratch, Stored
 from kessai.payment.application.reconcile_work import Limits, Work
 from kessai.payment.domain.settlement import Difference, DifferenceKind
@@ -123,7 +123,10 @@ class Reconciliation:
         ]
         try:
             async with self._db.transaction() as tx:
+                before = await self._runs.last_of_day(tx, run.day)
                 await self._runs.add(tx, run)
+                if before is not None:
+                    await self._tell_what_agrees(tx, before, run, stored)
                 told = await self._tell(tx, run, stored)
                 await self._runs.add_differences(tx, run.id, stored)
                 await self._runs.add_elsewhere(tx, run, work.elsewhere)
@@ -151,6 +154,22 @@ class Reconciliation:
         if run.differences:
             await self._events.signal(tx, settlement_signal(run, None, now_ms))
         return len(new)
+
+    async def _tell_what_agrees(
+        self, tx: Tx, before: Run, run: Run, stored: Sequence[Stored]
+    ) -> None:
+        """What the day's earlier file told and this one does not, and that one's own summary."""
+        if not before.differences:
+            return
+        now_ms = self._clock.now_ms()
+        await self._events.signal(tx, agreement_signal(run, before.id, now_ms))
+        if len(stored) < run.differences:
+            # Those beyond the limit are not known by name.
+            return
+        known = {one.key for one in stored}
+        for one in await self._runs.differences(tx, before.id, 0, 4 * self._limits.signals):
+            if one.key not in known:
+                await self._events.signal(tx, agreement_signal(run, one.key, now_ms))
 
 
 async def _digest(source: Source) -> str:

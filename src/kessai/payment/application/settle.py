@@ -61,15 +61,24 @@ class News:
 
 
 class Settlement:
-    """Webhook, poll, create answer, close and operator look-up all end here."""
+    """Webhook, poll, create answer, close and operator look-up all end here.
+
+    `found` hears by which channel each payment was proved first.
+    """
 
     def __init__(
-        self, books: Books, chance: Chance, news: News, wake_refunds: Callable[[], None]
+        self,
+        books: Books,
+        chance: Chance,
+        news: News,
+        wake_refunds: Callable[[], None],
+        found: Callable[[str | None], None] = lambda _channel: None,
     ) -> None:
         self._books = books
         self._chance = chance
         self._news = news
         self._wake_refunds = wake_refunds
+        self._found = found
 
     async def settle(
         self, attempt_id: str, evidence: Sequence[Evidence], finish: Finish | None = None
@@ -129,6 +138,7 @@ class Settlement:
         more_yen = after.captured_yen - before.captured_yen
         if more_yen > 0:
             await books.ledger.capture(tx, after, more_yen, now_ms)
+            tx.after_commit(lambda: self._found(channel))
         elif more_yen < 0:
             await books.ledger.gone_back(tx, before, -more_yen, now_ms)
             await self._signal_return(tx, before, now_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from kessai.contracts.payment import ReceiveWebhook, WebhookReceived
 from kessai.kernel.db import Tx
@@ -24,6 +25,8 @@ from kessai.payment.domain.webhook import (
     read_webhook,
 )
 
+# Outcomes of deliveries about payments of ours.
+HEARD: Final = frozenset({"STORED", "REPEATED"})
 _log = get_log("kessai.payment")
 
 

@@ -22,9 +22,10 @@ _CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
 _ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
 _UNPAID = frozenset({Word.CREATED, Word.NOT_FOUND}) | _ENDED_UNPAID
 _CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED, Word.CANCEL_TOO_LATE})
+POLLED = "poll"
 _CHANNELS: Mapping[Source, str] = {
     Source.ANNOUNCED: "webhook",
-    Source.POLL: "poll",
+    Source.POLL: POLLED,
     Source.CREATE: "create",
     Source.CLOSE: "close",
     Source.OPERATOR: "operator",
@@ -192,7 +193,7 @@ def proved_by(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> str | 
     closing_ms = attempt.closing_at_ms
     if first.source is Source.POLL and closing_ms is not None:
         # The close asks by the poller's hand.
-        return "close" if closing_ms <= first.first_observed_ms else "poll"
+        return "close" if closing_ms <= first.first_observed_ms else POLLED
     return _CHANNELS[first.source]
 
 

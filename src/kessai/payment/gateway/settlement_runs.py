@@ -30,6 +30,12 @@ _NEWEST = (
     .order_by(RUN.c.day.desc(), RUN.c.ended_at_ms.desc(), RUN.c.id)
     .limit(bindparam("limit"))
 )
+_LAST_OF_DAY = (
+    select(*_COLUMNS)
+    .where(RUN.c.day == bindparam("of_day"))
+    .order_by(RUN.c.ended_at_ms.desc(), RUN.c.id)
+    .limit(1)
+)
 _ADD = insert(RUN)
 _ADD_DIFFERENCE = insert(DIFFERENCE)
 _ADD_ELSEWHERE = insert_ignore(ELSEWHERE)
@@ -52,6 +58,10 @@ class SqlRuns:
 
     async def newest(self, tx: Tx, limit: int) -> list[Run]:
         return [Run(**row) for row in (await tx.run(_NEWEST, {"limit": limit})).all()]
+
+    async def last_of_day(self, tx: Tx, day: str) -> Run | None:
+        row = (await tx.run(_LAST_OF_DAY, {"of_day": day})).first()
+        return Run(**row) if row else None
 
     async def add(self, tx: Tx, run: Run) -> None:
         await tx.run(_ADD, {name: getattr(run, name) for name in _FIELDS})

@@ -21,7 +21,7 @@ from kessai.kernel.bus import (
 from kessai.kernel.outbox import EVENT_ID_HEADER
 from kessai.proof.invariants.bus_book import BusBook, ClaimRow, HeadRow, RecordRow
 from kessai.proof.invariants.told import VIEW
-from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
+from kessai.topology import ALERTS_TOPIC, ORDERS_TOPIC, PAYMENTS_TOPIC
 
 _MOST_SHOWN = 100
 # These change an order for good, so its inbox remembers each of them.
@@ -138,7 +138,9 @@ class BusSeen:
                 for record in page:
                     self._bury(record, json.loads(record.headers))
                 continue
-            self._note_events(page)
+            if head.topic != ALERTS_TOPIC:
+                # Alerts come from no outbox.
+                self._note_events(page)
             if head.topic == ORDERS_TOPIC:
                 self._follow(page, seen, nothing)
             elif head.topic == PAYMENTS_TOPIC:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from kessai.contracts.events import ProductChanged, Signal, write_event
 from kessai.kernel.clock import Clock, wire
-from kessai.kernel.db import Db
+from kessai.kernel.db import Db, Tx
 from kessai.kernel.ids import content_id
 from kessai.kernel.outbox import Outbox
 from kessai.storage.application.ports import Overdue, ProductBook, ReservationBook, Snapshot
 from kessai.storage.application.reservations import DAY_MS
 
-STOCK_NOT_SETTLED = "StockNotSettled"
+STOCK_NOT_SETTLED, STOCK_SETTLED = "StockNotSettled", "StockSettled"
 _SOURCE = "storage-service"
 
 
@@ -90,13 +90,31 @@ class Announcements:
             count = 0
             for reservation in overdue:
                 if await self._reservations.signalled(tx, reservation.reservation_id):
-                    signal = _not_settled(reservation, now_ms)
-                    key = reservation.order_id or _SOURCE
-                    await self._outbox.add(
-                        tx, self._topics.signals, key, write_event(signal), event_id=signal.event_id
-                    )
+                    await self._signal(tx, STOCK_NOT_SETTLED, reservation, now_ms)
                     count += 1
         return count
+
+    async def signal_settled(self) -> int:
+        """The end of what `signal_overdue` told, once."""
+        async with self._db.read() as tx:
+            settled = await self._reservations.settled_late(tx, self._limits.batch)
+        if not settled:
+            return 0
+        now_ms = self._clock.now_ms()
+        async with self._db.transaction() as tx:
+            count = 0
+            for reservation in settled:
+                if await self._reservations.told_settled(tx, reservation.reservation_id):
+                    await self._signal(tx, STOCK_SETTLED, reservation, now_ms)
+                    count += 1
+        return count
+
+    async def _signal(self, tx: Tx, name: str, reservation: Overdue, now_ms: int) -> None:
+        signal = _about(name, reservation, now_ms)
+        key = reservation.order_id or _SOURCE
+        await self._outbox.add(
+            tx, self._topics.signals, key, write_event(signal), event_id=signal.event_id
+        )
 
 
 def _product_changed(snapshot: Snapshot, now_ms: int) -> ProductChanged:
@@ -110,11 +128,11 @@ def _product_changed(snapshot: Snapshot, now_ms: int) -> ProductChanged:
     )
 
 
-def _not_settled(reservation: Overdue, now_ms: int) -> Signal:
+def _about(name: str, reservation: Overdue, now_ms: int) -> Signal:
     return Signal(
-        event_id=content_id("signal", STOCK_NOT_SETTLED, reservation.reservation_id),
+        event_id=content_id("signal", name, reservation.reservation_id),
         occurred_at=wire(now_ms),
-        signal=STOCK_NOT_SETTLED,
+        signal=name,
         source=_SOURCE,
         order_id=reservation.order_id,
         facts={

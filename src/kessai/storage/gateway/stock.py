@@ -146,6 +146,16 @@ _SIGNALLED = (
     .where(_OF_RESERVATION, text("status = 'RESERVED' AND signalled = 0"))
     .values(signalled=1)
 )
+# `signalled`: 1 told that it is overdue, 2 told that it has ended after all.
+_SETTLED_LATE = (
+    select(RESERVATION)
+    .where(text("status IN ('CONFIRMED', 'RELEASED') AND signalled = 1"))
+    .order_by(RESERVATION.c.created_at_ms)
+    .limit(bindparam("limit"))
+)
+_TOLD_SETTLED = (
+    update(RESERVATION).where(_OF_RESERVATION, text("signalled = 1")).values(signalled=2)
+)
 
 
 class SqlReservationBook:
@@ -198,12 +208,20 @@ class SqlReservationBook:
 
     async def overdue(self, tx: Tx, before_ms: int, limit: int) -> Sequence[Overdue]:
         rows = (await tx.run(_OVERDUE, {"before_ms": before_ms, "limit": limit})).all()
-        return [
-            Overdue(row["reservation_id"], row["order_id"], row["created_at_ms"]) for row in rows
-        ]
+        return [_overdue(row) for row in rows]
+
+    async def settled_late(self, tx: Tx, limit: int) -> Sequence[Overdue]:
+        return [_overdue(row) for row in (await tx.run(_SETTLED_LATE, {"limit": limit})).all()]
+
+    async def told_settled(self, tx: Tx, reservation_id: str) -> bool:
+        return (await tx.run(_TOLD_SETTLED, {"of_reservation": reservation_id})).rowcount == 1
 
     async def signalled(self, tx: Tx, reservation_id: str) -> bool:
         return (await tx.run(_SIGNALLED, {"of_reservation": reservation_id})).rowcount == 1
+
+
+def _overdue(row: Row) -> Overdue:
+    return Overdue(row["reservation_id"], row["order_id"], row["created_at_ms"])
 
 
 def _reserved(row: Row) -> Reserved:

@@ -131,7 +131,7 @@ async def _runtime(life: Life, http: HttpClient, databases: dict[str, Db]) -> Ru
     )
     databases["bus"] = bus.db
     return Runtime(
-        settings=_settings(life.instance),
+        settings=_settings(life.instance, data_dir=str(life.folder)),
         clock=clock,
         ids=RandomIds(clock, chance),
         chance=chance,
@@ -141,8 +141,8 @@ async def _runtime(life: Life, http: HttpClient, databases: dict[str, Db]) -> Ru
     )
 
 
-def _settings(instance: str) -> Settings:
-    return Settings(_env_file=None, instance=instance, paypay_code_lifetime_s=LOST_FOR_S)
+def _settings(instance: str, **more: Any) -> Settings:
+    return Settings(_env_file=None, instance=instance, paypay_code_lifetime_s=LOST_FOR_S, **more)
 
 
 class _Inside:

@@ -25,6 +25,8 @@ SEAMS = {
     "kernel/kafka_bus/member.py": "ack",
     "kernel/local_bus/consumer.py": "ack",
     "kernel/outbox.py": "publish",
+    "kernel/streams/kafka_work.py": "stream",
+    "kernel/streams/local.py": "stream",
     "payment/gateway/paypay/line.py": "provider",
 }
 SIDES = ("before", "after")
@@ -38,6 +40,7 @@ def all_points() -> tuple[str, ...]:
         "provider": [one.name for one in OPERATIONS],
         "publish": _outboxes(),
         "ack": _groups(),
+        "stream": _streams(),
     }
     return tuple(
         f"{seam}:{name}:{side}" for seam in names for name in names[seam] for side in SIDES
@@ -71,6 +74,10 @@ def _outboxes() -> list[str]:
 
 def _groups() -> list[str]:
     return sorted({_text(path, node.args[0]) for path, node in _service_calls("consumer")})
+
+
+def _streams() -> list[str]:
+    return sorted({_text(path, node.args[1]) for path, node in _service_calls("LocalStream")})
 
 
 def _service_calls(name: str) -> Iterator[tuple[Path, ast.Call]]:

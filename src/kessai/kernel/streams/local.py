@@ -14,6 +14,7 @@ from typing import Any
 
 from kessai.kernel.bus import Record, dead_letter, set_within
 from kessai.kernel.clock import Clock
+from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Unknown
 from kessai.kernel.ids import content_id
 from kessai.kernel.local_bus import LocalBus
@@ -175,7 +176,9 @@ class LocalStream:
         outputs = store.outputs()
         messages = {output.id: output.message for output in outputs.values()}
         positions = {(topic, held.number): at for topic, at in held.positions.items()}
+        reached(f"stream:{self.group}:before")
         await self._bus.publish_once(messages, self.group, positions)
+        reached(f"stream:{self.group}:after")
         store.drop_outputs(outputs)
         held.is_told = True
 

@@ -61,7 +61,7 @@ ALERT = ServiceCard(
     "alert-service",
     8085,
     "alert",
-    emits=(ALERTS_TOPIC,),
+    emits=(ALERTS_TOPIC, SIGNALS_TOPIC),
     consumes=(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC),
     calls=("order-service", "payment-service", "storage-service"),
 )

@@ -122,6 +122,7 @@ async def test_who_acts_on_an_older_view_is_refused_and_nothing_is_written(
     with pytest.raises(NotFound):
         await room.desk.resolve_alert(act("0" * 26, 1))
     assert len(await room.history(alert)) == 2
+    assert room.closings.alerts == []
 
 
 async def test_of_many_who_act_at_once_one_wins(room: AlertRoom) -> None:
@@ -158,7 +159,19 @@ async def test_what_is_resolved_by_hand_is_not_opened_by_the_late_word_of_its_en
     await room.book.record(resolved(event))
     await room.book.record(event)
     row = (await room.detail(event.alert_id)).alert
-    assert (row.status, row.resolved_by) == ("RESOLVED", "hanako")
+    assert (row.status, row.resolved_by, row.version) == ("RESOLVED", "hanako", 2)
+
+
+async def test_what_a_person_closes_is_told_once_and_what_the_facts_close_is_not(
+    room: AlertRoom,
+) -> None:
+    by_hand, by_facts = raised(episode="e1"), raised(episode="e2")
+    for event in (by_hand, by_facts):
+        await room.book.record(event)
+    await room.book.record(resolved(by_facts))
+    for _ in range(2):
+        await room.desk.resolve_alert(act(by_hand.alert_id, 1))
+    assert [one.id for one in room.closings.alerts] == [by_hand.alert_id]
 
 
 async def test_each_rule_names_the_remedies_that_fit_and_no_other_is_done(

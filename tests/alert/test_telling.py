@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tests.support.alert import ORDER, Services, act, raised, resolved
+from tests.support.alert import ORDER, Closed, Services, act, raised, resolved
 from tests.support.mariadb import MARIADB, server
 from tests.support.web import START_MS, StillClock
 
@@ -225,7 +225,7 @@ async def test_who_resolves_by_hand_is_told_of_too_and_only_once() -> None:
     witnesses = Witnesses(services, services, services, one.clock, timeout_s=1)  # type: ignore[arg-type]
     alerts = SqlAlerts()
     remedies = Remedies(db, one.clock, alerts, services)  # type: ignore[arg-type]
-    desk = AlertDesk(db, one.clock, alerts, witnesses, remedies, one.telling.note)
+    desk = AlertDesk(db, one.clock, alerts, witnesses, remedies, one.telling.note, Closed())
     event: AlertRaised = raised()
     await one.book.record(event)
     await desk.acknowledge_alert(act(event.alert_id, 1))

@@ -99,6 +99,16 @@ class Services:
 
 
 @dataclass
+class Closed:
+    """Alerts whose closing by a person was told, with its commit."""
+
+    alerts: list[Alert] = field(default_factory=list)
+
+    async def tell(self, tx: Tx, alert: Alert) -> None:
+        tx.after_commit(lambda: self.alerts.append(alert))
+
+
+@dataclass
 class AlertRoom:
     """One process of alert-service on `db`."""
 
@@ -108,6 +118,7 @@ class AlertRoom:
     desk: AlertDesk
     book: AlertBook
     told: list[Alert]
+    closings: Closed
 
     async def detail(self, alert: str) -> AlertDetail:
         return await self.desk.get_alert(AlertById(alert_id=alert))
@@ -135,8 +146,9 @@ def a_room(db: Db, services: Services | None = None, clock: StillClock | None = 
         timeout_s=0.05,
     )
     remedies = Remedies(db, clock, alerts, cast(OrderService, services))
-    desk = AlertDesk(db, clock, alerts, witnesses, remedies, tell)
-    return AlertRoom(db, clock, services, desk, AlertBook(db, alerts, tell), told)
+    closings = Closed()
+    desk = AlertDesk(db, clock, alerts, witnesses, remedies, tell, closings)
+    return AlertRoom(db, clock, services, desk, AlertBook(db, alerts, tell), told, closings)
 
 
 def raised(

@@ -16,6 +16,7 @@ from kessai.alert.application.telling import Telling
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory
 from kessai.alert.gateway.alerts import SqlAlerts
+from kessai.alert.gateway.closings import OutboxClosings
 from kessai.alert.gateway.codec import FactsCodec
 from kessai.alert.gateway.notices import SqlNotices
 from kessai.alert.gateway.notifiers import LogNotifier, WebhookNotifier
@@ -30,6 +31,7 @@ from kessai.kernel.app import create_app
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.migrations import migrate
+from kessai.kernel.outbox import open_outbox
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
@@ -81,7 +83,9 @@ async def build(
         timeout_s=runtime.settings.call_timeout_s / 2,
     )
     remedies = Remedies(db, runtime.clock, alerts, order)
-    desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note)
+    outbox = open_outbox(runtime, db, ALERT.name)
+    closings = OutboxClosings(outbox, alerts_topic=ALERTS_TOPIC, signals_topic=SIGNALS_TOPIC)
+    desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note, closings)
     stream = _stream(runtime)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
 
@@ -89,6 +93,7 @@ async def build(
         supervisor.start("rules", stream.run)
         supervisor.start("table", table.run)
         supervisor.start("telling", telling.run)
+        supervisor.start("outbox", outbox.relay)
 
     def build_app() -> FastAPI:
         return create_app(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from kessai.alert.application.evidence import Witnesses
-from kessai.alert.application.ports import Act, Alerts, Tell
+from kessai.alert.application.ports import Act, Alerts, Closings, Tell
 from kessai.alert.application.present import act_row, alert_row
 from kessai.alert.application.remedies import Remedies
 from kessai.alert.domain.alert import Alert, acknowledged, assigned, noted, resolved
@@ -41,6 +41,7 @@ class AlertDesk:
         witnesses: Witnesses,
         remedies: Remedies,
         tell: Tell,
+        closings: Closings,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -48,6 +49,7 @@ class AlertDesk:
         self._witnesses = witnesses
         self._remedies = remedies
         self._tell = tell
+        self._closings = closings
 
     async def list_alerts(self, command: ListAlerts) -> AlertPage:
         async with self._db.read() as tx:
@@ -126,4 +128,5 @@ class AlertDesk:
             await self._alerts.add_act(tx, act)
             if after.status is AlertStatus.RESOLVED and before.status is not after.status:
                 await self._tell(tx, after, "resolved")
+                await self._closings.tell(tx, after)
         return alert_row(after)

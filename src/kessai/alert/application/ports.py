@@ -90,6 +90,12 @@ class Notices(Protocol):
         ...
 
 
+class Closings(Protocol):
+    async def tell(self, tx: Tx, alert: Alert) -> None:
+        """A person closed it: the topic and the rules have to know."""
+        ...
+
+
 class Notifier(Protocol):
     """Tells people outside; may be told the same notice again."""
 

@@ -39,6 +39,8 @@ class AlertBook:
                 await self._go_on(tx, before, event)
 
     async def _go_on(self, tx: Tx, before: Alert, event: AlertRaised | AlertResolved) -> None:
+        if before.status is AlertStatus.RESOLVED and isinstance(event, AlertResolved):
+            return
         at_ms = to_ms(parse_wire(event.occurred_at))
         after = seen_again(before, _text(event), _count(event), at_ms)
         if isinstance(event, AlertResolved):

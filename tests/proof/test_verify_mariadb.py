@@ -20,7 +20,7 @@ from kessai.kernel.http import AsgiHttp
 from kessai.kernel.migrations import migrate
 from kessai.kernel.settings import Settings
 from kessai.proof.invariants.books import BooksUnreadable
-from kessai.proof.live import SERVICES, live_books
+from kessai.proof.live import ALERT_PACKAGE, ALERTS, SERVICES, live_books
 from kessai.proof.verify import Report, check
 from kessai.proof.virtual_time import VirtualClock
 
@@ -36,9 +36,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 def prefix(kept: Kept) -> str:
     """The files' rows in schemas that the migrations made."""
     made = f"t{os.getpid()}v_"
-    for name in SERVICES:
+    for name, package in (*((one, one) for one in SERVICES), (ALERTS, ALERT_PACKAGE)):
         server().sql(f"CREATE DATABASE {made}{name} COLLATE utf8mb4_bin")
-        asyncio.run(_migrate(server().url(f"{made}{name}"), name))
+        asyncio.run(_migrate(server().url(f"{made}{name}"), package))
         rows = list(_inserts(kept.folder / f"{name}.db", f"{made}{name}"))
         for start in range(0, len(rows), 50):
             server().sql("\n".join(rows[start : start + 50]))
@@ -61,7 +61,7 @@ def _inserts(path: Path, schema: str) -> Iterator[str]:
             names = ",".join(f"`{column[0]}`" for column in rows.description)
             for row in rows:
                 values = ",".join(map(_literal, row))
-                yield f"INSERT INTO {schema}.`{table}` ({names}) VALUES ({values});"
+                yield f"REPLACE INTO {schema}.`{table}` ({names}) VALUES ({values});"
 
 
 def _literal(value: object) -> str:

@@ -13,7 +13,10 @@ from typing import cast
 from sqlalchemy import Connection
 from tests.support.shop import PAYPAY, Customer, Shop, open_shop
 
+from kessai.contracts.events import write_event
 from kessai.contracts.order import RefundByOperator
+from kessai.contracts.signals import source_signal
+from kessai.kernel.bus import Message
 from kessai.kernel.clock import from_ms
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.local_bus import LocalBus
@@ -28,6 +31,7 @@ from kessai.proof.verify import (
     check,
 )
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
+from kessai.topology import SIGNALS_TOPIC
 
 
 def books_of(shop: Shop) -> Books:
@@ -41,6 +45,7 @@ def books_of(shop: Shop) -> Books:
         clock=shop.runtime.clock,
         bus=LocalBusBook(bus_of(shop)),
         provider=HttpProviderBook(shop.http, PAYPAY),
+        alert=databases["system"],
     )
 
 
@@ -104,10 +109,23 @@ async def _live_through(shop: Shop) -> dict[str, str]:
         "sold_out": await _sold_out(shop, customer),
     }
     assert (await customer.purchase(key="dear", expectedAmount=1)).status == 409
+    await _complained(shop)
     await asyncio.sleep(1000)
     orders["waiting"] = await customer.buy()
     await asyncio.sleep(5)
     return orders
+
+
+async def _complained(shop: Shop) -> None:
+    """Two alerts about a source, of which one ends."""
+    for name, subject in (
+        ("SettlementDifference", "d-1"),
+        ("SettlementDifference", "d-2"),
+        ("SettlementAgrees", "d-1"),
+    ):
+        signal = source_signal(name, "payment-service", subject, shop.runtime.clock.now_ms())
+        await shop.runtime.bus.publish([Message(SIGNALS_TOPIC, signal.source, write_event(signal))])
+        await asyncio.sleep(15)
 
 
 async def _paid(shop: Shop, customer: Customer, *lines: tuple[int, int]) -> str:
@@ -212,7 +230,7 @@ def look_with(
 ) -> Report:
 
     async def look() -> Report:
-        names = ("order", "payment", "storage", "account", "bus")
+        names = ("order", "payment", "storage", "account", "system", "bus")
         opened = {
             name: await open_database(f"sqlite:///{folder / name}.db", read_only=True)
             for name in names
@@ -226,6 +244,7 @@ def look_with(
             settings=Settings(_env_file=None),
             clock=VirtualClock(from_ms(kept.at_ms + int(later_s * 1000))),
             provider=book,
+            alert=opened["system"],
         )
         try:
             return await check(books, only)

@@ -24,6 +24,8 @@ from kessai.proof.invariants.sql import Statement, col
 from kessai.proof.kafka_book import kafka_book
 
 SERVICES = ("order", "payment", "storage", "account")
+# The schema that alert-service keeps `sys_pay_alert` in, and the service's package.
+ALERTS, ALERT_PACKAGE = "system", "alert"
 # PayPay's own hosts, which show nobody a book.
 _PAYPAY = ".paypay.ne.jp"
 
@@ -37,6 +39,9 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             opened[name] = await _open(database_url(settings, name), name)
             stack.push_async_callback(opened[name].close)
             await require_schema(opened[name], name)
+        opened[ALERTS] = await _open(database_url(settings, ALERTS), ALERTS)
+        stack.push_async_callback(opened[ALERTS].close)
+        await require_schema(opened[ALERTS], ALERT_PACKAGE)
         absent: dict[str, str] = {}
         bus = await _bus(settings, absent, stack)
         audit = await _audit(settings, absent)
@@ -52,6 +57,7 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
             bus=bus,
             provider=await _provider(settings, http, absent),
             audit=audit,
+            alert=opened[ALERTS],
             absent=absent,
         )
 

@@ -207,9 +207,11 @@ class _Run:
         self._reader = Reader(books, sources, outboxes)
         self._orders = 0
         self._absent = dict(books.absent)
-        for name in ("bus", "provider"):
-            if getattr(books, name) is None:
+        for name, book in (("bus", books.bus), ("provider", books.provider)):
+            if book is None:
                 self._absent.setdefault(name, "it is elsewhere")
+        if books.alert is None:
+            self._absent.setdefault("alerts", "no alert-service is part of this shop")
 
     async def report(self) -> Report:
         clock = self._books.clock
@@ -233,7 +235,7 @@ class _Run:
 
     def _outboxes(self, telling: Telling | None) -> Outboxes:
         books = self._books
-        return Outboxes(books.order, books.payment, books.storage, telling)
+        return Outboxes(books.order, books.payment, books.storage, books.alert, telling)
 
     async def _look_at_all(self) -> None:
         for seen in self._seen:

@@ -55,8 +55,8 @@ class AuditBook(Protocol):
 class Books:
     """Read only. `bus` is None where events are elsewhere, `provider` with the real PayPay.
 
-    `audit` is None where the trail is with the orders. `absent` says for `bus`, `provider` or
-    `audit` why it is not there.
+    `audit` is None where the trail is with the orders, `alert` in a shop without alert-service.
+    `absent` says for `bus`, `provider`, `audit` or `alerts` why it is not there.
     """
 
     order: Db
@@ -68,6 +68,7 @@ class Books:
     bus: BusBook | None = None
     provider: ProviderBook | None = None
     audit: AuditBook | None = None
+    alert: Db | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 
 

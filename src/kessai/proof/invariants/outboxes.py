@@ -92,13 +92,20 @@ class Outbox:
 
 
 class Outboxes:
-    """`telling` gets what is read of orders and payments; None when nobody asks by order."""
+    """`telling` gets what is read of orders and payments; None when nobody asks by order.
 
-    def __init__(self, order: Db, payment: Db, storage: Db, telling: Telling | None) -> None:
+    `alert` is None in a shop without alert-service.
+    """
+
+    def __init__(
+        self, order: Db, payment: Db, storage: Db, alert: Db | None, telling: Telling | None
+    ) -> None:
         self.telling = telling
         self.order = Outbox(order, telling.fold_orders if telling else None)
         self.payment = Outbox(payment, telling.fold_payments if telling else None)
         self.storage = Outbox(storage, None)
+        self.alert = None if alert is None else Outbox(alert, None)
 
     def __iter__(self) -> Iterator[Outbox]:
-        return iter((self.order, self.payment, self.storage))
+        known = (self.order, self.payment, self.storage)
+        return iter(known if self.alert is None else (*known, self.alert))

@@ -1,28 +1,44 @@
-"""Rules A, B and C (design.md, 2.4) on the events of one order, long after it ended."""
+"""The rules of alert-service on the events of one order, long after it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.naive.peer import Event
 
-WINDOW_S = 30.0
+from kessai.alert.domain.facts import NOTHING, Fact, Facts, Success, with_status, with_success
+from kessai.alert.domain.rules import Windows
+from kessai.alert.domain.story import Memory, advance
+
+_LONG_AFTER_MS = 3_600_000
+_YEN = 1000
 
 
 def raised(events: Sequence[Event]) -> list[str]:
-    """The rules that an alert-service would raise for the order."""
-    succeeded = [e for e in events if (e.topic, e.kind) == ("payments", "PaymentSucceeded")]
-    paid = [e for e in events if (e.topic, e.kind) == ("orders", "PAID")]
-    rules = []
-    if succeeded and not _within(succeeded[0], paid):
-        rules.append("A")
-    if paid and not _within(paid[0], succeeded):
-        rules.append("B")
-    # The set of ids, never the count of deliveries.
-    if len({event.event_id for event in succeeded}) > 1:
-        rules.append("C")
-    return rules
+    """The rules whose alert was raised for the order, also where it has ended since."""
+    steps = [(round(event.at_s * 1000), _added(event)) for event in events]
+    last_ms = max((at_ms for at_ms, _ in steps), default=0)
+    steps.append((last_ms + _LONG_AFTER_MS, lambda facts: facts))
+    rules: list[str] = []
+    facts, wake_ms = NOTHING, None
+    for at_ms, add in sorted(steps, key=lambda step: step[0]):
+        for now_ms in (wake_ms, at_ms):
+            if now_ms is None or now_ms > at_ms:
+                continue
+            course = advance("o", add(facts) if now_ms == at_ms else facts, now_ms, _W, _M)
+            facts, wake_ms = course.facts or NOTHING, course.wake_ms
+            rules += [notice.rule.id for notice in course.notices if notice.is_open]
+    return sorted(set(rules))
 
 
-def _within(fact: Event, others: Sequence[Event]) -> bool:
-    return any(other.at_s <= fact.at_s + WINDOW_S for other in others)
+_W, _M = Windows(), Memory()
+
+
+def _added(event: Event) -> Callable[[Facts], Facts]:
+    at_ms = round(event.at_s * 1000)
+    if (event.topic, event.kind) == ("payments", "PaymentSucceeded"):
+        success = Success(at_ms, event.event_id, event.event_id, _YEN, "PayPay")
+        return lambda facts: with_success(facts, success)
+    if event.topic == "orders":
+        return lambda facts: with_status(facts, event.kind, Fact(event.event_id, at_ms))
+    return lambda facts: facts

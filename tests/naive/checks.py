@@ -206,7 +206,7 @@ async def outbox_no_loss_no_ghost(shop: Peer, verdict: Verdict) -> None:
 async def no_false_alerts(shop: Peer, verdict: Verdict) -> None:
     """An order that went well raises no alert: saved by polling, or told of three times.
 
-    There is no alert-service yet: rules A, B and C are applied to the events it will read.
+    Alert-service's own rules are applied to the events of both.
     """
     quiet = await shop.buy("told-often")
     reached(await shop.pay(quiet.order_id), "a payment")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_type_hints
 
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -20,15 +20,16 @@ from tests.support.shop import SHOP, Customer, Json, Shop, open_shop
 
 from kessai.contracts.events import PaymentFailed, PaymentSucceeded
 from kessai.contracts.storage import Line, ReservationById, ReserveStock
+from kessai.embedded import Ports
 from kessai.kernel.bus import Message
-from kessai.kernel.calls import PATH
+from kessai.kernel.calls import PATH, operations
 from kessai.kernel.clock import parse_wire, to_ms
 from kessai.kernel.db import Db
 from kessai.kernel.errors import Refused
 from kessai.kernel.ids import content_id
 from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.settings import Settings
-from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC, SERVICES
+from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC, service
 
 # A code is made once and ends just before the order: the last second of one is that of the other.
 DEADLINE_S = 310
@@ -202,10 +203,11 @@ class KessaiPeer:
 
     async def inside_without_token(self) -> dict[str, int]:
         found = {}
-        for card in SERVICES:
-            if not card.public:
-                url = f"http://127.0.0.1:{card.port}{PATH}/ping"
-                found[card.name] = (await self.shop.send("POST", url, {})).status
+        for name, port in get_type_hints(Ports).items():
+            card = service(name)
+            operation = operations(port)[0].name
+            url = f"http://127.0.0.1:{card.port}{PATH}/{operation}"
+            found[card.name] = (await self.shop.send("POST", url, {})).status
         return found
 
     async def starts_with_default_secrets(self) -> bool:

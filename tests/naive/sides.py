@@ -36,9 +36,9 @@ This page is written by `python -m tests.naive.sides`, out of what the checks fo
 |---|---|---|---|
 """
 _FOOT = """
-X13 asks rules A, B and C of the events that an alert-service reads, because there is no
-alert-service yet. X16 asks what can be seen from outside: origins, sockets, the services' own
-ports, a production start with default secrets, and the log of a purchase.
+X13 asks Kessai's own alert rules of the events of both shops. X16 asks what can be seen from
+outside: origins, sockets, the services' own ports, a production start with default secrets, and the
+log of a purchase.
 """
 
 

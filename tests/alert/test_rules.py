@@ -19,7 +19,8 @@ from kessai.alert.domain.facts import (
     Told,
     with_back,
     with_closed,
-    with_status,
+    with_failed,
+    with_paid,
     with_success,
     with_told,
 )
@@ -41,12 +42,12 @@ class Step(NamedTuple):
 
 def paid(after_ms: int, event: str = "e-paid") -> Step:
     fact = Fact(event, T0 + after_ms)
-    return Step(after_ms, lambda facts: with_status(facts, "PAID", fact))
+    return Step(after_ms, lambda facts: with_paid(facts, fact))
 
 
 def failed(after_ms: int) -> Step:
     fact = Fact("e-failed", T0 + after_ms)
-    return Step(after_ms, lambda facts: with_status(facts, "FAILED", fact))
+    return Step(after_ms, lambda facts: with_failed(facts, fact))
 
 
 def success(after_ms: int, n: int = 1) -> Step:

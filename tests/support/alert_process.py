@@ -18,17 +18,20 @@ from kessai.alert.web.watch import OrderWatch
 from kessai.kernel.clock import Clock, SystemClock
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.server import settle_memory
 from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.kafka import KafkaStream
 from kessai.kernel.streams.kafka_work import Plan
 from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.local import LocalStream
+from kessai.kernel.streams.meters import NoMeters
 from kessai.topology import PARTITIONS
 
 
 @dataclass(frozen=True)
 class Job:
-    """`bus` is `kafka://...`, or the local bus's file; `prefix` begins the names of the topics."""
+    """`bus` is `kafka://...`, or the local bus's file; `prefix` begins the names of the topics, and
+    `name` tells apart the output of several that read the same."""
 
     bus: str
     prefix: str
@@ -38,19 +41,20 @@ class Job:
     refund_ms: int
     tick_s: float = 2.0
     session_s: float = 6.0
+    name: str = ""
 
     @property
     def topics(self) -> Topics:
-        names = (f"{self.prefix}.{kind}" for kind in ("orders", "payments", "signals", "alerts"))
-        return Topics(*names)
+        begin, alerts = self.prefix, f"{self.prefix}{self.name}.alerts"
+        return Topics(f"{begin}.orders", f"{begin}.payments", f"{begin}.signals", alerts)
 
     @property
     def group(self) -> str:
-        return f"{self.prefix}.rules"
+        return f"{self.prefix}{self.name}.rules"
 
     @property
     def changelog(self) -> str:
-        return f"{self.prefix}.state"
+        return f"{self.prefix}{self.name}.state"
 
     def words(self) -> list[str]:
         return [sys.executable, "-m", "tests.support.alert_process", json.dumps(asdict(self))]
@@ -58,6 +62,18 @@ class Job:
 
 def watch_of(job: Job) -> OrderWatch:
     return OrderWatch(job.topics, FactsCodec(), Windows(job.window_ms, job.refund_ms), Memory())
+
+
+class Told(NoMeters):
+    """Says on the output what a bench wants to know."""
+
+    def restored(self, records: int, seconds: float) -> None:
+        say(f"restored {records} {seconds:.3f}")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def kafka_stream(job: Job) -> KafkaStream:
@@ -73,6 +89,7 @@ def kafka_stream(job: Job) -> KafkaStream:
         instance=job.instance,
         replication=1,
         limits=StreamLimits(tick_s=job.tick_s, session_s=job.session_s),
+        meters=Told(),
     )
 
 
@@ -114,13 +131,13 @@ async def run(job: Job) -> None:
 
 
 async def _until_stopped(stream: KafkaStream | LocalStream) -> None:
+    settle_memory()
     task = asyncio.create_task(stream.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     ready = asyncio.create_task(stream.ready())
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
     if ready.done():
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        say("ready")
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +29,10 @@ from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
+from kessai.kernel.errors import JsonValue
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.local_bus import LocalBus
+from kessai.kernel.metrics import Metrics
 from kessai.kernel.migrations import migrate
 from kessai.kernel.outbox import open_outbox
 from kessai.kernel.runtime import Runtime
@@ -38,6 +41,7 @@ from kessai.kernel.settings import Settings
 from kessai.kernel.streams.kafka import KafkaStream
 from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.local import LocalStream
+from kessai.kernel.streams.meters import PrometheusMeters
 from kessai.kernel.supervisor import Supervisor
 from kessai.topology import (
     ALERT,
@@ -60,6 +64,8 @@ INPUTS = Topics(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC)
 
 class Stream(Protocol):
     async def run(self) -> None: ...
+
+    async def health(self) -> Mapping[str, JsonValue]: ...
 
 
 async def build(
@@ -86,7 +92,8 @@ async def build(
     outbox = open_outbox(runtime, db, ALERT.name)
     closings = OutboxClosings(outbox, alerts_topic=ALERTS_TOPIC, signals_topic=SIGNALS_TOPIC)
     desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note, closings)
-    stream = _stream(runtime)
+    metrics = Metrics(ALERT.name)
+    stream = _stream(runtime, metrics)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
 
     async def start() -> None:
@@ -100,7 +107,8 @@ async def build(
             title=ALERT.name,
             runtime=runtime,
             routers=[routes(desk, token=runtime.settings.service_token.get_secret_value())],
-            health={"db": db.ping},
+            health={"db": db.ping, "rules": stream.health},
+            metrics=metrics,
             supervisor=supervisor,
         )
 
@@ -119,8 +127,8 @@ def _notifier(runtime: Runtime) -> Notifier:
     )
 
 
-def _stream(runtime: Runtime) -> Stream:
-    settings = runtime.settings
+def _stream(runtime: Runtime, metrics: Metrics) -> Stream:
+    settings, meters = runtime.settings, PrometheusMeters(metrics)
     watch = OrderWatch(INPUTS, FactsCodec(), windows(settings), memory(settings))
     folder, limits = Path(settings.data_dir) / ALERT.package, StreamLimits(settings.alert_tick_s)
     if isinstance(runtime.bus, LocalBus):
@@ -132,6 +140,7 @@ def _stream(runtime: Runtime) -> Stream:
             folder=folder,
             clock=runtime.clock,
             limits=limits,
+            meters=meters,
         )
     return KafkaStream(
         cluster_of(settings.bus_url),
@@ -144,6 +153,7 @@ def _stream(runtime: Runtime) -> Stream:
         clock=runtime.clock,
         instance=settings.instance,
         limits=limits,
+        meters=meters,
     )
 
 

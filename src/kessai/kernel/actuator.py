@@ -70,7 +70,7 @@ class Condition:
             return self._is_down(name, {"error": f"no answer within {self.check_timeout_s} s"})
         except Degraded as degraded:
             return self._is_down(name, degraded.details, word=_DEGRADED)
-        except _Unwell as unwell:
+        except Unwell as unwell:
             return self._is_down(name, unwell.details)
         except Exception as error:
             return self._is_down(name, {"error": _short(error)}, error)
@@ -98,9 +98,11 @@ class Condition:
         return {"status": word, "details": dict(details)}
 
 
-class _Unwell(KessaiError):
+class Unwell(KessaiError):
+    """It is DOWN, and the details say why."""
+
     def __init__(self, details: Mapping[str, JsonValue]) -> None:
-        super().__init__("a loop fails")
+        super().__init__("unwell")
         self.details = details
 
 
@@ -112,7 +114,7 @@ def _loops_of(supervisor: Supervisor) -> HealthCheck:
             for name, loop in seen.items()
         }
         if any(loop.failing for loop in seen.values()):
-            raise _Unwell(details)
+            raise Unwell(details)
         return details
 
     return loops

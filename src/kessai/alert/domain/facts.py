@@ -85,16 +85,18 @@ _NO_ALERTS: list[Raised] = []
 MOST = 32
 
 
-def with_status(facts: Facts, status: str, fact: Fact) -> Facts:
-    """Only ends matter here, and the first of each: an order is PAID or FAILED once."""
+def with_paid(facts: Facts, fact: Fact) -> Facts:
+    """The first of its kind counts: an order is PAID once, and FAILED once."""
     paid, failed, successes, backs, told, raised, last_ms = facts
-    if status == "PAID" and paid is None:
-        paid = fact
-    elif status == "FAILED" and failed is None:
-        failed = fact
-    else:
+    if paid is not None:
         return facts
-    return Facts(paid, failed, successes, backs, told, raised, max(last_ms, fact.at_ms))
+    return Facts(fact, failed, successes, backs, told, raised, max(last_ms, fact.at_ms))
+
+
+def with_failed(facts: Facts, fact: Fact) -> Facts:
+    if facts.failed is not None:
+        return facts
+    return facts._replace(failed=fact, last_ms=max(facts.last_ms, fact.at_ms))
 
 
 def with_success(facts: Facts, success: Success) -> Facts:

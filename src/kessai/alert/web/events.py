@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -17,19 +18,20 @@ from kessai.alert.domain.facts import (
     Told,
     with_back,
     with_closed,
-    with_status,
+    with_failed,
+    with_paid,
     with_success,
     with_told,
 )
 from kessai.contracts.signals import ALERT_CLOSED
-from kessai.kernel.clock import parse_wire
 from kessai.kernel.streams.ports import Poison
 
 # An event that happened so long before or after its record is no news of this stream.
 FARTHEST_MS: Final = 24 * 3_600_000
 MOST_BYTES: Final = 512 * 1024
 KNOWN_VERSION: Final = 1
-Add = Callable[[Facts, int], Facts]
+# How it is added to what is known, and what: `add(facts, fact)`.
+News: TypeAlias = tuple[Callable[[Facts, Any], Facts], Any]
 
 
 class NotJson(Poison):
@@ -56,6 +58,9 @@ class NotAsDescribed(Poison):
     pass
 
 
+_Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class _Status(msgspec.Struct, rename="camel", gc=False):
     order_id: str
     new_status: str
@@ -64,7 +69,7 @@ class _Status(msgspec.Struct, rename="camel", gc=False):
 class _Order(msgspec.Struct, rename="camel", gc=False):
     event_type: str
     event_id: str = ""
-    occurred_at: str = ""
+    occurred_at: _Moment | None = None
     schema_version: int = 1
     payload: _Status | None = None
 
@@ -72,7 +77,7 @@ class _Order(msgspec.Struct, rename="camel", gc=False):
 class _Payment(msgspec.Struct, rename="camel", gc=False):
     event_type: str
     event_id: str = ""
-    occurred_at: str = ""
+    occurred_at: _Moment | None = None
     schema_version: int = 1
     order_id: str = ""
     merchant_payment_id: str = ""
@@ -84,7 +89,7 @@ class _Payment(msgspec.Struct, rename="camel", gc=False):
 class _Signal(msgspec.Struct, rename="camel", gc=False):
     event_type: str
     event_id: str = ""
-    occurred_at: str = ""
+    occurred_at: _Moment | None = None
     schema_version: int = 1
     signal: str = ""
     source: str = ""
@@ -92,7 +97,10 @@ class _Signal(msgspec.Struct, rename="camel", gc=False):
     facts: dict[str, object] = {}
 
 
-_Event = _Order | _Payment | _Signal
+# How a topic's records are read, which of their types count, and what they are news of.
+_Kind: TypeAlias = tuple[
+    Callable[[bytes], Any], frozenset[str], Callable[[Any, int], tuple[str, News] | None]
+]
 _decode_order = msgspec.json.Decoder(_Order).decode
 _decode_payment = msgspec.json.Decoder(_Payment).decode
 _decode_signal = msgspec.json.Decoder(_Signal).decode
@@ -118,18 +126,18 @@ class Topics:
 
 class EventReader:
     def __init__(self, topics: Topics) -> None:
-        self._kinds: dict[str, tuple[Callable[[bytes], _Event], frozenset[str]]] = {
-            topics.orders: (_decode_order, _ORDER_TYPES),
-            topics.payments: (_decode_payment, _PAYMENT_TYPES),
-            topics.signals: (_decode_signal, _SIGNAL_TYPES),
+        self._kinds: dict[str, _Kind] = {
+            topics.orders: (_decode_order, _ORDER_TYPES, _of_order),
+            topics.payments: (_decode_payment, _PAYMENT_TYPES, _of_payment),
+            topics.signals: (_decode_signal, _SIGNAL_TYPES, _of_signal),
         }
 
-    def read(self, topic: str, value: bytes, at_ms: int) -> tuple[str, Add] | None:
+    def read(self, topic: str, value: bytes, at_ms: int) -> tuple[str, News] | None:
         """Whose it is, and what it adds to what is known at the moment when it came.
 
         None for what no rule looks at. Raises `Poison`.
         """
-        decode, types = self._kinds[topic]
+        decode, types, news_of = self._kinds[topic]
         if len(value) > MOST_BYTES:
             raise TooLarge(str(len(value)))
         try:
@@ -142,60 +150,48 @@ class EventReader:
             return None
         if event.schema_version > KNOWN_VERSION:
             raise UnknownVersion(f"{event.event_type} {event.schema_version}")
-        _require_time(event.occurred_at, at_ms)
-        if not event.event_id:
-            raise NotAsDescribed("without an id")
-        key, add = _fact_of(event)
-        if not key:
+        moment = event.occurred_at
+        if moment is None or not event.event_id:
+            raise NotAsDescribed("without a time" if moment is None else "without an id")
+        if not -FARTHEST_MS <= moment.timestamp() * 1000 - at_ms <= FARTHEST_MS:
+            raise OutOfTime(moment.isoformat())
+        found = news_of(event, at_ms)
+        if found is not None and not found[0]:
             raise NoOrder(event.event_type)
-        return key, add
+        return found
 
 
-def _require_time(occurred_at: str, record_ms: int) -> None:
-    try:
-        at_s = parse_wire(occurred_at).timestamp()
-    except ValueError as error:
-        raise NotAsDescribed(f"occurredAt {occurred_at[:40]!r}") from error
-    if not -FARTHEST_MS <= at_s * 1000 - record_ms <= FARTHEST_MS:
-        raise OutOfTime(occurred_at)
-
-
-def _fact_of(event: _Event) -> tuple[str, Add]:
-    if isinstance(event, _Order):
-        return _of_order(event)
-    if isinstance(event, _Payment):
-        return _of_payment(event)
-    return _of_signal(event)
-
-
-def _of_order(event: _Order) -> tuple[str, Add]:
+def _of_order(event: _Order, at_ms: int) -> tuple[str, News] | None:
+    """Only its ends matter here."""
     if event.payload is None:
         raise NotAsDescribed("without a payload")
-    id_, status = event.event_id, event.payload.new_status
-    return event.payload.order_id, lambda facts, at_ms: with_status(facts, status, Fact(id_, at_ms))
+    add = _ENDS.get(event.payload.new_status)
+    return None if add is None else (event.payload.order_id, (add, Fact(event.event_id, at_ms)))
 
 
-def _of_payment(event: _Payment) -> tuple[str, Add]:
+_ENDS: Final = {"PAID": with_paid, "FAILED": with_failed}
+
+
+def _of_payment(event: _Payment, at_ms: int) -> tuple[str, News]:
     id_, payment, amount = event.event_id, event.merchant_payment_id, event.amount
     if event.event_type == "PaymentSucceeded":
-        provider = event.provider
-        return event.order_id, lambda facts, at_ms: with_success(
-            facts, Success(at_ms, id_, payment, amount, provider)
-        )
-    refund_id = event.refund_id
-    return event.order_id, lambda facts, at_ms: with_back(
-        facts, Back(at_ms, id_, payment, amount, refund_id)
-    )
+        success = Success(at_ms, id_, payment, amount, event.provider)
+        return event.order_id, (with_success, success)
+    return event.order_id, (with_back, Back(at_ms, id_, payment, amount, event.refund_id))
 
 
-def _of_signal(event: _Signal) -> tuple[str, Add]:
+def _of_signal(event: _Signal, at_ms: int) -> tuple[str, News]:
     key = event.order_id or event.source
-    subject = next((str(event.facts[name]) for name in _SUBJECTS if event.facts.get(name)), "")
     if event.signal == ALERT_CLOSED:
-        closed = str(event.facts.get("subject", ""))
-        return key, lambda facts, at_ms: with_closed(facts, closed, at_ms)
-    id_, name, told = event.event_id, event.signal, json.dumps(event.facts, ensure_ascii=False)
-    return key, lambda facts, at_ms: with_told(facts, Told(at_ms, id_, name, subject, told))
+        return key, (_closed, (str(event.facts.get("subject", "")), at_ms))
+    subject = next((str(event.facts[name]) for name in _SUBJECTS if event.facts.get(name)), "")
+    told = json.dumps(event.facts, ensure_ascii=False)
+    return key, (with_told, Told(at_ms, event.event_id, event.signal, subject, told))
+
+
+def _closed(facts: Facts, closed: tuple[str, int]) -> Facts:
+    alert_id, at_ms = closed
+    return with_closed(facts, alert_id, at_ms)
 
 
 _SUBJECTS: Final = ("subject", "merchantPaymentId", "reservationId", "refundId")

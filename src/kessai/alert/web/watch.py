@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from kessai.alert.domain.facts import NOTHING, Facts
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Course, Memory, Notice, advance
-from kessai.alert.web.events import Add, EventReader, Topics
+from kessai.alert.web.events import EventReader, News, Topics
 from kessai.contracts.alert import AlertRaised, AlertResolved, alert_event_id
 from kessai.kernel.bus import Message
 from kessai.kernel.clock import wire
@@ -33,17 +33,16 @@ class OrderWatch:
         self._windows = windows
         self._memory = memory
 
-    def apply(
-        self, key: str, state: Facts | None, add: Add, at_ms: int, now_ms: int
-    ) -> Step[Facts]:
-        return self.wake(key, add(NOTHING if state is None else state, at_ms), now_ms)
+    def apply(self, key: str, state: Facts | None, news: News, now_ms: int) -> Step[Facts]:
+        add, fact = news
+        return self.wake(key, add(NOTHING if state is None else state, fact), now_ms)
 
     def wake(self, key: str, state: Facts, now_ms: int) -> Step[Facts]:
         course = advance(key, state, now_ms, self._windows, self._memory)
         facts, wake_ms, notices = course
         if not notices:
-            return Step(facts, wake_ms)
-        return Step(facts, wake_ms, tuple(self._output(key, course, one) for one in notices))
+            return facts, wake_ms, ()
+        return facts, wake_ms, tuple(self._output(key, course, one) for one in notices)
 
     def _output(self, key: str, course: Course, notice: Notice) -> Output:
         event = _event(key, course.facts or NOTHING, notice)

@@ -97,11 +97,17 @@ def ends(
     cluster: Cluster, places: Iterable[tuple[str, int]], limits: KafkaLimits
 ) -> dict[tuple[str, int], int]:
     """The offset that the next committed record of each partition will have, or more."""
+    return ends_by(AdminClient(cluster.config()), places, limits)
+
+
+def ends_by(
+    admin: AdminClient, places: Iterable[tuple[str, int]], limits: KafkaLimits
+) -> dict[tuple[str, int], int]:
+    """For who asks often, and makes a new client after any failure."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     asked = {TopicPartition(topic, p): latest for topic, p in places}
     if not asked:
         return {}
-    admin = AdminClient(cluster.config())
     try:
         answers = admin.list_offsets(
             asked,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException
 
 from kessai.kernel.clock import Clock
+from kessai.kernel.errors import JsonValue
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of
 from kessai.kernel.streams import kafka_log
@@ -18,6 +19,7 @@ from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.kafka_txn import MustRestart
 from kessai.kernel.streams.kafka_work import Plan, Worker
 from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.meters import Meters, NoMeters, state_of
 from kessai.kernel.streams.ports import Processor
 from kessai.kernel.streams.shard import Shard
 from kessai.kernel.telemetry import get_log
@@ -44,6 +46,7 @@ class KafkaStream:
         instance: str,
         replication: int = -1,
         limits: StreamLimits | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.group = group
         self._partitions = partitions
@@ -59,6 +62,7 @@ class KafkaStream:
             steady=SteadyClock(clock),
             clock=clock,
             limits=limits or StreamLimits(),
+            meters=meters or NoMeters(),
         )
         self._stop = threading.Event()
         self._ready = asyncio.Event()
@@ -71,6 +75,10 @@ class KafkaStream:
     async def ready(self) -> None:
         """Restored and caught up once."""
         await self._ready.wait()
+
+    async def health(self) -> Mapping[str, JsonValue]:
+        """Raises `Unwell` until it is ready."""
+        return state_of(self._ready.is_set(), sorted(self.shards))
 
     async def run(self) -> None:
         """A loop for the Supervisor. Raises `LogMisfit`, `StoreMisfit`, `StoreInUse`."""

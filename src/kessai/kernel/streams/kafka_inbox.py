@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from confluent_kafka import Message as KafkaMessage
 
-from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams.shard import Fetched, count_until, in_time
 
 # Above the first a topic is paused, below the second it goes on.
-FULL, LOW = 8_000, 2_000
+FULL, LOW = 2_000, 500
 
 
 @dataclass(slots=True)
 class _Lane:
+    topic: str
     waiting: list[Fetched] = field(default_factory=list)
     turn_ms: int = 0
 
@@ -25,28 +24,22 @@ class Inbox:
     """`at_end`: topics of which nothing more is known to be there."""
 
     def __init__(self, topics: Sequence[str]) -> None:
-        self._lanes = {topic: _Lane() for topic in topics}
+        self._lanes = {topic: _Lane(topic) for topic in topics}
         self.at_end: dict[str, bool] = dict.fromkeys(topics, False)
         self.end: dict[str, int] = dict.fromkeys(topics, 0)
         self.paused: dict[str, bool] = dict.fromkeys(topics, False)
 
     def add(self, message: KafkaMessage) -> None:
-        topic, value = message.topic() or "", message.value() or b""
-        lane = self._lanes[topic]
+        topic = message.topic()
+        lane = self._lanes[topic]  # type: ignore[index]
         at_ms = message.timestamp()[1]
         if at_ms > lane.turn_ms:
             lane.turn_ms = at_ms
+        # The client answers with bytes, or with None for a message without a value.
         lane.waiting.append(
-            Fetched(
-                lane.turn_ms,
-                at_ms,
-                message.offset() or 0,
-                topic,
-                value if isinstance(value, bytes) else value.encode(),
-                partial(record_of, message),
-            )
+            (lane.turn_ms, at_ms, message.offset(), lane.topic, message.value() or b"", message)  # type: ignore[arg-type]
         )
-        self.at_end[topic] = False
+        self.at_end[lane.topic] = False
 
     def ended(self, topic: str, offset: int) -> None:
         """`offset`: of what comes next; marks of transactions may lie behind the last record."""

@@ -18,16 +18,17 @@ from kessai.kernel.bus import dead_letter
 from kessai.kernel.clock import Clock
 from kessai.kernel.crash_points import reached
 from kessai.kernel.ids import content_id
-from kessai.kernel.kafka_bus import topics as broker
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import BusUnavailable, error_of
-from kessai.kernel.kafka_bus.limits import KafkaLimits
+from kessai.kernel.kafka_bus.errors import error_of
+from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.clock import SteadyClock
+from kessai.kernel.streams.kafka_ends import Ends
 from kessai.kernel.streams.kafka_inbox import FULL, LOW, Inbox
 from kessai.kernel.streams.kafka_log import LogMisfit
 from kessai.kernel.streams.kafka_txn import MustAbort, Transactions
 from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.meters import Look, Meters, NoMeters, look_at
 from kessai.kernel.streams.ports import Output, Processor
 from kessai.kernel.streams.shard import Shard
 from kessai.kernel.streams.store import ShardStore
@@ -63,6 +64,7 @@ class Plan:
     steady: SteadyClock
     clock: Clock
     limits: StreamLimits
+    meters: Meters = field(default_factory=NoMeters)
 
 
 @dataclass(slots=True)
@@ -87,6 +89,8 @@ class Worker:
         self._held: dict[int, _Held] = {}
         self._since_commit = 0
         self._committed_s = plan.clock.monotonic()
+        self._looked_s = -1e9
+        self._ends = Ends(plan.cluster)
         self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}")
         limits = plan.limits
         self._consumer = Consumer(
@@ -102,7 +106,7 @@ class Worker:
                 session_timeout_ms=int(limits.session_s * 1000),
                 max_poll_interval_ms=int(limits.max_poll_s * 1000),
                 fetch_wait_max_ms=50,
-                queued_max_messages_kbytes=2048,
+                queued_max_messages_kbytes=1024,
             )
         )
 
@@ -134,8 +138,10 @@ class Worker:
     def turn(self) -> bool:
         """Fetches, handles, commits when it is time; True when everything known is handled."""
         self._fetch()
-        for held in self._held.values():
-            self._handle(held)
+        due = [held for held in self._held.values() if self._handle(held)]
+        if due:
+            self._ring(due)
+        self._look()
         at_end = bool(self._held) and all(held.inbox.is_at_end for held in self._held.values())
         if self._is_commit_due(at_end=at_end):
             self._try_commit()
@@ -165,35 +171,58 @@ class Worker:
         ]
         return max(0.005, (min(due) - now_ms) / 1000) if due else _IDLE_S
 
-    def _handle(self, held: _Held) -> None:
-        plan, store = self._plan, held.shard.store
+    def _handle(self, held: _Held) -> bool:
+        """What was fetched; True when timers are due, as far as this process knows."""
+        plan = self._plan
         records, until_ms = held.inbox.take()
         steady_ms, now_s = plan.steady.now_ms(), plan.clock.monotonic()
         live = now_s - held.looked_s <= plan.limits.tick_s + plan.limits.live_s
         if records:
-            held.shard.feed(records, steady_ms, live=live)
-            self._since_commit += len(records)
-            for record in records:
-                held.positions[record.topic] = record.offset + 1
+            rung = held.shard.counted.timers
+            held.positions |= held.shard.feed(records, steady_ms, live=live)
+            self._since_commit += len(records) + held.shard.counted.timers - rung
             self._keep_reading(held)
         if until_ms is not None:
-            return
-        held.looked_s = now_s
-        ring_ms = steady_ms - int(plan.limits.settle_s * 1000)
-        due_ms = store.next_due_ms()
-        # The end that was seen may be an old one: the broker is asked before time alone decides.
-        if due_ms is not None and due_ms <= ring_ms and self._is_at_the_end(held):
-            held.shard.ring(ring_ms)
-
-    def _is_at_the_end(self, held: _Held) -> bool:
-        """By the broker; not asked on the consumer, whose questions wait behind its fetches."""
-        places = [(topic, held.number) for topic in self._plan.topics]
-        try:
-            ends = broker.ends(self._plan.cluster, places, KafkaLimits())
-        except BusUnavailable:
             return False
-        behind = [topic for (topic, _), end in ends.items() if held.inbox.has_more(topic, end)]
-        return not behind
+        held.looked_s = now_s
+        due_ms = held.shard.store.next_due_ms()
+        return due_ms is not None and due_ms <= self._ring_ms(steady_ms)
+
+    def _ring_ms(self, steady_ms: int) -> int:
+        return steady_ms - int(self._plan.limits.settle_s * 1000)
+
+    def _ring(self, due: Sequence[_Held]) -> None:
+        """The end that was seen may be an old one: the broker is asked before time decides."""
+        ring_ms = self._ring_ms(self._plan.steady.now_ms())
+        places = [(topic, held.number) for held in due for topic in self._plan.topics]
+        ends = self._ends.of(places)
+        if ends is None:
+            return
+        for held in due:
+            behind = [
+                topic
+                for topic in self._plan.topics
+                if held.inbox.has_more(topic, ends[topic, held.number])
+            ]
+            if not behind:
+                rung = held.shard.counted.timers
+                held.shard.ring(ring_ms)
+                self._since_commit += held.shard.counted.timers - rung
+
+    def _look(self) -> None:
+        """For the meters; the broker is asked once for all."""
+        now_s = self._plan.clock.monotonic()
+        if now_s - self._looked_s < self._plan.limits.tick_s:
+            return
+        self._looked_s = now_s
+        ends = self._ends.of([(t, number) for number in self._held for t in self._plan.topics])
+        if ends is None:
+            return
+        now_ms, looks = self._plan.steady.now_ms(), dict[int, Look]()
+        for number, held in self._held.items():
+            lag = sum(max(0, ends[t, number] - at) for t, at in held.positions.items())
+            looks[number] = look_at(held.shard, lag, now_ms)
+        self._plan.meters.seen(looks)
 
     def _keep_reading(self, held: _Held) -> None:
         """A topic that is far ahead of the others waits for them."""
@@ -224,8 +253,8 @@ class Worker:
 
     def _commit(self) -> None:
         """Raises `MustAbort`, `MustRestart`."""
-        self._since_commit = 0
-        self._committed_s = self._plan.clock.monotonic()
+        count, self._since_commit = self._since_commit, 0
+        began_s = self._committed_s = self._plan.clock.monotonic()
         changed = [
             held for held in self._held.values() if held.is_moved or held.shard.store.has_news
         ]
@@ -233,7 +262,9 @@ class Worker:
             return
         for number, held in self._held.items():
             store = held.shard.store
-            for record, poison in held.shard.take_letters():
+            letters = held.shard.take_letters()
+            self._plan.meters.poisoned(len(letters))
+            for record, poison in letters:
                 where = (record.topic, str(record.partition), str(record.offset))
                 id_ = content_id("letter", self._plan.group, *where)
                 store.add_output(Output(id_, dead_letter(record, self._plan.group, poison)))
@@ -251,6 +282,7 @@ class Worker:
             if held.shard.store.has_news:
                 held.shard.store.write()
             held.committed = dict(held.positions)
+        self._plan.meters.committed(count, self._plan.clock.monotonic() - began_s)
 
     def _positions(self) -> list[TopicPartition]:
         return [
@@ -261,6 +293,7 @@ class Worker:
 
     def _abort(self) -> None:
         """Back to what is committed. Raises `MustRestart`."""
+        self._plan.meters.aborted()
         self._txn.abort()
         for number, held in self._held.items():
             held.shard.store.abort()
@@ -285,11 +318,13 @@ class Worker:
                 )
             began_s = self._plan.clock.monotonic()
             count = kafka_log.restore(self._plan.cluster, self._plan.changelog, stores)
+            took_s = self._plan.clock.monotonic() - began_s
+            self._plan.meters.restored(count, took_s)
             _log.info(
                 "stream.restored",
                 partitions=len(numbers),
                 records=count,
-                took_s=round(self._plan.clock.monotonic() - began_s, 3),
+                took_s=round(took_s, 3),
             )
             at = self._committed_offsets(consumer, parts)
         except BaseException:
@@ -298,7 +333,8 @@ class Worker:
             raise
         for number, store in stores.items():
             positions = {topic: at[topic, number] for topic in self._plan.topics}
-            shard, inbox = Shard(store, self._plan.processor), Inbox(self._plan.topics)
+            shard = Shard(store, self._plan.processor, record_of)
+            inbox = Inbox(self._plan.topics)
             self._held[number] = _Held(number, shard, inbox, positions, dict(positions))
         consumer.assign([TopicPartition(*place, offset) for place, offset in at.items()])
 

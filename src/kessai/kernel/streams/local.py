@@ -7,7 +7,7 @@ output then goes to the bus by the ids of its events, so that sending it again a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from kessai.kernel.bus import Record, dead_letter, set_within
 from kessai.kernel.clock import Clock
 from kessai.kernel.crash_points import reached
-from kessai.kernel.errors import Unknown
+from kessai.kernel.errors import JsonValue, Unknown
 from kessai.kernel.ids import content_id
 from kessai.kernel.local_bus import LocalBus
 from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.limits import StreamLimits
+from kessai.kernel.streams.meters import Look, Meters, NoMeters, look_at, state_of
 from kessai.kernel.streams.ports import Output, Poison, Processor
 from kessai.kernel.streams.shard import Fetched, Shard, in_time
 from kessai.kernel.streams.store import ShardStore, StoreInUse
@@ -51,6 +52,7 @@ class LocalStream:
         folder: Path,
         clock: Clock,
         limits: StreamLimits | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.group = group
         self._bus = bus
@@ -59,6 +61,8 @@ class LocalStream:
         self._folder = folder
         self._clock = clock
         self._limits = limits or StreamLimits()
+        self._meters = meters or NoMeters()
+        self._metered_s = -1e9
         self._steady = SteadyClock(clock)
         self._held: dict[int, _Held] = {}
         self._wake = asyncio.Event()
@@ -73,6 +77,10 @@ class LocalStream:
     async def ready(self) -> None:
         """Caught up once, or waiting behind another process."""
         await self._ready.wait()
+
+    async def health(self) -> Mapping[str, JsonValue]:
+        """Raises `Unwell` until it is ready."""
+        return state_of(self._ready.is_set(), sorted(self._held))
 
     async def run(self) -> None:
         """A loop for the Supervisor. Raises `StoreMisfit`."""
@@ -104,6 +112,7 @@ class LocalStream:
                 failing = True
                 await asyncio.sleep(self._limits.retry_s)
                 continue
+            self._look()
             if any(busy):
                 # A backlog must not keep the loop from everybody else.
                 await asyncio.sleep(0)
@@ -127,7 +136,7 @@ class LocalStream:
             except StoreInUse:
                 continue
             positions = dict.fromkeys(self._topics, 0) | store.positions()
-            self._held[number] = _Held(number, Shard(store, self._processor), positions)
+            self._held[number] = _Held(number, Shard(store, self._processor, _as_it_is), positions)
 
     async def _round(self, held: _Held) -> bool:
         """One look at a partition; True when there is more to do at once."""
@@ -137,14 +146,12 @@ class LocalStream:
         now_s = self._clock.monotonic()
         live = now_s - held.looked_s <= self._limits.tick_s + self._limits.live_s
         records, until_ms = in_time(fetched, more)
-        held.shard.feed(records, steady_ms, live=live)
-        for record in records:
-            held.positions[record.topic] = record.offset + 1
+        held.positions |= held.shard.feed(records, steady_ms, live=live)
         done = True
         if until_ms is None:
             held.looked_s = now_s
             done = held.shard.ring(steady_ms - int(self._limits.settle_s * 1000))
-        await self._commit(held)
+        await self._commit(held, len(records))
         return until_ms is not None or not done
 
     async def _fetch(self, held: _Held) -> tuple[dict[str, list[Fetched]], dict[str, bool]]:
@@ -163,10 +170,25 @@ class LocalStream:
             more[topic] = bool(records) and records[-1].offset + 1 < head
         return fetched, more
 
-    async def _commit(self, held: _Held) -> None:
+    def _look(self) -> None:
+        """For the meters."""
+        now_s = self._clock.monotonic()
+        if now_s - self._metered_s < self._limits.tick_s:
+            return
+        self._metered_s = now_s
+        looks: dict[int, Look] = {}
+        for number, held in self._held.items():
+            heads = {t: self._bus.tails.head((t, number)) for t in self._topics}
+            lag = sum(max(0, heads[t] - at) for t, at in held.positions.items())
+            looks[number] = look_at(held.shard, lag, self._steady.now_ms())
+        self._meters.seen(looks)
+
+    async def _commit(self, held: _Held, records: int) -> None:
         """The disk first: what is on the bus must never be more than what the state knows."""
-        store = held.shard.store
-        for record, poison in held.shard.take_letters():
+        store, began_s = held.shard.store, self._clock.monotonic()
+        letters = held.shard.take_letters()
+        self._meters.poisoned(len(letters))
+        for record, poison in letters:
             store.add_output(self._letter(record, poison))
         if store.has_news:
             store.write()
@@ -181,6 +203,7 @@ class LocalStream:
         reached(f"stream:{self.group}:after")
         store.drop_outputs(outputs)
         held.is_told = True
+        self._meters.committed(records, self._clock.monotonic() - began_s)
 
     def _letter(self, record: Record, poison: Poison) -> Output:
         where = (record.topic, str(record.partition), str(record.offset))
@@ -202,10 +225,12 @@ class LocalStream:
 
 
 def _fetched(records: Sequence[Record]) -> list[Fetched]:
-    turn_ms, found = 0, []
+    turn_ms, found = 0, list[Fetched]()
     for one in records:
         turn_ms = max(turn_ms, one.at_ms)
-        found.append(
-            Fetched(turn_ms, one.at_ms, one.offset, one.topic, one.value, lambda one=one: one)  # type: ignore[misc]
-        )
+        found.append((turn_ms, one.at_ms, one.offset, one.topic, one.value, one))
     return found
+
+
+def _as_it_is(record: Record) -> Record:
+    return record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from kessai.kernel.bus import Message
 
@@ -24,12 +24,9 @@ class Output(NamedTuple):
     message: Message
 
 
-class Step(NamedTuple, Generic[S]):
-    """`state` None: nothing is kept. `wake_ms`: when time alone will change something."""
-
-    state: S | None
-    wake_ms: int | None = None
-    outputs: tuple[Output, ...] = ()
+# (state, wake_ms, outputs). No state: nothing is kept. `wake_ms`: when time alone will change
+# something.
+Step: TypeAlias = tuple[S | None, int | None, tuple[Output, ...]]
 
 
 class Codec(Protocol[S]):
@@ -47,11 +44,12 @@ class Processor(Protocol[S, E]):
     def codec(self) -> Codec[S]: ...
 
     def read(self, topic: str, value: bytes, at_ms: int) -> tuple[str, E] | None:
-        """The key, and what is new of it; None where it is of no interest. Raises `Poison`."""
+        """The key, and what is new of it since `at_ms`, the record's own moment; None where it is
+        of no interest. Raises `Poison`."""
         ...
 
-    def apply(self, key: str, state: S | None, news: E, at_ms: int, now_ms: int) -> Step[S]:
-        """`at_ms` is the record's own moment, `now_ms` how far the stream is (never less)."""
+    def apply(self, key: str, state: S | None, news: E, now_ms: int) -> Step[S]:
+        """`now_ms` is how far the stream is: never less than the moment of the record."""
         ...
 
     def wake(self, key: str, state: S, now_ms: int) -> Step[S]: ...

@@ -6,28 +6,21 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final, Generic, NamedTuple
+from typing import Any, Final, Generic, TypeAlias
 
 from kessai.kernel.bus import Record
 from kessai.kernel.streams.clock import TOLERANCE_MS, moment_of
-from kessai.kernel.streams.ports import Poison, Processor, S, Step
+from kessai.kernel.streams.ports import Poison, Processor, S
 from kessai.kernel.streams.store import ShardStore
 
 # A burst of timers must not keep a transaction open, or the loop from everybody else.
 TIMERS_AT_ONCE: Final = 2000
 
 
-class Fetched(NamedTuple):
-    """A record as far as a processor needs it. A partition's own order stays, also where its clock
-    went back: `turn_ms` never does. `record` is for the dead letters.
-    """
-
-    turn_ms: int
-    at_ms: int
-    offset: int
-    topic: str
-    value: bytes
-    record: Callable[[], Record]
+# A record as far as a processor needs it: (turn, at, offset, topic, value, source). A partition's
+# own order stays, also where its clock went back: `turn` never does. Of `source` the whole record
+# can be had, for the dead letters. A plain tuple, since there is one for each record.
+Fetched: TypeAlias = tuple[int, int, int, str, bytes, Any]
 
 
 @dataclass(slots=True)
@@ -45,41 +38,42 @@ class Shard(Generic[S]):
 
     store: ShardStore[S]
     processor: Processor[S, Any]
+    record_of: Callable[[Any], Record]
     counted: Counted = field(default_factory=Counted)
     # Records that could not be read, with the reason, since the last `take_letters`.
     letters: list[tuple[Record, Poison]] = field(default_factory=list)
 
-    def feed(self, fetched: Sequence[Fetched], steady_ms: int, *, live: bool) -> None:
-        """Records in the order of `in_time`. Timers that were due before one ring before it."""
-        store, processor = self.store, self.processor
-        get, put, read, apply = store.get, store.put, processor.read, processor.apply
+    def feed(self, fetched: Sequence[Fetched], steady_ms: int, *, live: bool) -> dict[str, int]:
+        """Records in the order of `in_time`; the positions after them. Timers that were due before
+        one ring before it."""
+        store, timers = self.store, self.store.timers
+        read, apply, row_of, keep = self.processor.read, self.processor.apply, store.row, store.keep
         now_ms = store.now_ms
-        for one in fetched:
-            _, at_ms, _, topic, value, record = one
+        for _, at_ms, _, topic, value, source in fetched:
             if live and not -TOLERANCE_MS <= at_ms - steady_ms <= TOLERANCE_MS:
                 at_ms = moment_of(at_ms, steady_ms, live=live)
             if at_ms > now_ms:
                 now_ms = at_ms
-                self._advance(at_ms)
+                if timers.first_ms <= at_ms:
+                    self._advance(at_ms)
             try:
                 known = read(topic, value, at_ms)
             except Poison as poison:
-                self.letters.append((record(), poison))
+                self.letters.append((self.record_of(source), poison))
                 continue
-            if known is None:
-                continue
-            key, news = known
-            state, _ = get(key)
-            step = apply(key, state, news, at_ms, now_ms)
-            put(key, step.state, step.wake_ms)
-            for output in step.outputs:
-                store.add_output(output)
-        self._count(fetched)
-
-    def _count(self, fetched: Sequence[Fetched]) -> None:
+            if known is not None:
+                key, news = known
+                row = row_of(key)
+                state, wake_ms, outputs = apply(key, row.state, news, now_ms)
+                keep(key, row, state, wake_ms)
+                for output in outputs:
+                    store.add_output(output)
+        store.set_now(now_ms)
         self.counted.records += len(fetched)
-        for topic, position in {one.topic: one.offset + 1 for one in fetched}.items():
-            self.store.move(topic, position)
+        positions = {topic: offset + 1 for _, _, offset, topic, _, _ in fetched}
+        for topic, position in positions.items():
+            store.move(topic, position)
+        return positions
 
     def ring(self, until_ms: int) -> bool:
         """Timers up to `until_ms`; False when there are more than one turn takes."""
@@ -100,21 +94,17 @@ class Shard(Generic[S]):
 
     def _advance(self, at_ms: int) -> None:
         """All of them, however many: what comes after must not overtake them."""
-        if self.store.is_due(at_ms):
-            while not self.ring(at_ms):
-                pass
-        else:
-            self.store.set_now(at_ms)
+        while not self.ring(at_ms):
+            pass
 
     def _wake(self, at_ms: int, key: str) -> None:
         self.counted.timers += 1
-        state, _ = self.store.get(key)
-        if state is not None:
-            self._keep(key, self.processor.wake(key, state, at_ms))
-
-    def _keep(self, key: str, step: Step[S]) -> None:
-        self.store.put(key, step.state, step.wake_ms)
-        for output in step.outputs:
+        row = self.store.row(key)
+        if row.state is None:
+            return
+        state, wake_ms, outputs = self.processor.wake(key, row.state, at_ms)
+        self.store.keep(key, row, state, wake_ms)
+        for output in outputs:
             self.store.add_output(output)
 
 
@@ -126,7 +116,7 @@ def in_time(
     `more` says of a topic that it has records behind those fetched: what is younger than all that
     was fetched of it waits for them. Second, the time up to which timers may ring; None: up to now.
     """
-    known = [some[-1].turn_ms for topic, some in fetched.items() if more[topic]]
+    known = [some[-1][0] for topic, some in fetched.items() if more[topic]]
     until_ms = min(known, default=None)
     found: list[Fetched] = []
     for records in fetched.values():

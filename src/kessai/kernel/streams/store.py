@@ -59,7 +59,7 @@ class AsBytes:
         return state
 
 
-class _Row:
+class Row:
     """`kept_ms`: the timer that the disk has for it."""
 
     __slots__ = ("kept_ms", "state", "wake_ms")
@@ -88,10 +88,10 @@ class ShardStore(Generic[S]):
         elif found != FORMAT:
             self._db.close()
             raise StoreMisfit(f"{path} has format {found!r}, this program knows {FORMAT!r}")
-        self._rows: dict[str, _Row] = {}
-        self._dirty: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
+        self._dirty: dict[str, Row] = {}
         self._encoded: list[tuple[bytes, bytes | None]] | None = None
-        self._timers = Timers(self._kept_timers)
+        self.timers = Timers(self._kept_timers)
         self._load()
 
     def _load(self) -> None:
@@ -108,51 +108,46 @@ class ShardStore(Generic[S]):
     # Values: `wake_ms` lies before the state, so that its timer can be found again.
 
     def get(self, key: str) -> tuple[S | None, int | None]:
-        row = self._rows.get(key) or self._read(key)
+        row = self.row(key)
         return row.state, row.wake_ms
 
     def put(self, key: str, state: S | None, wake_ms: int | None) -> None:
-        row = self._rows.get(key) or self._read(key)
+        self.keep(key, self.row(key), state, wake_ms)
+
+    def row(self, key: str) -> Row:
+        """What `keep` is to be told with. It holds until the next commit."""
+        row = self._rows.get(key)
+        return row if row is not None else self._read(key)
+
+    def keep(self, key: str, row: Row, state: S | None, wake_ms: int | None) -> None:
         if state is None:
             wake_ms = None
-        if row.state is state and row.wake_ms == wake_ms:
-            return
-        row.state = state
         if row.wake_ms != wake_ms:
             row.wake_ms = wake_ms
             if wake_ms is not None:
-                self._timers.add(wake_ms, key)
+                self.timers.add(wake_ms, key)
+        elif row.state is state:
+            return
+        row.state = state
         self._dirty[key] = row
 
-    def _read(self, key: str) -> _Row:
+    def _read(self, key: str) -> Row:
         value = self._db.get(_STATE + key.encode())
         if value is None:
-            row = _Row(None, None)
+            row = Row(None, None)
         else:
             wake_ms = _unpack_from(value)[0]
-            row = _Row(self._codec.decode(value[8:]), None if wake_ms == _NEVER else wake_ms)
+            row = Row(self._codec.decode(value[8:]), None if wake_ms == _NEVER else wake_ms)
         self._rows[key] = row
         return row
 
     def pop_due(self, until_ms: int) -> tuple[int, str] | None:
         """The earliest timer at or before `until_ms`; whoever gets it puts its key anew."""
-        timers = self._timers
-        while (due := timers.pop(until_ms)) is not None:
-            # Others were put off or taken back since.
-            if self._wake_of(due[1]) == due[0]:
-                return due
-        return None
-
-    def is_due(self, until_ms: int) -> bool:
-        """Whether `pop_due` may have something; costs nothing."""
-        return self._timers.first_ms <= until_ms
+        return self.timers.pop(until_ms, self._wake_of)
 
     def next_due_ms(self) -> int | None:
         """When `pop_due` will have something, or may have."""
-        timers = self._timers
-        while (head := timers.head) is not None and self._wake_of(head[1]) != head[0]:
-            timers.drop_head()
-        return timers.next_ms()
+        return self.timers.next_ms(self._wake_of)
 
     def _wake_of(self, key: str) -> int | None:
         """Without what it costs to read a state that nobody needs."""
@@ -296,7 +291,7 @@ class ShardStore(Generic[S]):
         for row in self._dirty.values():
             row.kept_ms = row.wake_ms
         self._dirty.clear()
-        self._timers.written()
+        self.timers.written()
         self._encoded = None
         if len(self._rows) > _READ_KEYS:
             self._rows.clear()
@@ -312,7 +307,7 @@ class ShardStore(Generic[S]):
         self._rows.clear()
         self._dirty.clear()
         self._encoded = None
-        self._timers.forget()
+        self.timers.forget()
         dropped = self._dropped
         self._load()
         self._dropped = dropped

@@ -7,6 +7,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final, TypeAlias
 
 Timer: TypeAlias = tuple[int, str]
+WakeOf: TypeAlias = Callable[[str], int | None]
 _NEAR_MS: Final = 60_000
 # A million orders may wait for the same minute.
 _MOST: Final = 20_000
@@ -15,7 +16,7 @@ _FAR: Final = 1 << 62
 
 
 class Timers:
-    """What it knows may be out of date: whoever takes a timer asks whether it still holds.
+    """A timer may have been put off or taken back since: `wake_of(key)` says when the key wakes.
 
     `kept(from_ms, below_ms)` are those on the disk in their order.
     """
@@ -52,30 +53,27 @@ class Timers:
         """All of them are on the disk."""
         self._fresh.clear()
 
-    @property
-    def head(self) -> Timer | None:
-        return self._near[0] if self._near else None
-
-    def drop_head(self) -> None:
-        heappop(self._near)
-        self._note_first()
-
-    def pop(self, until_ms: int) -> Timer | None:
+    def pop(self, until_ms: int, wake_of: WakeOf) -> Timer | None:
         """The earliest at or before `until_ms`."""
-        if until_ms < self.first_ms:
-            return None
-        while not self._near or self._near[0][0] > until_ms:
+        near = self._near
+        while True:
+            while near and near[0][0] <= until_ms:
+                found = heappop(near)
+                if wake_of(found[1]) == found[0]:
+                    self._note_first()
+                    return found
             if until_ms < self._known_until_ms:
                 self._note_first()
                 return None
             self._look_ahead(until_ms)
-        found = heappop(self._near)
-        self._note_first()
-        return found
 
-    def next_ms(self) -> int | None:
-        if self._near:
-            return self._near[0][0]
+    def next_ms(self, wake_of: WakeOf) -> int | None:
+        near = self._near
+        while near and wake_of(near[0][1]) != near[0][0]:
+            heappop(near)
+        self._note_first()
+        if near:
+            return near[0][0]
         far_ms = self._find_far()
         return None if far_ms == _FAR else far_ms
 

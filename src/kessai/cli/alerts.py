@@ -140,3 +140,19 @@ def _act(
 
     given = {"reason": reason, "actor": actor, **more}
     act(operation, alert, given, version=version, latest=latest, as_json=as_json)
+
+
+@app.command()
+def replay(
+    show: Annotated[int, typer.Option(min=0, help="how many differences are listed")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Read all events again into fresh state, and prove that the same alerts come of them.
+
+    Joins no group and publishes nothing; the shop may run. Windows must be those of the live rules.
+
+    Exit codes: 0 the same alerts, 1 a difference, 2 bad settings, 3 the bus is not reachable.
+    """
+    from kessai.cli.alerts_replay import print_replay
+
+    raise typer.Exit(print_replay(show=show, as_json=as_json))

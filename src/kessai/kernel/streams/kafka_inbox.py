@@ -10,7 +10,7 @@ from confluent_kafka import Message as KafkaMessage
 from kessai.kernel.streams.shard import Fetched, count_until, in_time
 
 # Above the first a topic is paused, below the second it goes on.
-FULL, LOW = 2_000, 500
+FULL, LOW = 4_000, 1_000
 
 
 @dataclass(slots=True)

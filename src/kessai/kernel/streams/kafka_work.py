@@ -106,6 +106,8 @@ class Worker:
                 session_timeout_ms=int(limits.session_s * 1000),
                 max_poll_interval_ms=int(limits.max_poll_s * 1000),
                 fetch_wait_max_ms=50,
+                # A larger record comes all the same, alone.
+                max_partition_fetch_bytes=256 * 1024,
                 queued_max_messages_kbytes=1024,
             )
         )
@@ -181,7 +183,7 @@ class Worker:
             rung = held.shard.counted.timers
             held.positions |= held.shard.feed(records, steady_ms, live=live)
             self._since_commit += len(records) + held.shard.counted.timers - rung
-            self._keep_reading(held)
+        self._keep_reading(held)
         if until_ms is not None:
             return False
         held.looked_s = now_s

@@ -14,6 +14,8 @@ from typing import Any, Final, Generic, cast
 
 import msgspec
 from rocksdict import (
+    BlockBasedOptions,
+    Cache,
     DBCompressionType,
     Options,
     Rdict,
@@ -36,6 +38,8 @@ _NEVER: Final = -1
 _LAST: Final = b"\xff" * 9
 # What was read stays in memory beyond its commit, up to so many keys.
 _READ_KEYS: Final = 4_096
+# For all stores of the process.
+_CACHE: Final = Cache(16 * 1024 * 1024)
 _output = msgspec.msgpack.Decoder(tuple[str, str, str, bytes, dict[str, str]]).decode
 _encode = msgspec.msgpack.Encoder().encode
 _pack, _unpack_from = _TIME.pack, _TIME.unpack_from
@@ -364,6 +368,11 @@ def _open(path: Path) -> Rdict:
     options.set_max_open_files(64)
     options.set_keep_log_file_num(2)
     options.set_compression_type(DBCompressionType.lz4())
+    table = BlockBasedOptions()
+    table.set_block_cache(_CACHE)
+    # Most keys that are asked for are new.
+    table.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(table)
     try:
         return Rdict(str(path), options)
     except Exception as error:

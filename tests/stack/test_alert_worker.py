@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from rocksdict import Options, Rdict
 from tests.support.alert_orders import Event
-from tests.support.alert_process import Job, plan_of
+from tests.support.alert_process import Job, kafka_stream, plan_of
 from tests.support.alert_topics import KafkaTopics, read_committed
 from tests.support.servers import server_url
 
+from kessai.kernel.actuator import Unwell
 from kessai.kernel.bus import DEAD_LETTERS, partition_of
 from kessai.kernel.clock import SystemClock, wire
 from kessai.kernel.kafka_bus import cluster_of
@@ -25,6 +28,7 @@ from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.kafka_log import LogMisfit
 from kessai.kernel.streams.kafka_work import Worker
+from kessai.kernel.streams.store import ShardStore, StoreInUse, StoreMisfit
 from kessai.topology import PARTITIONS
 
 pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(120)]
@@ -200,3 +204,71 @@ def test_inputs_with_different_numbers_of_partitions_are_refused(job: Job) -> No
         Worker(plan_of(job, SystemClock())) as worker,
     ):
         work_for(worker, 30)
+
+
+def test_state_is_bounded_by_live_orders_on_the_disk_and_in_the_changelog(
+    job: Job, topics: KafkaTopics
+) -> None:
+    job = replace(job, window_ms=600_000, refund_ms=600_000, forget_ms=500)
+    complete = [f"{number:026d}" for number in range(200)]
+    publish(job, *(success(job, order) for order in complete))
+    publish(job, *(paid(job, order) for order in complete))
+    publish(job, *(success(job, f"{number:026d}") for number in range(200, 205)))
+    with Worker(plan_of(job, SystemClock())) as worker:
+        work_until(worker, lambda: handled(worker) == 405)
+        work_until(worker, lambda: kept(worker) == 5)
+    with Worker(plan_of(replace(job, instance="b"), SystemClock())) as fresh:
+        work_until(fresh, lambda: len(fresh.shards) == PARTITIONS)
+        assert kept(fresh) == 5
+    assert alerts(job) == []
+
+
+def kept(worker: Worker) -> int:
+    return sum(shard.store.count() for shard in worker.shards.values())
+
+
+def test_it_is_not_ready_before_it_caught_up_and_tells_what_it_works_afterwards(
+    job: Job, topics: KafkaTopics
+) -> None:
+    async def story() -> None:
+        stream = kafka_stream(job)
+        with pytest.raises(Unwell) as unwell:
+            await stream.health()
+        assert unwell.value.details["state"] == "restoring"
+        task = asyncio.create_task(stream.run())
+        async with asyncio.timeout(40):
+            await stream.ready()
+        assert await stream.health() == {"state": "live", "partitions": list(range(PARTITIONS))}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def refused(job: Job) -> BaseException:
+    """What ends the stream at its start."""
+
+    async def start() -> None:
+        async with asyncio.timeout(40):
+            await kafka_stream(job).run()
+
+    with pytest.raises((LogMisfit, StoreInUse, StoreMisfit)) as why:
+        asyncio.run(start())
+    return why.value
+
+
+def test_a_store_of_another_version_or_in_use_or_another_changelog_is_refused_at_start(
+    job: Job, topics: KafkaTopics
+) -> None:
+    path = Path(job.folder) / job.instance / f"{job.group}-2"
+    store: ShardStore[bytes] = ShardStore(path)
+    assert str(refused(job)) == f"{path} is in use by another process"
+    store.close()
+    database = Rdict(str(path), Options(raw_mode=True))
+    database[b"v"] = b"9"
+    database.close()
+    assert str(refused(job)) == f"{path} has format b'9', this program knows b'1'"
+    other = replace(job, name="-other")
+    broker.ensure(cluster_of(job.bus), [other.changelog], 4, KafkaLimits(replication=1))
+    said = f"topic {other.changelog} has 4 partitions, and 6 are needed"
+    assert str(refused(other)) == said

@@ -42,6 +42,8 @@ class Job:
     tick_s: float = 2.0
     session_s: float = 6.0
     name: str = ""
+    # A complete story is forgotten after so long; None: as in the shop.
+    forget_ms: int | None = None
 
     @property
     def topics(self) -> Topics:
@@ -61,7 +63,9 @@ class Job:
 
 
 def watch_of(job: Job) -> OrderWatch:
-    return OrderWatch(job.topics, FactsCodec(), Windows(job.window_ms, job.refund_ms), Memory())
+    forget_ms = job.forget_ms
+    memory = Memory() if forget_ms is None else Memory(forget_ms, repeats_ms=0, sweep_ms=100)
+    return OrderWatch(job.topics, FactsCodec(), Windows(job.window_ms, job.refund_ms), memory)
 
 
 class Told(NoMeters):

@@ -90,6 +90,7 @@ class Worker:
         self._since_commit = 0
         self._committed_s = plan.clock.monotonic()
         self._looked_s = -1e9
+        self._hurry = False
         self._ends = Ends(plan.cluster)
         self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}")
         limits = plan.limits
@@ -210,6 +211,8 @@ class Worker:
                 rung = held.shard.counted.timers
                 held.shard.ring(ring_ms)
                 self._since_commit += held.shard.counted.timers - rung
+                # Somebody waits for what a timer has to say.
+                self._hurry = self._hurry or held.shard.counted.timers > rung
 
     def _look(self) -> None:
         """For the meters; the broker is asked once for all."""
@@ -242,7 +245,7 @@ class Worker:
     def _is_commit_due(self, *, at_end: bool) -> bool:
         limits = self._plan.limits
         passed_s = self._plan.clock.monotonic() - self._committed_s
-        if self._since_commit >= limits.backlog_commit_records:
+        if self._hurry or self._since_commit >= limits.backlog_commit_records:
             return True
         return passed_s >= (limits.commit_s if at_end else limits.backlog_commit_s)
 
@@ -256,6 +259,7 @@ class Worker:
     def _commit(self) -> None:
         """Raises `MustAbort`, `MustRestart`."""
         count, self._since_commit = self._since_commit, 0
+        self._hurry = False
         began_s = self._committed_s = self._plan.clock.monotonic()
         changed = [
             held for held in self._held.values() if held.is_moved or held.shard.store.has_news

@@ -118,7 +118,7 @@ def test_what_no_event_explains_is_unexpected_and_the_exit_code_says_so(tmp_path
     env = {"KESSAI_DATA_DIR": str(tmp_path), "KESSAI_ALERT_WINDOW_S": "1"}
     done = CliRunner().invoke(app, ["alerts", "replay", "--json"], env=env)
     assert done.exit_code == 1
-    report = json.loads(done.stdout[done.stdout.index("{") :])
+    report = json.loads(done.stdout)
     assert [one["alert_id"] for one in report["unexpected"]] == ["of-nothing"]
     assert (report["missing"], report["agrees"]) == ([], False)
 

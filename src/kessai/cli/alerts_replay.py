@@ -17,7 +17,7 @@ from kessai.alert.gateway.codec import FactsCodec
 from kessai.alert.main import INPUTS, SCHEMA, memory, windows
 from kessai.alert.web.watch import OrderWatch
 from kessai.cli.errors import fail, load_settings
-from kessai.cli.saga.paper import UNAVAILABLE, print_json, say
+from kessai.cli.saga.paper import UNAVAILABLE, print_json, say, warn
 from kessai.contracts.alert import AlertRaised, read_alert_event
 from kessai.kernel.adapters import open_schema
 from kessai.kernel.clock import Clock, SystemClock, parse_wire, to_ms, wire
@@ -187,7 +187,7 @@ async def _in_table(settings: Settings) -> set[str] | None:
         async with db.read() as tx:
             return {row["alert_id"] for row in (await tx.run(_IDS)).all()}
     except (OperationalError, ProgrammingError):
-        say("the table of alerts is not there, or not to be read")
+        warn("the table of alerts is not there, or not to be read")
         return None
     finally:
         await db.close()

@@ -21,12 +21,16 @@ from tests.crash.cells import Chain, Outcome, Place, make_template, memory, run_
 from tests.crash.points import INSTANCE, all_points
 from tests.crash.world import CHAPTERS
 
+from kessai.contracts.alert import AlertService
+from kessai.kernel.calls import operations
 from kessai.kernel.crash_points import MODES, Mode
 
 PAGE = Path(__file__).parents[2] / "docs" / "crash-points.md"
 # No use case of the running shop comes there yet, so nothing can break on the way.
 _PICTURES = "no customer needs a picture to buy; one that was not made is made when next asked for"
 _ARCHIVE = "these shops keep the audit trail with their orders"
+_ALERTS = "orders that go well raise no alert"
+_OPERATORS = "customers have no alerts; operators' calls are each safe to repeat"
 UNCALLED = {
     f"{operation}:{side}": why
     for operation, why in {
@@ -39,6 +43,13 @@ UNCALLED = {
         "call:storage-service.list_pictureless": _PICTURES,
         "call:storage-service.set_pictures": _PICTURES,
         "ack:order-service.audit": _ARCHIVE,
+        "commit:system": _ALERTS,
+        "ack:alert-service.table": _ALERTS,
+        "ack:bff.alerts.local": _ALERTS,
+        "publish:alert-service": _ALERTS,
+        "call:order-service.remedy_order": _OPERATORS,
+        "call:storage-service.list_reservations": _OPERATORS,
+        **{f"call:alert-service.{one.name}": _OPERATORS for one in operations(AlertService)},
     }.items()
     for side in ("before", "after")
 }

@@ -143,7 +143,9 @@ async def mixed_system(runtime: Runtime, behind: str) -> System:
         return Ports(**{field: call(card.name) for field, card in _FIELDS.items()})
 
     for card in _BUILT:
-        seen = replace(runtime, bus=MixedBus(runtime.bus, behind=card.name == name))
+        mixed = MixedBus(runtime.bus, behind=card.name == name)
+        # The rules read the local bus's own files, which no other bus can stand in front of.
+        seen = runtime if card == ALERT else replace(runtime, bus=mixed)
         units[card.name] = await build_unit(seen, card, wires(card.name))
 
     def direct(callee: str) -> Any:

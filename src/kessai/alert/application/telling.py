@@ -92,6 +92,9 @@ class Telling:
     async def tell_due(self) -> int:
         """Tells what is due, several at once; returns how many there were."""
         limits = self._limits
+        async with self._db.read() as tx:
+            if not await self._notices.is_any_due(tx, self._clock.now_ms()):
+                return 0
         async with self._db.transaction() as tx:
             taken = await self._notices.take(
                 tx,

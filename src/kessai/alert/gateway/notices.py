@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, bindparam, delete, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 
 from kessai.alert.application.ports import DueNotice, Notice
 from kessai.alert.gateway.alerts import SYSTEM
@@ -28,6 +39,13 @@ _WORK = DueWork(NOTICE)
 _ADD = insert_ignore(NOTICE)
 _OF_NOTICE = NOTICE.c.id == bindparam("of_notice")
 _TRIED = update(NOTICE).where(_OF_NOTICE).values(tries=NOTICE.c.tries + 1)
+_ANY_DUE = (
+    select(NOTICE.c.id)
+    .where(
+        NOTICE.c.due_at_ms <= bindparam("now_ms"), NOTICE.c.lease_until_ms <= bindparam("now_ms")
+    )
+    .limit(1)
+)
 _FORGET = delete(NOTICE).where(_OF_NOTICE)
 
 
@@ -45,6 +63,9 @@ class SqlNotices:
             "lease_fence": 0,
         }
         await tx.run(_ADD, row)
+
+    async def is_any_due(self, tx: Tx, now_ms: int) -> bool:
+        return (await tx.run(_ANY_DUE, {"now_ms": now_ms})).first() is not None
 
     async def take(
         self, tx: Tx, *, owner: str, lease_ms: int, now_ms: int, limit: int

@@ -27,6 +27,7 @@ from kessai.alert.domain.facts import (
 from kessai.alert.domain.rules import BY_ID, RULES, RULES_OF_PAYMENTS, Windows, agrees
 from kessai.alert.domain.story import Course, Memory, advance, is_complete
 from kessai.contracts.alert import alert_id
+from kessai.contracts.events import refund_again_id
 
 WINDOWS, MEMORY = Windows(), Memory()
 T0 = 1_000_000
@@ -38,6 +39,9 @@ class Step(NamedTuple):
 
     after_ms: int
     add: Callable[[Facts], Facts]
+
+
+PAYMENT = "o-1"
 
 
 def paid(after_ms: int, event: str = "e-paid") -> Step:
@@ -57,6 +61,11 @@ def success(after_ms: int, n: int = 1) -> Step:
 
 def back(after_ms: int, n: int = 1, amount: int = 100, part: str = "") -> Step:
     one = Back(T0 + after_ms, f"e-back-{n}{part}", f"o-{n}", amount, f"r-{n}{part}")
+    return Step(after_ms, lambda facts: with_back(facts, one))
+
+
+def back_again(after_ms: int, refund_id: str) -> Step:
+    one = Back(T0 + after_ms, f"e-{refund_id}", PAYMENT, 100, refund_id)
     return Step(after_ms, lambda facts: with_back(facts, one))
 
 
@@ -140,6 +149,15 @@ OPEN, CLOSED = True, False
         ([told(0, "RefundStuck", "r-1")], [("F", OPEN, 0)]),
         ([told(0, "RefundStuck", "r-1"), back(7_000)], [("F", OPEN, 0), ("F", CLOSED, 7_000)]),
         ([told(0, "RefundRejected", "r-2"), back(7_000)], [("F", OPEN, 0)]),
+        # Refused twice, and the third one came through.
+        (
+            [
+                told(0, "RefundRejected", "r-1"),
+                told(3_000, "RefundRejected", refund_again_id(PAYMENT, "r-1")),
+                back_again(7_000, refund_again_id(PAYMENT, refund_again_id(PAYMENT, "r-1"))),
+            ],
+            [("F", OPEN, 0), ("F", OPEN, 3_000), ("F", CLOSED, 7_000), ("F", CLOSED, 7_000)],
+        ),
         # G: until that reservation is settled.
         (
             [told(0, "StockNotSettled", "s"), told(5_000, "StockSettled", "s")],

@@ -16,6 +16,7 @@ from tests.support.order_shop import (
     on_virtual_time,
 )
 
+from kessai.contracts.events import refund_again_id
 from kessai.contracts.moves import AttemptStatus, RefundStatus, ReservationStatus
 from kessai.contracts.order import (
     NewPayment,
@@ -118,6 +119,8 @@ async def test_a_refund_that_was_refused_is_asked_for_again_under_one_new_id() -
     assert steps(again) == [("REFUND_STARTED", f"{order.order_id}-1", 1200)]
     assert steps(repeated) == []
     assert [status for _, _, status in refunds(shop, order)] == ["REJECTED", "REQUESTED"]
+    first, second = shop.payment.till(order.order_id).refunds
+    assert second == refund_again_id(f"{order.order_id}-1", first)
     refuse_refund(shop, order)
     assert len(steps(await remedied(shop, order, Remedy.REFUND))) == 1
 

@@ -165,6 +165,15 @@ def refund_id(merchant_payment_id: str, reason: str) -> str:
     return content_id("refund", merchant_payment_id, reason)
 
 
+def again_of(refused_id: str) -> str:
+    """An operator's request for a refund that was refused: of each refusal there is one."""
+    return f"again:{refused_id}"
+
+
+def refund_again_id(merchant_payment_id: str, refused_id: str) -> str:
+    return refund_id(merchant_payment_id, f"OPERATOR:{again_of(refused_id)}")
+
+
 def _known(adapter: TypeAdapter[T], value: bytes) -> T | None:
     try:
         return adapter.validate_json(value)

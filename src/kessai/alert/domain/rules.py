@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kessai.alert.domain.facts import Facts, Told
+from kessai.contracts.events import refund_again_id
 from kessai.contracts.order import Remedy
 
 
@@ -100,8 +101,20 @@ def _other_amount(facts: Facts, _: Windows) -> Openings:
 
 
 def _refund_stuck(facts: Facts, _: Windows) -> Openings:
-    done = {one.refund_id for one in facts.backs}
+    done = _refunded(facts) if facts.told else None
     return _complaints(facts, ("RefundStuck", "RefundRejected", "RefundRefused"), without=done)
+
+
+def _refunded(facts: Facts) -> set[str]:
+    """With those that were refused, asked for again, and came through as another refund."""
+    done = {one.refund_id for one in facts.backs}
+    payments = {one.payment for one in facts.backs}
+    subjects = [one.subject for one in facts.told]
+    # The newest first: what replaced a refusal may have been refused and replaced itself.
+    for subject in reversed(subjects):
+        if any(refund_again_id(payment, subject) in done for payment in payments):
+            done.add(subject)
+    return done
 
 
 def _goods_not_settled(facts: Facts, _: Windows) -> Openings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kessai.contracts.events import refund_id
+from kessai.contracts.events import again_of, refund_id
 from kessai.contracts.moves import OrderReason, OrderStatus
 from kessai.order.domain.news import RefundReason, RefundWanted
 from kessai.order.domain.order import Decision, Order
@@ -105,7 +105,7 @@ def _again(order: Order, asked: Sequence[Asked], *, own: bool) -> list[RefundWan
             one.merchant_payment_id,
             one.amount,
             RefundReason.OPERATOR,
-            f"again:{one.refund_id}",
+            again_of(one.refund_id),
         )
         for one in asked
         if one.is_refused and one.merchant_payment_id != kept

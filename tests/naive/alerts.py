@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 
 from tests.naive.peer import Event
 
-from kessai.alert.domain.facts import NOTHING, Fact, Facts, Success, with_status, with_success
+from kessai.alert.domain.facts import (
+    NOTHING,
+    Fact,
+    Facts,
+    Success,
+    with_failed,
+    with_paid,
+    with_success,
+)
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory, advance
 
@@ -39,6 +47,9 @@ def _added(event: Event) -> Callable[[Facts], Facts]:
     if (event.topic, event.kind) == ("payments", "PaymentSucceeded"):
         success = Success(at_ms, event.event_id, event.event_id, _YEN, "PayPay")
         return lambda facts: with_success(facts, success)
-    if event.topic == "orders":
-        return lambda facts: with_status(facts, event.kind, Fact(event.event_id, at_ms))
+    fact = Fact(event.event_id, at_ms)
+    if (event.topic, event.kind) == ("orders", "PAID"):
+        return lambda facts: with_paid(facts, fact)
+    if (event.topic, event.kind) == ("orders", "FAILED"):
+        return lambda facts: with_failed(facts, fact)
     return lambda facts: facts

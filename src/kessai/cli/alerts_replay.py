@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -87,15 +88,38 @@ def print_replay(*, show: int, as_json: bool) -> int:
 
 async def prove(settings: Settings, clock: Clock) -> Proof:
     """Raises `ValueError` with a line for people, `BusUnavailable`."""
+    async with _log(settings, clock) as log:
+        return await _prove(log, settings, clock)
+
+
+async def alerts_on_topic(settings: Settings, clock: Clock) -> Mapping[str, Alerting]:
+    """Those that were raised, by their ids. Raises like `prove`."""
+    async with _log(settings, clock) as log:
+        return await _told(log)
+
+
+async def orders_on_bus(settings: Settings, clock: Clock, order_ids: Collection[str]) -> bool:
+    """Whether each of the orders has an event there. Raises like `prove`."""
+    missing = set(order_ids)
+    async with _log(settings, clock) as log:
+        for place, (low, high) in (await log.bounds()).items():
+            if place[0] == INPUTS.orders:
+                async for page in log.pages(place, low, high, 2_000):
+                    missing -= {record.key for record in page}
+    return not missing
+
+
+@asynccontextmanager
+async def _log(settings: Settings, clock: Clock) -> AsyncIterator[Log]:
     if settings.bus_url != "local:":
-        reader = LogReader(cluster_of(settings.bus_url), _TOPICS, KafkaLimits())
-        return await _prove(reader, settings, clock)
+        yield LogReader(cluster_of(settings.bus_url), _TOPICS, KafkaLimits())
+        return
     path = Path(settings.data_dir) / "bus.db"
     if not path.exists():
         raise ValueError(f"KESSAI_DATA_DIR: there is no bus in {path.parent}")
     bus = await open_local_bus(str(path), clock, partitions=PARTITIONS, instance="replay")
     try:
-        return await _prove(LocalLog(bus, _TOPICS), settings, clock)
+        yield LocalLog(bus, _TOPICS)
     finally:
         await bus.close()
 

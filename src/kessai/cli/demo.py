@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
+from kessai.cli.demo_alert import force_rule_a
 from kessai.cli.errors import load_settings
 from kessai.contracts.order import AuditTrailOfOrder, OrderById, OrderService
 from kessai.embedded import running, service_urls
@@ -76,6 +77,9 @@ async def _show(settings: Settings) -> int:
             purchases = await _buy_three_times(console, customer, findings)
             await customer.set_faults({"scope": "*", "webhooks": _NO_FAULTS})
         await _observe(console, settings, purchases, findings)
+        console.rule("4  Money that belongs to no order")
+        bought = [purchase.order.order_id for purchase in purchases]
+        await force_rule_a(console, settings, bought, findings)
     _report(console, findings)
     return 0 if findings.agrees else 1
 

@@ -39,9 +39,11 @@ from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.streams.kafka import KafkaStream
+from kessai.kernel.streams.kafka_log import LogMisfit
 from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.local import LocalStream
 from kessai.kernel.streams.meters import PrometheusMeters
+from kessai.kernel.streams.store import StoreInUse, StoreMisfit
 from kessai.kernel.supervisor import Supervisor
 from kessai.topology import (
     ALERT,
@@ -63,6 +65,8 @@ INPUTS = Topics(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC)
 
 
 class Stream(Protocol):
+    async def check(self) -> None: ...
+
     async def run(self) -> None: ...
 
     async def health(self) -> Mapping[str, JsonValue]: ...
@@ -94,6 +98,7 @@ async def build(
     desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note, closings)
     metrics = Metrics(ALERT.name)
     stream = _stream(runtime, metrics)
+    await _require(stream)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))
 
     async def start() -> None:
@@ -113,6 +118,20 @@ async def build(
         )
 
     return Unit(ALERT.name, build_app, desk, supervisor, start, closers=[db.close])
+
+
+async def _require(stream: Stream) -> None:
+    """Raises `ValueError` with a line for people that names the setting."""
+    try:
+        await stream.check()
+    except StoreMisfit as error:
+        raise ValueError(f"KESSAI_DATA_DIR: {error}") from error
+    except StoreInUse as error:
+        raise ValueError(
+            f"KESSAI_INSTANCE: {error}; each process needs a name of its own"
+        ) from error
+    except LogMisfit as error:
+        raise ValueError(f"KESSAI_BUS_URL: {error}") from error
 
 
 def _notifier(runtime: Runtime) -> Notifier:

@@ -22,6 +22,7 @@ from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.meters import Meters, NoMeters, state_of
 from kessai.kernel.streams.ports import Processor
 from kessai.kernel.streams.shard import Shard
+from kessai.kernel.streams.store import require_stores
 from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
@@ -79,6 +80,21 @@ class KafkaStream:
     async def health(self) -> Mapping[str, JsonValue]:
         """Raises `Unwell` until it is ready."""
         return state_of(self._ready.is_set(), sorted(self.shards))
+
+    async def check(self) -> None:
+        """Before `run`. Raises `LogMisfit`, `StoreMisfit`, `StoreInUse`; a broker that is away is
+        waited for by `run`."""
+        require_stores(self._plan.folder, self.group, alone=True)
+        try:
+            await asyncio.to_thread(
+                kafka_log.ensure,
+                self._plan.cluster,
+                self._plan.changelog,
+                self._partitions,
+                self._replication,
+            )
+        except KafkaException as raised:
+            _log.warning("stream.not_checked", group=self.group, code=error_of(raised).name())
 
     async def run(self) -> None:
         """A loop for the Supervisor. Raises `LogMisfit`, `StoreMisfit`, `StoreInUse`."""

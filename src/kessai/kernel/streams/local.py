@@ -23,7 +23,7 @@ from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.meters import Look, Meters, NoMeters, look_at, state_of
 from kessai.kernel.streams.ports import Output, Poison, Processor
 from kessai.kernel.streams.shard import Fetched, Shard, in_time
-from kessai.kernel.streams.store import ShardStore, StoreInUse
+from kessai.kernel.streams.store import ShardStore, StoreInUse, require_stores
 from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
@@ -81,6 +81,10 @@ class LocalStream:
     async def health(self) -> Mapping[str, JsonValue]:
         """Raises `Unwell` until it is ready."""
         return state_of(self._ready.is_set(), sorted(self._held))
+
+    async def check(self) -> None:
+        """Before `run`. Raises `StoreMisfit`; what another process works waits for its end."""
+        require_stores(self._folder, self.group, alone=False)
 
     async def run(self) -> None:
         """A loop for the Supervisor. Raises `StoreMisfit`."""

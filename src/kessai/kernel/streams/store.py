@@ -359,6 +359,17 @@ def _decoded(value: bytes) -> Output:
     return Output(id_, Message(topic, key, content, headers))
 
 
+def require_stores(folder: Path, group: str, *, alone: bool) -> None:
+    """Before anything is started. Raises `StoreMisfit`, and `StoreInUse` where nobody else may have
+    one (`alone`)."""
+    for path in sorted(folder.glob(f"{group}-*")):
+        try:
+            ShardStore[bytes](path).close()
+        except StoreInUse:
+            if alone:
+                raise
+
+
 def _open(path: Path) -> Rdict:
     options = Options(raw_mode=True)
     options.create_if_missing(True)

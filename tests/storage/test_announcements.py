@@ -114,10 +114,10 @@ async def test_a_reservation_that_nobody_ends_is_signalled_once() -> None:
         await story.reserve("sold", (1, 1))
         await story.confirm("sold")
         story.clock.ms = START_MS + 1_500_000
-        assert await story.announcements.signal_overdue() == 0
+        assert await story.announcements.signal_reservations() == 0
         story.clock.ms += 1
-        assert await story.announcements.signal_overdue() == 1
-        assert await story.announcements.signal_overdue() == 0
+        assert await story.announcements.signal_reservations() == 1
+        assert await story.announcements.signal_reservations() == 0
         [signal] = await sent(story)
         assert (signal["topic"], signal["key"], signal["signal"]) == (
             "signals",
@@ -139,10 +139,10 @@ async def test_the_end_of_what_was_signalled_is_told_once_and_of_nothing_else() 
         await story.reserve("in-time", (1, 1))
         await story.confirm("in-time")
         story.clock.ms = START_MS + 1_500_001
-        await story.announcements.signal_overdue()
-        assert await story.announcements.signal_settled() == 0
+        await story.announcements.signal_reservations()
+        assert await story.announcements.signal_reservations() == 0
         await story.release("late")
-        assert await story.announcements.signal_settled() == 1
-        assert await story.announcements.signal_settled() == 0
+        assert await story.announcements.signal_reservations() == 1
+        assert await story.announcements.signal_reservations() == 0
         (end,) = [one for one in await sent(story) if one["signal"] == "StockSettled"]
         assert (end["key"], end["facts"]["reservationId"]) == (order, "late")

@@ -143,9 +143,12 @@ class Settings(BaseSettings):
     alert_webhook_secret: SecretStr = Field(
         SecretStr(""), description="signs that webhook: whsec_ and 24 to 64 bytes in base64"
     )
-    outbox_lag_s: Seconds = Field(60, description="messages may wait so long to leave (rule H)")
-    webhook_silence_s: Count = Field(
-        900, description="no webhook and 5 payments found by polling within (rule I)"
+    outbox_lag_s: Annotated[float, Field(ge=0)] = Field(
+        60, description="messages may wait so long to leave (rule H); 0: not watched"
+    )
+    webhook_silence_s: Annotated[int, Field(ge=0)] = Field(
+        900,
+        description="no webhook and 5 payments found by polling within (rule I); 0: not watched",
     )
     purchase_answer_s: Seconds = Field(8, description="a purchase answers after at most")
     call_timeout_s: Seconds = Field(10, description="limit of a call between services")

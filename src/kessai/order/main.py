@@ -98,7 +98,8 @@ async def build(
 
     async def start() -> None:
         supervisor.start("outbox", house.outbox.relay)
-        supervisor.start("outbox-lag", lag.run)
+        if runtime.settings.outbox_lag_s:
+            supervisor.start("outbox-lag", lag.run)
         supervisor.start("sagas", house.engine.run)
         supervisor.start("payments", house.consumer.run)
         supervisor.start("deadlines", house.watch.deadlines)

@@ -111,11 +111,13 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         async with db.transaction() as tx:
             await free_leases(tx, runtime.instance)
         folder.clear()
-        await ear.remember()
+        if runtime.settings.webhook_silence_s:
+            await ear.remember()
+            supervisor.start("webhook-silence", ear.run)
         supervisor.start("peers", _peers(runtime, db, wake, share_among).run)
         supervisor.start("outbox-relay", outbox.relay)
-        supervisor.start("outbox-lag", lag.run)
-        supervisor.start("webhook-silence", ear.run)
+        if runtime.settings.outbox_lag_s:
+            supervisor.start("outbox-lag", lag.run)
         for loop in loops:
             supervisor.start(loop.name, loop.run)
 

@@ -51,14 +51,14 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
     announcements = _announcements(runtime, db, outbox)
     lag = watch_outbox(runtime, outbox, outbox_news(STORAGE.name, SIGNALS_TOPIC, runtime.clock))
     products = announcements.announce_products
-    overdue, settled = announcements.signal_overdue, announcements.signal_settled
+    overdue = announcements.signal_reservations
 
     async def start() -> None:
         supervisor.start("outbox", outbox.relay)
-        supervisor.start("outbox-lag", lag.run)
+        if runtime.settings.outbox_lag_s:
+            supervisor.start("outbox-lag", lag.run)
         supervisor.start("announce", keep_doing(products, every_s=runtime.settings.idle_poll_s))
         supervisor.start("overdue", keep_doing(overdue, every_s=OVERDUE_EVERY_S))
-        supervisor.start("settled", keep_doing(settled, every_s=OVERDUE_EVERY_S))
 
     return Unit(
         name=STORAGE.name,

@@ -74,7 +74,14 @@ class SimSettings(Settings):
         return (init_settings,)
 
 
-SETTINGS = SimSettings(instance="sim", data_dir="/nonexistent/kessai-simulation", frontend_dir="")
+# Nobody looks at alerts here, so nobody needs to watch for them.
+SETTINGS = SimSettings(
+    instance="sim",
+    data_dir="/nonexistent/kessai-simulation",
+    frontend_dir="",
+    outbox_lag_s=0,
+    webhook_silence_s=0,
+)
 
 
 class SimClock:

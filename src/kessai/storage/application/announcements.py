@@ -78,34 +78,25 @@ class Announcements:
                     count += 1
         return count
 
-    async def signal_overdue(self) -> int:
-        """One signal for each reservation that is open for longer than any order may be."""
+    async def signal_reservations(self) -> int:
+        """One signal for each reservation that is open for longer than any order may be, and one
+        for the end of each of those."""
         now_ms = self._clock.now_ms()
         before_ms = now_ms - int(self._limits.reservation_age_s * 1000)
         async with self._db.read() as tx:
             overdue = await self._reservations.overdue(tx, before_ms, self._limits.batch)
-        if not overdue:
-            return 0
-        async with self._db.transaction() as tx:
-            count = 0
-            for reservation in overdue:
-                if await self._reservations.signalled(tx, reservation.reservation_id):
-                    await self._signal(tx, STOCK_NOT_SETTLED, reservation, now_ms)
-                    count += 1
-        return count
-
-    async def signal_settled(self) -> int:
-        """The end of what `signal_overdue` told, once."""
-        async with self._db.read() as tx:
             settled = await self._reservations.settled_late(tx, self._limits.batch)
-        if not settled:
+        if not overdue and not settled:
             return 0
-        now_ms = self._clock.now_ms()
         async with self._db.transaction() as tx:
             count = 0
-            for reservation in settled:
-                if await self._reservations.told_settled(tx, reservation.reservation_id):
-                    await self._signal(tx, STOCK_SETTLED, reservation, now_ms)
+            for one in overdue:
+                if await self._reservations.signalled(tx, one.reservation_id):
+                    await self._signal(tx, STOCK_NOT_SETTLED, one, now_ms)
+                    count += 1
+            for one in settled:
+                if await self._reservations.told_settled(tx, one.reservation_id):
+                    await self._signal(tx, STOCK_SETTLED, one, now_ms)
                     count += 1
         return count
 

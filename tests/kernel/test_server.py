@@ -148,8 +148,7 @@ async def test_a_request_that_never_ends_does_not_hold_the_stop() -> None:
         started = asyncio.get_running_loop().time()
         serving.stop.set()
         await serving.task
-        # The request alone would never end.
-        assert asyncio.get_running_loop().time() - started < 30
+        assert asyncio.get_running_loop().time() - started < 2.5
         answer = await waiting
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert json.loads(answer.body)["code"] == "STOPPING"

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test-story: $(DEV_STAMP) ## the whole shop on a virtual clock
 
 test-crash: $(DEV_STAMP) ## real processes that are killed
 	$(BIN)/python -m pytest -m crash
+
+test-long: $(DEV_STAMP) ## killed at every seam, and two of each service of which one is killed: minutes
+	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup tests/crash
 
 crash-points: $(DEV_STAMP) ## break the shop at every point in every way, and write docs/crash-points.md
 	PYTHONPATH=src:. $(BIN)/python -m tests.crash.matrix

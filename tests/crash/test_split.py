@@ -11,7 +11,7 @@ from tests.support.process import Processes, processes
 from kessai.proof.customer import Answered, Customer, SeenOrder
 from kessai.topology import SERVICES
 
-pytestmark = [pytest.mark.crash, pytest.mark.network, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(180)]
 
 
 def start_all(system: Processes) -> None:

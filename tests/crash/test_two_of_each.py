@@ -22,7 +22,7 @@ from kessai.proof.customer import Customer
 from kessai.proof.line import AiohttpLine
 from kessai.topology import BFF, SERVICES
 
-pytestmark = [pytest.mark.crash, pytest.mark.network, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(400)]
 
 
 async def buy_at_the_second_door(system: Processes) -> str:

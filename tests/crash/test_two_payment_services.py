@@ -18,7 +18,7 @@ from tests.support.process import Processes, free_offset, processes
 from kessai.proof.customer import Customer, SeenOrder
 from kessai.topology import SERVICES
 
-pytestmark = [pytest.mark.crash, pytest.mark.network, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(240)]
 
 ORDERS = 24
 WATCHED_S = 20.0

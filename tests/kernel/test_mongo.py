@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,10 +65,14 @@ def test_a_scheme_without_an_adapter_is_refused(tmp_path: Path, url: str) -> Non
 
 
 @pytest.mark.network
+# The driver (4.20) forgets the socket of a connection attempt that its own close cancels.
+@pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 async def test_a_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     text = await refusal(tmp_path, "mongodb://user:s3cret@127.0.0.1:9/kessai")
     assert "no server answers: 127.0.0.1:9" in text
     assert "s3cret" not in text
+    # Found here and not in the middle of another test.
+    gc.collect()
 
 
 @pytest.mark.parametrize("version", ["5.0.31", "4.4.0", "3.6.23"])

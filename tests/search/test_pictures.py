@@ -40,7 +40,7 @@ from kessai.kernel.objects import MemoryObjects
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
-from kessai.search.application import Pictures, Raster
+from kessai.search.application.pictures import Pictures, Raster
 
 TOKEN = {"Authorization": "Bearer kessai-local-service-token"}
 ROW = "7,茶碗,白い碗,1200,ACTIVE,2026-01-05,{file},器,4"

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from kessai.contracts.search import Format
 from kessai.kernel.aside import at_once
 from kessai.kernel.errors import Invalid
-from kessai.search.gateway import PictureRaster
+from kessai.search.gateway.raster import PictureRaster
 
 SECRET = b"35.6812N 139.7671E"
 FORMATS: tuple[Format, ...] = ("webp", "jpeg")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import Field
 
@@ -56,58 +56,39 @@ class ProductPage(Wire):
     next_cursor: str | None = None
 
 
-Sort = Literal["relevance", "newest", "price_asc", "price_desc"]
+class ListSnapshots(Wire):
+    """In the order of product ids; those that are not sold any more too."""
+
+    after: int = 0
+    limit: int = Field(default=200, ge=1, le=500)
 
 
-class SearchProducts(Wire):
-    q: str = Field(default="", max_length=200)
-    min_price: int | None = Field(default=None, ge=0)
-    max_price: int | None = Field(default=None, ge=0)
-    category_ids: tuple[int, ...] = ()
-    in_stock: bool | None = None
-    sort: Sort = "relevance"
-    page: int = Field(default=0, ge=0, le=1000)
-    size: int = Field(default=20, ge=1, le=100)
-
-
-class CategoryCount(Wire):
+class SnapshotCategory(Wire):
     id: int
     name: str
-    count: int
+    names: Names = Names()
 
 
-class PriceRange(Wire):
-    min: int | None
-    max: int | None
+class ProductSnapshot(Wire):
+    """A whole product as `ProductChanged` carries it; a higher `version` is newer."""
+
+    product_id: int
+    version: int
+    title: str
+    titles: Names = Names()
+    reading: str | None = None
+    description: str
+    category: SnapshotCategory
+    price: int
+    stock: int
+    status: str
+    image_key: str | None = None
+    sold_count_30d: int = Field(default=0, alias="soldCount30d")
+    created_at: str
 
 
-class StockCount(Wire):
-    true: int
-    false: int
-
-
-class Facets(Wire):
-    categories: tuple[CategoryCount, ...]
-    price: PriceRange
-    in_stock: StockCount
-
-
-class SearchPage(Wire):
-    items: tuple[Product, ...]
-    total: int
-    page: int
-    size: int
-    facets: Facets
-
-
-class Suggest(Wire):
-    q: str = Field(max_length=200)
-    size: int = Field(default=10, ge=1, le=10)
-
-
-class Suggestions(Wire):
-    suggestions: tuple[str, ...]
-    products: tuple[Product, ...]
+class SnapshotPage(Wire):
+    items: tuple[ProductSnapshot, ...]
 
 
 class Line(Wire):
@@ -224,9 +205,7 @@ class StorageService(Protocol):
 
     async def get_product(self, command: ProductById) -> Product: ...
 
-    async def search_products(self, command: SearchProducts) -> SearchPage: ...
-
-    async def suggest(self, command: Suggest) -> Suggestions: ...
+    async def list_snapshots(self, command: ListSnapshots) -> SnapshotPage: ...
 
     async def quote(self, command: Quote) -> Quoted:
         """Refused VALIDATION with `items[i].productId` for what is unknown or not sold any more."""

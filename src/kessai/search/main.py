@@ -13,8 +13,8 @@ from kessai.kernel.app import create_app
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
-from kessai.search.application import Pictures
-from kessai.search.gateway import PictureRaster
+from kessai.search.application.pictures import Pictures
+from kessai.search.gateway.raster import PictureRaster
 from kessai.search.web import IMAGES_PREFIX, routes
 from kessai.topology import SEARCH
 

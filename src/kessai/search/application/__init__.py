@@ -1,0 +1,1 @@
+"""Use cases of es-service and the ports they need."""

@@ -1,0 +1,39 @@
+"""Words by Sudachi's core dictionary, which is loaded when the first text asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from sudachipy import Dictionary, SplitMode, Tokenizer
+
+from kessai.search.domain.words import Weight, Word
+
+# Its parts of speech (UniDic); what is not named carries meaning.
+_GRAMMAR: Final = frozenset({"助詞", "助動詞", "補助記号", "空白", "記号", "接続詞"})
+_AFFIX: Final = frozenset({"接頭辞", "接尾辞"})
+# A longer text is no title and no query.
+_MAX_LETTERS: Final = 2_000
+
+
+class SudachiWords:
+    """Callable as `domain.words.Split`. About 80 MB from the first call on, 0.2 s for loading."""
+
+    def __init__(self) -> None:
+        self._tokenizer: Tokenizer | None = None
+
+    def __call__(self, text: str) -> Sequence[Word]:
+        if self._tokenizer is None:
+            self._tokenizer = Dictionary(dict="core").tokenizer(mode=SplitMode.A)
+        return [
+            Word(m.surface(), m.reading_form(), m.normalized_form(), _weight(m.part_of_speech()[0]))
+            for m in self._tokenizer.tokenize(text[:_MAX_LETTERS])
+        ]
+
+
+@lru_cache(maxsize=64)
+def _weight(part_of_speech: str) -> Weight:
+    if part_of_speech in _GRAMMAR:
+        return "grammar"
+    return "affix" if part_of_speech in _AFFIX else "content"

@@ -1,0 +1,292 @@
+"""`ProductIndex` in files of this machine, by tantivy: one folder for each generation."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tantivy import Document as Row
+from tantivy import Index, IndexWriter, Occur, Order, Query, Schema, Searcher
+
+from kessai.contracts.search import Facets
+from kessai.kernel.aside import Aside
+from kessai.kernel.errors import Unknown
+from kessai.kernel.telemetry import get_log
+from kessai.search.application.ports import Hit, Hits, Indexed, WordCount, Writable
+from kessai.search.domain.document import ANALYSIS_VERSION, Document
+from kessai.search.domain.wanted import Request
+from kessai.search.gateway import tantivy_query as ask
+
+UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
+_CURRENT: Final = "current"
+# The least that tantivy takes for one thread.
+_HEAP_BYTES: Final = 16_000_000
+_ORDERS: Final = {
+    "newest": ("created_at_ms", Order.Desc),
+    "price_asc": ("price", Order.Asc),
+    "price_desc": ("price", Order.Desc),
+}
+# Nobody pages further; a search that goes so deep answers nothing more.
+_DEEPEST: Final = 10_000
+_log = get_log(__name__)
+
+
+class Generation:
+    """One index in one folder. `put` may run in a thread beside searches, never beside itself."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.schema: Schema = ask.build_schema()
+        self._index = Index(self.schema, path=str(folder))
+        self._writer: IndexWriter | None = None
+        self.searcher: Searcher = self._index.searcher()
+
+    def put(self, documents: Sequence[Document]) -> int:
+        newest: dict[int, Document] = {}
+        for document in documents:
+            known = newest.get(document.product_id)
+            if known is None or document.version > known.version:
+                newest[document.product_id] = document
+        versions = self.versions(list(newest))
+        newer = [d for d in newest.values() if d.version > versions.get(d.product_id, -1)]
+        if newer:
+            writer = self._write()
+            for document in newer:
+                writer.delete_documents_by_term("product_id", document.product_id)
+                writer.add_document(_row(document))
+            self._commit(writer)
+        return len(newer)
+
+    def remove(self, product_ids: Sequence[int]) -> None:
+        writer = self._write()
+        for product_id in product_ids:
+            writer.delete_documents_by_term("product_id", product_id)
+        self._commit(writer)
+
+    def versions(self, product_ids: Sequence[int]) -> dict[int, int]:
+        if not product_ids:
+            return {}
+        wanted = Query.term_set_query(self.schema, "product_id", list(product_ids))
+        found = self.searcher.search(wanted, len(product_ids), False)
+        places = [place for _, place in found.hits]
+        ids = self.searcher.fast_field_values("product_id", places)
+        versions = self.searcher.fast_field_values("version", places)
+        return {int(i or 0): int(v or 0) for i, v in zip(ids, versions, strict=True)}
+
+    def _write(self) -> IndexWriter:
+        if self._writer is None:
+            self._writer = self._index.writer(_HEAP_BYTES, 1)
+        return self._writer
+
+    def _commit(self, writer: IndexWriter) -> None:
+        writer.commit()
+        self._index.reload()
+        self.searcher = self._index.searcher()
+
+    def close(self) -> None:
+        """Ends its threads; what was put stays."""
+        if self._writer is not None:
+            self._writer.wait_merging_threads()
+            self._writer = None
+
+
+@dataclass(slots=True)
+class _Next:
+    """The generation that is being built; it becomes the one that is searched when it is whole."""
+
+    generation: Generation
+    lock: asyncio.Lock
+    aside: Aside
+
+    async def put(self, documents: Sequence[Document]) -> int:
+        async with self.lock:
+            return await self.aside(lambda: self.generation.put(documents))
+
+
+class TantivyIndex:
+    """Searches run in the loop, since they take a millisecond; writing runs beside it."""
+
+    def __init__(self, folder: Path, aside: Aside) -> None:
+        self._folder = folder
+        self._aside = aside
+        self._writing = asyncio.Lock()
+        self._live: Generation | None = None
+        self._next: _Next | None = None
+
+    @classmethod
+    async def open(cls, folder: Path, aside: Aside) -> TantivyIndex:
+        """Without a generation that fits the analysis, every question is `Unknown` for now."""
+        made = cls(folder, aside)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = made._current()
+        if name.startswith(f"{ANALYSIS_VERSION}-") and (folder / name).is_dir():
+            made._live = await aside(lambda: Generation(folder / name))
+        made._sweep()
+        return made
+
+    async def fits(self) -> bool:
+        return self._live is not None
+
+    async def ping(self) -> None:
+        self._known()
+
+    async def close(self) -> None:
+        async with self._writing:
+            for generation in (self._live, self._next and self._next.generation):
+                if generation is not None:
+                    await self._aside(generation.close)
+            self._live = None
+
+    async def put(self, documents: Sequence[Document]) -> int:
+        live, upcoming = self._live, self._next
+        if upcoming is not None:
+            await upcoming.put(documents)
+        elif live is None:
+            raise _nothing_yet()
+        if live is None:
+            return len(documents)
+        async with self._writing:
+            return await self._aside(lambda: live.put(documents))
+
+    async def remove(self, product_ids: Sequence[int]) -> None:
+        live = self._known()
+        async with self._writing:
+            await self._aside(lambda: live.remove(product_ids))
+
+    async def search(self, request: Request) -> Hits:
+        live = self._known()
+        searcher = live.searcher
+        wanted = ask.whole_query(live.schema, request)
+        depth = min(request.limit, max(0, _DEEPEST - request.offset))
+        field, order = _ORDERS.get(request.sort, (None, Order.Desc))
+        found = searcher.search(wanted, max(1, depth), True, field, request.offset, order)
+        total = int(found.count or 0)  # type: ignore[attr-defined]
+        hits = found.hits[:depth]
+        ids = searcher.fast_field_values("product_id", [place for _, place in hits])
+        items = tuple(
+            Hit(int(i or 0), float(key or 0), bytes(searcher.doc(place).get_first("shown") or b""))
+            for i, (key, place) in zip(ids, hits, strict=True)
+        )
+        facets = _facets(live.schema, searcher, request) if request.facets else None
+        return Hits(items, total, facets)
+
+    async def words(self, limit: int) -> Sequence[WordCount]:
+        live = self._known()
+        on_sale = Query.term_query(live.schema, "on_sale", True, "basic")
+        asked = {"words": {"terms": {"field": "words", "size": limit}}}
+        counted = await self._aside(lambda: live.searcher.aggregate(on_sale, asked))
+        return [
+            WordCount(str(bucket["key"]), int(bucket["doc_count"]))
+            for bucket in counted["words"]["buckets"]
+        ]
+
+    async def indexed(self, after: int, limit: int) -> Sequence[Indexed]:
+        live = self._known()
+        wanted = Query.range_query(
+            live.schema, "product_id", ask.FieldType.Unsigned, after, None, include_lower=False
+        )
+        found = live.searcher.search(wanted, limit, False, "product_id", 0, Order.Asc)
+        places = [place for _, place in found.hits]
+        ids = live.searcher.fast_field_values("product_id", places)
+        versions = live.searcher.fast_field_values("version", places)
+        return [Indexed(int(i or 0), int(v or 0)) for i, v in zip(ids, versions, strict=True)]
+
+    @asynccontextmanager
+    async def rebuild(self) -> AsyncIterator[Writable]:
+        name = self._free_name()
+        generation = await self._aside(lambda: Generation(self._folder / name))
+        upcoming = _Next(generation, asyncio.Lock(), self._aside)
+        self._next = upcoming
+        try:
+            yield upcoming
+            async with upcoming.lock, self._writing:
+                # An index of nothing has no commit yet that a start could open.
+                await self._aside(lambda: generation.remove([]))
+                self._name_current(name)
+                old, self._live = self._live, generation
+        except BaseException:
+            self._next = None
+            await self._aside(generation.close)
+            shutil.rmtree(generation.folder, ignore_errors=True)
+            raise
+        self._next = None
+        if old is not None:
+            await self._aside(old.close)
+        self._sweep()
+
+    def _known(self) -> Generation:
+        if self._live is None:
+            raise _nothing_yet()
+        return self._live
+
+    def _current(self) -> str:
+        try:
+            return (self._folder / _CURRENT).read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def _name_current(self, name: str) -> None:
+        """By a rename, so that a crash leaves the old name or the new one."""
+        draft = self._folder / f"{_CURRENT}.new"
+        draft.write_text(name)
+        draft.replace(self._folder / _CURRENT)
+
+    def _free_name(self) -> str:
+        numbers = [
+            int(path.name.partition("-")[2])
+            for path in self._folder.glob(f"{ANALYSIS_VERSION}-*")
+            if path.name.partition("-")[2].isdecimal()
+        ]
+        return f"{ANALYSIS_VERSION}-{max(numbers, default=0) + 1}"
+
+    def _sweep(self) -> None:
+        """Other generations are what a crash or an earlier analysis left."""
+        kept = self._current()
+        for path in self._folder.iterdir():
+            if path.is_dir() and path.name != kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _nothing_yet() -> Unknown:
+    return Unknown(UNAVAILABLE, "the index is being built")
+
+
+def _row(document: Document) -> Row:
+    row = Row()
+    for name, tokens in document.tokens.items():
+        row.add_text(name, tokens)
+    for word in document.words:
+        row.add_text("words", word)
+    row.add_text("category_key", f"{document.category_id}\t{document.category_name}")
+    row.add_unsigned("product_id", document.product_id)
+    row.add_unsigned("version", document.version)
+    row.add_unsigned("category_id", document.category_id)
+    row.add_unsigned("price", document.price)
+    row.add_integer("created_at_ms", document.created_at_ms)
+    row.add_boolean("in_stock", document.in_stock)
+    row.add_boolean("on_sale", document.on_sale)
+    row.add_bytes("shown", document.shown)
+    return row
+
+
+def _facets(schema: Schema, searcher: Searcher, request: Request) -> Facets:
+    """A facet leaves its own filter out; those whose filters are the same are counted at once."""
+    own = {
+        "categories": request.filters.without_category(),
+        "cheapest": request.filters.without_price(),
+        "dearest": request.filters.without_price(),
+        "stock": request.filters.without_stock(),
+    }
+    counted: dict[str, Any] = {}
+    for filters in dict.fromkeys(own.values()):
+        parts = [(Occur.Must, ask.query(schema, request.wanted))] if request.wanted else []
+        parts += [(Occur.Must, part) for part in ask.filters(schema, filters)]
+        asked = {name: ask.COUNTS[name] for name, of in own.items() if of == filters}
+        counted |= searcher.aggregate(Query.boolean_query(parts), asked)
+    return ask.read_facets(counted, 1)

@@ -132,7 +132,8 @@ _SIZES: Final[dict[str, Callable[[Chance], str]]] = {
     "ml": _numbers(90, 990, 10, "ml"),
     "l": _of("0.6L", "0.8L", "1.0L", "1.2L", "1.5L", "2.0L", "2.4L"),
     "litre": _numbers(8, 60, 2, "L"),
-    "cm": _numbers(6, 120, 1, "cm"),
+    "cm": _numbers(30, 140, 1, "cm"),
+    "span": _numbers(6, 36, 1, "cm"),
     "mm": _numbers(90, 300, 15, "mm"),
     "g": _numbers(30, 500, 10, "g"),
     "kg": _of("2kg", "5kg", "10kg", "30kg"),
@@ -222,7 +223,7 @@ def _description(
 ) -> str:
     """From 40 to 80 characters; what a long name makes longer gets a shorter end."""
     names = {"maker": maker.ja, "thing": thing.word.ja, "made": made_of.ja}
-    firsts = FIRST_SENTENCES
+    firsts: tuple[str, ...] = FIRST_SENTENCES
     if colour:
         names["colour"] = colour.ja
         firsts += COLOURED_SENTENCES

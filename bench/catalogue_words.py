@@ -54,13 +54,13 @@ CATEGORIES: Final = {
 THINGS: Final = _things("""
 急須|きゅうす|teapot|急须|茶|clay|ml|3200|16000
 湯のみ|ゆのみ|tea cup|茶杯|茶|clay|ml|900|5200
-抹茶碗|まっちゃわん|matcha bowl|抹茶碗|茶|clay|cm|3000|24000
+抹茶碗|まっちゃわん|matcha bowl|抹茶碗|茶|clay|span|3000|24000
 茶筒|ちゃづつ|tea caddy|茶筒|茶|metal|g|1800|14000
-茶托|ちゃたく|tea saucer|茶托|茶|wood|cm|700|3600
-茶さじ|ちゃさじ|tea scoop|茶匙|茶|wood|cm|600|2800
-茶こし|ちゃこし|tea strainer|滤茶网|茶|metal|cm|800|3200
+茶托|ちゃたく|tea saucer|茶托|茶|wood|span|700|3600
+茶さじ|ちゃさじ|tea scoop|茶匙|茶|wood|span|600|2800
+茶こし|ちゃこし|tea strainer|滤茶网|茶|metal|span|800|3200
 鉄瓶|てつびん|tetsubin kettle|铁瓶|茶|iron|l|12000|48000
-丸盆|まるぼん|round tray|圆盘|茶|wood|cm|2400|12000
+丸盆|まるぼん|round tray|圆盘|茶|wood|span|2400|12000
 煎茶|せんちゃ|sencha|煎茶|茶|region|g|800|3200
 ほうじ茶|ほうじちゃ|hojicha|焙茶|茶|region|g|600|1800
 玄米茶|げんまいちゃ|genmaicha|玄米茶|茶|region|g|600|1800
@@ -70,32 +70,32 @@ THINGS: Final = _things("""
 出刃包丁|でばぼうちょう|deba knife|出刃刀|台所|steel|mm|6800|32000
 パン切り包丁|ぱんきりぼうちょう|bread knife|面包刀|台所|steel|mm|4200|14000
 ペティナイフ|ぺてぃないふ|petty knife|水果刀|台所|steel|mm|3600|16000
-まな板|まないた|cutting board|砧板|台所|wood|cm|1800|9800
-フライパン|ふらいぱん|frying pan|煎锅|台所|pan|cm|2400|14000
+まな板|まないた|cutting board|砧板|台所|wood|span|1800|9800
+フライパン|ふらいぱん|frying pan|煎锅|台所|pan|span|2400|14000
 土鍋|どなべ|clay pot|陶土锅|台所|clay|l|4800|19000
-行平鍋|ゆきひらなべ|saucepan|雪平锅|台所|pan|cm|1900|8800
-玉子焼き鍋|たまごやきなべ|omelette pan|玉子烧锅|台所|pan|cm|1600|13000
+行平鍋|ゆきひらなべ|saucepan|雪平锅|台所|pan|span|1900|8800
+玉子焼き鍋|たまごやきなべ|omelette pan|玉子烧锅|台所|pan|span|1600|13000
 やかん|やかん|kettle|水壶|台所|pan|l|2200|12000
-せいろ|せいろ|bamboo steamer|蒸笼|台所|wood|cm|2200|9800
-おろし金|おろしがね|grater|研磨板|台所|metal|cm|900|7200
-木べら|きべら|spatula|木铲|台所|wood|cm|600|2600
-ボウル|ぼうる|mixing bowl|料理盆|台所|metal|cm|900|4200
+せいろ|せいろ|bamboo steamer|蒸笼|台所|wood|span|2200|9800
+おろし金|おろしがね|grater|研磨板|台所|metal|span|900|7200
+木べら|きべら|spatula|木铲|台所|wood|span|600|2600
+ボウル|ぼうる|mixing bowl|料理盆|台所|metal|span|900|4200
 保存容器|ほぞんようき|storage container|保鲜盒|台所|glass|ml|700|3600
 エプロン|えぷろん|apron|围裙|台所|cloth|free|2200|9800
 ふきん|ふきん|dishcloth|抹布|台所|cloth|set|400|1800
-飯碗|めしわん|rice bowl|饭碗|器|clay|cm|1200|5800
-汁椀|しるわん|soup bowl|汤碗|器|wood|cm|1800|12000
-皿|さら|plate|盘|器|clay|cm|900|8800
-小鉢|こばち|small bowl|小钵|器|clay|cm|800|4200
-丼|どんぶり|noodle bowl|大碗|器|clay|cm|1400|6200
-箸|はし|chopsticks|筷子|器|wood|cm|600|4800
+飯碗|めしわん|rice bowl|饭碗|器|clay|span|1200|5800
+汁椀|しるわん|soup bowl|汤碗|器|wood|span|1800|12000
+皿|さら|plate|盘|器|clay|span|900|8800
+小鉢|こばち|small bowl|小钵|器|clay|span|800|4200
+丼|どんぶり|noodle bowl|大碗|器|clay|span|1400|6200
+箸|はし|chopsticks|筷子|器|wood|span|600|4800
 箸置き|はしおき|chopstick rest|筷架|器|clay|set|400|2200
 マグカップ|まぐかっぷ|mug|马克杯|器|clay|ml|1200|4800
 タンブラー|たんぶらー|tumbler|平底杯|器|glass|ml|1400|9800
 ぐい呑み|ぐいのみ|sake cup|酒杯|器|glass|ml|1100|7800
 徳利|とっくり|sake flask|酒壶|器|clay|ml|1800|8200
-重箱|じゅうばこ|stacked box|重箱|器|wood|cm|6800|38000
-スプーン|すぷーん|spoon|勺子|器|wood|cm|500|2600
+重箱|じゅうばこ|stacked box|重箱|器|wood|span|6800|38000
+スプーン|すぷーん|spoon|勺子|器|wood|span|500|2600
 ノート|のーと|notebook|笔记本|文具|paper|paper|300|2800
 手帳|てちょう|planner|手账|文具|paper|paper|1200|5200
 万年筆|まんねんひつ|fountain pen|钢笔|文具|pen|nib|3800|48000
@@ -106,10 +106,10 @@ THINGS: Final = _things("""
 インク|いんく|ink|墨水|文具|plain|ml|900|3200
 便箋|びんせん|letter paper|信纸|文具|paper|paper|400|1900
 付箋|ふせん|sticky notes|便签|文具|paper|set|220|900
-定規|じょうぎ|ruler|尺子|文具|metal|cm|300|2600
+定規|じょうぎ|ruler|尺子|文具|metal|span|300|2600
 はさみ|はさみ|scissors|剪刀|文具|steel|mm|900|6800
 筆箱|ふでばこ|pen case|笔盒|文具|leather|free|1600|8200
-硯|すずり|inkstone|砚台|文具|plain|cm|3200|26000
+硯|すずり|inkstone|砚台|文具|plain|span|3200|26000
 スニーカー|すにーかー|sneakers|运动鞋|身につける|cloth|shoe|5800|24000
 草履|ぞうり|rush sandals|草履|身につける|cloth|shoe|3200|12000
 革靴|かわぐつ|leather shoes|皮鞋|身につける|leather|shoe|14000|52000

@@ -22,12 +22,14 @@ from tests.crash.points import INSTANCE, all_points
 from tests.crash.world import CHAPTERS
 
 from kessai.contracts.alert import AlertService
+from kessai.contracts.search import SearchService
 from kessai.kernel.calls import operations
 from kessai.kernel.crash_points import MODES, Mode
 
 PAGE = Path(__file__).parents[2] / "docs" / "crash-points.md"
 # No use case of the running shop comes there yet, so nothing can break on the way.
 _PICTURES = "no customer needs a picture to buy; one that was not made is made when next asked for"
+_SEARCH = "looking for goods changes nothing; an index is a copy that is made anew at any time"
 _ARCHIVE = "these shops keep the audit trail with their orders"
 _ALERTS = "orders that go well raise no alert"
 _OPERATORS = "customers have no alerts; operators' calls are each safe to repeat"
@@ -37,9 +39,10 @@ UNCALLED = {
         "provider:capture": "nothing authorises first and takes the money later",
         "provider:revert": "nothing authorises first",
         "provider:get_direct": "nothing is paid without a code",
-        "call:search-service.import_image": _PICTURES,
-        "call:search-service.make_thumbnail": _PICTURES,
-        "call:search-service.ping": _PICTURES,
+        **{f"call:es-service.{one.name}": _SEARCH for one in operations(SearchService)},
+        "call:es-service.import_image": _PICTURES,
+        "call:es-service.make_thumbnail": _PICTURES,
+        "call:storage-service.list_snapshots": _SEARCH,
         "call:storage-service.list_pictureless": _PICTURES,
         "call:storage-service.set_pictures": _PICTURES,
         "ack:order-service.audit": _ARCHIVE,

@@ -30,6 +30,7 @@ SEAMS = {
     "payment/gateway/paypay/line.py": "provider",
 }
 SIDES = ("before", "after")
+_SERVICES = {card.package: card.name for card in topology.SERVICES}
 
 
 @cache
@@ -59,7 +60,7 @@ def files_with_seams() -> set[str]:
 def _calls() -> list[str]:
     found = []
     for name, port in get_type_hints(Ports).items():
-        found += [f"{name}-service.{operation.name}" for operation in operations(port)]
+        found += [f"{_SERVICES[name]}.{operation.name}" for operation in operations(port)]
     return found
 
 

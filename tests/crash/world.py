@@ -105,8 +105,6 @@ class People:
         for path in (
             "/api/categories",
             f"/api/products/{self.product}",
-            "/api/products/search?q=a",
-            "/api/products/suggest?q=a",
             "/api/account",
             "/api/orders",
         ):

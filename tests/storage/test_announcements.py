@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.support.storage import START_MS, StorageStory, a_row, a_storage
 
+from kessai.storage.application.ports import Announcement
 from kessai.storage.gateway.products import SqlProductBook
 
 
@@ -81,15 +83,29 @@ async def test_a_new_price_is_told() -> None:
 
 async def test_news_that_is_old_already_is_not_told() -> None:
     """On a server database another process may sell between the look and the telling."""
-    async with a_storage({1: 5}) as story:
+    async with a_storage({1: 5, 2: 5}) as story:
         products = SqlProductBook()
-        async with story.db.read() as tx:
-            old = await products.snapshot(tx, 1, 0)
-        await story.reserve("r", (1, 1))
+        seen_by_both = [1, 2]
+        now = Announcement(before_ms=START_MS - 1000, now_ms=START_MS, since_day=0)
         async with story.db.transaction() as tx:
-            assert not await products.announced(tx, old, START_MS)
+            told = await products.announce(tx, [1], now)
+        assert [snapshot.product_id for snapshot in told] == [1]
+        await story.reserve("r", (1, 1), (2, 1))
+        late = replace(now, now_ms=START_MS + 1)
+        async with story.db.transaction() as tx:
+            told = await products.announce(tx, seen_by_both, late)
+        # The first was told within this second; it is due again, with what was sold meanwhile.
+        assert [(one.product_id, one.stock) for one in told] == [(2, 4)]
+        story.clock.ms += 1000
         assert await story.announcements.announce_products() == 1
         assert [event["payload"]["stock"] for event in await sent(story)] == [4]
+
+
+async def test_many_products_are_told_by_few_statements() -> None:
+    async with a_storage(dict.fromkeys(range(1, 101), 1)) as story:
+        assert await story.announcements.announce_products() == 100
+        assert len(story.db.statements) == 4
+        assert [event["key"] for event in await sent(story)] == [str(n) for n in range(1, 101)]
 
 
 async def test_sales_are_counted_for_thirty_days_and_returns_are_taken_off() -> None:

@@ -1,7 +1,8 @@
-"""The catalogue as the shop reads it: pages, prices of record, search, suggestions."""
+"""The catalogue as others read it: pages, whole snapshots, prices of record."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,11 +15,10 @@ from kessai.contracts.storage import (
     BadRow,
     Line,
     ListProducts,
+    ListSnapshots,
     ProductById,
     Quote,
-    SearchPage,
-    SearchProducts,
-    Suggest,
+    SnapshotPage,
 )
 from kessai.contracts.wire import Nothing
 from kessai.kernel.errors import Invalid, NotFound, Refused
@@ -44,115 +44,54 @@ async def shop() -> AsyncIterator[StorageStory]:
         yield story
 
 
-async def search(story: StorageStory, **wanted: object) -> SearchPage:
-    return await story.storage.search_products(SearchProducts.model_validate(wanted))
+async def snapshots(story: StorageStory, after: int = 0, limit: int = 200) -> SnapshotPage:
+    return await story.storage.list_snapshots(ListSnapshots(after=after, limit=limit))
 
 
-def ids(page: SearchPage) -> list[int]:
-    return [item.product_id for item in page.items]
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("きゅうす", [1, 2]),
-        ("キュウス", [1, 2]),
-        ("ｷｭｳｽ", [1, 2]),
-        ("急須", [1]),
-        ("TEAPOT", [1]),
-        ("ｔｅａｐｏｔ", [1]),
-        ("茶壶", [1]),
-        ("tokoname 急須", [1]),
-        ("急須　280ML", [1]),
-        ("茶", [1, 3]),
-        ("急須 ほうじ", []),
-        ("100%", [3]),
-        ("%", [3]),
-        ("_", [5]),
-        ("ペン_先", [5]),
-        ("ペンx先", []),
-        ("!", []),
-        ("'", []),
-        ("\\", []),
-        ("", [1, 2, 3, 5]),
-        ("   ", [1, 2, 3, 5]),
-    ],
-)
-async def test_search_finds(shop: StorageStory, query: str, found: list[int]) -> None:
-    page = await search(shop, q=query)
-    assert sorted(ids(page)) == found
-    assert page.total == len(found)
-
-
-async def test_what_begins_with_the_word_comes_first(shop: StorageStory) -> None:
-    await shop.load(
-        "6,茶こし,竹,700,ACTIVE,2026-01-06,,台所,1,,,",
-        "7,帯,茶色,700,ACTIVE,2026-01-06,,布,1,,,",
-        header=WIDE,
+async def test_snapshots_are_everything_in_the_order_of_ids(shop: StorageStory) -> None:
+    everything = (await snapshots(shop)).items
+    assert [item.product_id for item in everything] == [1, 2, 3, 4, 5]
+    # What is not sold any more is told too: an index must forget it.
+    assert [item.status for item in everything][2:] == ["ACTIVE", "INACTIVE", "ACTIVE"]
+    first = everything[0]
+    assert (first.title, first.titles.en, first.titles.zh, first.reading) == (
+        "常滑焼の急須 280ml",
+        "Tokoname teapot",
+        "常滑烧茶壶",
+        "きゅうす",
     )
-    assert ids(await search(shop, q="茶")) == [6, 3, 1, 7]
+    assert (first.category.id, first.category.name, first.price, first.stock) == (1, "茶", 8800, 5)
 
 
-async def test_among_equals_the_one_that_sells_comes_first(shop: StorageStory) -> None:
-    assert ids(await search(shop)) == [1, 2, 3, 5]
-    await shop.reserve("r", (5, 2))
-    await shop.confirm("r")
-    assert ids(await search(shop)) == [5, 1, 2, 3]
+async def test_pages_of_snapshots_miss_and_repeat_nothing(shop: StorageStory) -> None:
+    first = await snapshots(shop, limit=2)
+    await shop.load(a_row(6))
+    second = await snapshots(shop, after=first.items[-1].product_id, limit=3)
+    rest = await snapshots(shop, after=second.items[-1].product_id)
+    pages = [[item.product_id for item in page.items] for page in (first, second, rest)]
+    assert pages == [[1, 2], [3, 4, 5], [6]]
+    assert (await snapshots(shop, after=6)).items == ()
+    assert (await snapshots(shop, after=2**53)).items == ()
 
 
-@pytest.mark.parametrize(
-    ("sort", "order"),
-    [("price_asc", [5, 3, 2, 1]), ("price_desc", [1, 2, 3, 5]), ("newest", [5, 2, 3, 1])],
-)
-async def test_search_sorts(shop: StorageStory, sort: str, order: list[int]) -> None:
-    assert ids(await search(shop, sort=sort)) == order
+async def test_a_snapshot_is_what_the_event_of_its_version_carries(shop: StorageStory) -> None:
+    await shop.reserve("sold", (1, 2))
+    await shop.confirm("sold")
+    await shop.announcements.announce_products()
+    told = {
+        event["payload"]["productId"]: event["payload"]
+        for row in await shop.rows("SELECT value FROM outbox")
+        for event in [json.loads(row["value"])]
+    }
+    listed = [item.model_dump(mode="json", by_alias=True) for item in (await snapshots(shop)).items]
+    assert {item["productId"]: item for item in listed} == told
+    assert (told[1]["stock"], told[1]["soldCount30d"]) == (3, 2)
 
 
-async def test_search_filters_and_counts_what_other_choices_would_give(shop: StorageStory) -> None:
-    page = await search(shop, category_ids=[1], in_stock=True, min_price=1000, max_price=9000)
-    assert ids(page) == [1]
-    facets = page.facets
-    assert [(c.id, c.name, c.count) for c in facets.categories] == [(1, "茶", 1)]
-    assert (facets.price.min, facets.price.max) == (900, 8800)
-    assert (facets.in_stock.true, facets.in_stock.false) == (1, 0)
-    everything = (await search(shop)).facets
-    assert [(c.name, c.count) for c in everything.categories] == [
-        ("茶", 2),
-        ("台所", 1),
-        ("文具", 1),
-    ]
-    assert (everything.price.min, everything.price.max) == (300, 8800)
-    assert (everything.in_stock.true, everything.in_stock.false) == (3, 1)
-    assert ids(await search(shop, in_stock=False)) == [2]
-    nothing = (await search(shop, q="無い")).facets
-    assert (nothing.categories, nothing.price.min, nothing.price.max) == ((), None, None)
-
-
-async def test_search_pages_do_not_overlap(shop: StorageStory) -> None:
-    pages = [await search(shop, sort="price_asc", page=n, size=3) for n in range(3)]
-    assert [ids(page) for page in pages] == [[5, 3, 2], [1], []]
-    assert [page.total for page in pages] == [4, 4, 4]
-
-
-@pytest.mark.parametrize(
-    ("typed", "texts", "products"),
-    [
-        ("きゅう", ("常滑焼の急須 280ml",), [1, 2]),
-        ("ｷｭｳ", ("常滑焼の急須 280ml",), [1, 2]),
-        ("急", ("常滑焼の急須 280ml",), [1]),
-        ("tea", ("Tokoname teapot",), [1]),
-        ("焙", ("焙茶",), [3]),
-        ("", (), []),
-        ("%", ("ほうじ茶 100%",), [3]),
-        ("無い", (), []),
-    ],
-)
-async def test_suggestions_come_in_the_language_that_is_typed(
-    shop: StorageStory, typed: str, texts: tuple[str, ...], products: list[int]
-) -> None:
-    found = await shop.storage.suggest(Suggest(q=typed))
-    assert found.suggestions == texts
-    assert [product.product_id for product in found.products] == products
+async def test_a_page_of_snapshots_is_one_statement() -> None:
+    async with a_storage(dict.fromkeys(range(1, 41), 1)) as story:
+        assert len((await snapshots(story)).items) == 40
+        assert len(story.db.statements) == 1
 
 
 async def test_pages_of_the_list_follow_each_other(shop: StorageStory) -> None:

@@ -57,6 +57,7 @@ from kessai.contracts.storage import (
     Imported,
     Line,
     ListProducts,
+    ListSnapshots,
     Product,
     ProductById,
     ProductPage,
@@ -69,10 +70,7 @@ from kessai.contracts.storage import (
     ReservationsOfOrder,
     ReserveStock,
     Restock,
-    SearchPage,
-    SearchProducts,
-    Suggest,
-    Suggestions,
+    SnapshotPage,
 )
 from kessai.contracts.wire import Nothing
 from kessai.kernel.clock import Clock, wire
@@ -233,10 +231,7 @@ class FakeStorage(Fake):
     async def get_product(self, command: ProductById) -> Product:
         raise NotImplementedError
 
-    async def search_products(self, command: SearchProducts) -> SearchPage:
-        raise NotImplementedError
-
-    async def suggest(self, command: Suggest) -> Suggestions:
+    async def list_snapshots(self, command: ListSnapshots) -> SnapshotPage:
         raise NotImplementedError
 
     async def import_catalogue(self, command: ImportCatalogue) -> Imported:

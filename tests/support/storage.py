@@ -207,7 +207,7 @@ async def a_storage(
     )
     reservations = Reservations(db, clock, book, shelves)
     pictures = Pictures(db, products, shelves)
-    storage = Storage(db, Catalogue(db, products), imports, reservations, pictures)
+    storage = Storage(db, Catalogue(db, clock, products), imports, reservations, pictures)
     announcements = Announcements(
         db,
         clock,

@@ -99,7 +99,7 @@ class FoundProduct(Wire):
 
 
 class SearchPage(Wire):
-    """`did_you_mean` is the query whose products are shown, where the one that was typed has none."""
+    """`did_you_mean` is the query whose products are shown where what was typed has none."""
 
     items: tuple[FoundProduct, ...]
     total: int

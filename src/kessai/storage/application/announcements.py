@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kessai.contracts.events import ProductChanged, Signal, write_event
+from kessai.contracts.storage import ProductSnapshot
 from kessai.kernel.clock import Clock, wire
 from kessai.kernel.db import Db, Tx
 from kessai.kernel.ids import content_id
-from kessai.kernel.outbox import Outbox
-from kessai.storage.application.ports import Overdue, ProductBook, ReservationBook, Snapshot
-from kessai.storage.application.reservations import DAY_MS
+from kessai.kernel.outbox import Leaving, Outbox
+from kessai.storage.application.ports import (
+    Announcement,
+    Overdue,
+    ProductBook,
+    ReservationBook,
+)
+from kessai.storage.domain.movements import sold_since
 
 STOCK_NOT_SETTLED, STOCK_SETTLED = "StockNotSettled", "StockSettled"
 _SOURCE = "storage-service"
@@ -21,7 +27,6 @@ class AnnounceLimits:
     batch: int = 100
     # One event a second at most for each product, however often it is bought.
     pause_ms: int = 1000
-    sold_days: int = 30
     # An order's deadline and what its end may take; then somebody should look.
     reservation_age_s: float = 900 + 600
 
@@ -55,28 +60,24 @@ class Announcements:
     async def announce_products(self) -> int:
         """One round over what has changed; returns how many products were announced."""
         now_ms = self._clock.now_ms()
-        since_day = now_ms // DAY_MS - self._limits.sold_days
+        before_ms = now_ms - self._limits.pause_ms
         async with self._db.read() as tx:
-            due = await self._products.unannounced(
-                tx, now_ms - self._limits.pause_ms, self._limits.batch
-            )
+            due = await self._products.unannounced(tx, before_ms, self._limits.batch)
         if not due:
             return 0
+        announcement = Announcement(before_ms, now_ms, sold_since(now_ms))
         async with self._db.transaction() as tx:
-            count = 0
-            for product_id in due:
-                snapshot = await self._products.snapshot(tx, product_id, since_day)
-                if await self._products.announced(tx, snapshot, now_ms):
-                    event = _product_changed(snapshot, now_ms)
-                    await self._outbox.add(
-                        tx,
-                        self._topics.products,
-                        str(product_id),
-                        write_event(event),
-                        event_id=event.event_id,
-                    )
-                    count += 1
-        return count
+            snapshots = await self._products.announce(tx, due, announcement)
+            events = [_product_changed(snapshot, now_ms) for snapshot in snapshots]
+            await self._outbox.add_all(
+                tx,
+                self._topics.products,
+                [
+                    Leaving(event.aggregate_id, write_event(event), event.event_id)
+                    for event in events
+                ],
+            )
+        return len(events)
 
     async def signal_reservations(self) -> int:
         """One signal for each reservation that is open for longer than any order may be, and one
@@ -108,14 +109,14 @@ class Announcements:
         )
 
 
-def _product_changed(snapshot: Snapshot, now_ms: int) -> ProductChanged:
+def _product_changed(snapshot: ProductSnapshot, now_ms: int) -> ProductChanged:
     product_id = str(snapshot.product_id)
     return ProductChanged(
         event_id=content_id("product", product_id, str(snapshot.version)),
         occurred_at=wire(now_ms),
         aggregate_id=product_id,
         version=snapshot.version,
-        payload=snapshot.payload,
+        payload=snapshot.model_dump(mode="json", by_alias=True),
     )
 
 

@@ -1,46 +1,35 @@
-"""Reading the catalogue: pages, products, prices of record, search and suggestions."""
+"""Reading the catalogue: pages, products, whole snapshots, prices of record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kessai.contracts.storage import (
     Categories,
     ListProducts,
+    ListSnapshots,
     Product,
     ProductById,
     ProductPage,
     Quote,
     Quoted,
     QuotedLine,
-    SearchPage,
-    SearchProducts,
-    Suggest,
-    Suggestions,
+    SnapshotPage,
 )
+from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db
 from kessai.kernel.errors import JsonValue, Kind, NotFound, Refused
 from kessai.kernel.money import yen
 from kessai.storage.application.ports import Priced, ProductBook
-from kessai.storage.domain import search
 from kessai.storage.domain.cursor import read_cursor, write_cursor
-from kessai.storage.domain.folding import terms
-
-
-@dataclass(frozen=True, slots=True)
-class SearchLimits:
-    """A search looks at so many matches at most, and says so by its total."""
-
-    matches: int = 10_000
-    suggestions: int = 200
+from kessai.storage.domain.movements import sold_since
 
 
 class Catalogue:
-    def __init__(self, db: Db, products: ProductBook, limits: SearchLimits | None = None) -> None:
+    def __init__(self, db: Db, clock: Clock, products: ProductBook) -> None:
         self._db = db
+        self._clock = clock
         self._products = products
-        self._limits = limits or SearchLimits()
 
     async def list_categories(self) -> Categories:
         async with self._db.read() as tx:
@@ -64,6 +53,13 @@ class Catalogue:
             raise NotFound("no such product")
         return found[command.product_id]
 
+    async def list_snapshots(self, command: ListSnapshots) -> SnapshotPage:
+        """By the product id, so that whoever reads them all misses and repeats none."""
+        since_day = sold_since(self._clock.now_ms())
+        async with self._db.read() as tx:
+            found = await self._products.snapshots(tx, command.after, command.limit, since_day)
+        return SnapshotPage(items=tuple(found))
+
     async def quote(self, command: Quote) -> Quoted:
         wanted = tuple(dict.fromkeys(line.product_id for line in command.lines))
         async with self._db.read() as tx:
@@ -83,32 +79,6 @@ class Catalogue:
         )
         amount = sum(line.unit_price * line.quantity for line in lines)
         return Quoted(lines=lines, amount=yen(amount))
-
-    async def search_products(self, command: SearchProducts) -> SearchPage:
-        async with self._db.read() as tx:
-            matches = await self._products.matches(tx, terms(command.q), self._limits.matches)
-            found = search.find(command, matches, await self._products.categories(tx))
-            products = await self._products.get(tx, found.product_ids)
-        return SearchPage(
-            items=tuple(products[product_id] for product_id in found.product_ids),
-            total=found.total,
-            page=command.page,
-            size=command.size,
-            facets=found.facets,
-        )
-
-    async def suggest(self, command: Suggest) -> Suggestions:
-        wanted = terms(command.q)
-        if not wanted:
-            return Suggestions(suggestions=(), products=())
-        async with self._db.read() as tx:
-            named = await self._products.named(tx, wanted, self._limits.suggestions)
-            texts, product_ids = search.suggest(command.q, named, command.size)
-            products = await self._products.get(tx, product_ids)
-        return Suggestions(
-            suggestions=texts,
-            products=tuple(products[product_id] for product_id in product_ids),
-        )
 
 
 def _unsold(command: Quote, prices: Mapping[int, Priced]) -> list[JsonValue]:

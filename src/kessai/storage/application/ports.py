@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import JsonValue
-
 from kessai.contracts.moves import ReservationStatus
-from kessai.contracts.storage import Category, Pictureless, Product
+from kessai.contracts.storage import Category, Pictureless, Product, ProductSnapshot
 from kessai.kernel.db import Tx
 from kessai.storage.domain.catalogue import CategoryName, Plan, Stored
 from kessai.storage.domain.movements import Movement, Wanted
-from kessai.storage.domain.search import Match, Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +48,12 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A product whose change is not announced yet, with the content of its event."""
+class Announcement:
+    """Due is what was told before `before_ms` for the last time."""
 
-    product_id: int
-    version: int
-    payload: dict[str, JsonValue]
+    before_ms: int
+    now_ms: int
+    since_day: int
 
 
 class StockBook(Protocol):
@@ -127,10 +124,6 @@ class ProductBook(Protocol):
 
     async def prices(self, tx: Tx, product_ids: Sequence[int]) -> Mapping[int, Priced]: ...
 
-    async def matches(self, tx: Tx, terms: Sequence[str], limit: int) -> list[Match]: ...
-
-    async def named(self, tx: Tx, terms: Sequence[str], limit: int) -> list[Named]: ...
-
     async def any(self, tx: Tx) -> bool: ...
 
     async def stored(self, tx: Tx, product_ids: Sequence[int]) -> Mapping[int, Stored]: ...
@@ -151,8 +144,12 @@ class ProductBook(Protocol):
         """Changed products that were last announced before that moment."""
         ...
 
-    async def snapshot(self, tx: Tx, product_id: int, since_day: int) -> Snapshot: ...
-
-    async def announced(self, tx: Tx, snapshot: Snapshot, now_ms: int) -> bool:
-        """False when the product has moved on since, or somebody else announced it."""
+    async def announce(
+        self, tx: Tx, product_ids: Sequence[int], announcement: Announcement
+    ) -> list[ProductSnapshot]:
+        """Marks those that are still due, and what they are now; the others are left out."""
         ...
+
+    async def snapshots(
+        self, tx: Tx, after: int, limit: int, since_day: int
+    ) -> list[ProductSnapshot]: ...

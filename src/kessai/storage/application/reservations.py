@@ -19,6 +19,7 @@ from kessai.storage.domain.movements import (
     Movement,
     Wanted,
     confirming,
+    day_of,
     out_of_stock,
     releasing,
     reserving,
@@ -26,7 +27,6 @@ from kessai.storage.domain.movements import (
     wanted,
 )
 
-DAY_MS = 86_400_000
 _RESERVED, _CONFIRMED, _RELEASED = (
     ReservationStatus.RESERVED,
     ReservationStatus.CONFIRMED,
@@ -63,7 +63,7 @@ class Reservations:
             if ended:
                 sold = confirming(known.lines, known.reservation_id)
                 await self._certainly(tx, sold, now_ms)
-                await self._stock.count_sold(tx, known.lines, now_ms // DAY_MS)
+                await self._stock.count_sold(tx, known.lines, day_of(now_ms))
         if known.status is _RELEASED:
             raise Refused("RESERVATION_RELEASED", "the reservation was released")
         return _answer(known)
@@ -98,7 +98,7 @@ class Reservations:
             if await self._book.add_restock(tx, asked, command.reason, now_ms):
                 await self._certainly(tx, returning(known.lines, asked.restock_id), now_ms)
                 back = [Wanted(line.product_id, -line.quantity) for line in known.lines]
-                await self._stock.count_sold(tx, back, now_ms // DAY_MS)
+                await self._stock.count_sold(tx, back, day_of(now_ms))
             elif await self._book.restock_of(tx, asked) != asked:
                 raise IllegalMove("these goods came back already, or the id was used for others")
         return _answer(known)

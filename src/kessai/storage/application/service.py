@@ -8,6 +8,7 @@ from kessai.contracts.storage import (
     Imported,
     ListPictureless,
     ListProducts,
+    ListSnapshots,
     PicturelessPage,
     PicturesSet,
     Product,
@@ -21,11 +22,8 @@ from kessai.contracts.storage import (
     ReservationsOfOrder,
     ReserveStock,
     Restock,
-    SearchPage,
-    SearchProducts,
     SetPictures,
-    Suggest,
-    Suggestions,
+    SnapshotPage,
 )
 from kessai.contracts.wire import Nothing
 from kessai.kernel.db import Db
@@ -61,11 +59,8 @@ class Storage:
     async def get_product(self, command: ProductById) -> Product:
         return await self._catalogue.get_product(command)
 
-    async def search_products(self, command: SearchProducts) -> SearchPage:
-        return await self._catalogue.search_products(command)
-
-    async def suggest(self, command: Suggest) -> Suggestions:
-        return await self._catalogue.suggest(command)
+    async def list_snapshots(self, command: ListSnapshots) -> SnapshotPage:
+        return await self._catalogue.list_snapshots(command)
 
     async def quote(self, command: Quote) -> Quoted:
         return await self._catalogue.quote(command)

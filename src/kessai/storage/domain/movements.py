@@ -13,6 +13,19 @@ from enum import StrEnum
 from kessai.contracts.storage import Line
 from kessai.kernel.errors import JsonValue, Refused
 
+DAY_MS = 86_400_000
+SOLD_DAYS = 30
+
+
+def day_of(now_ms: int) -> int:
+    """Days since 1970, UTC: sales are counted by them."""
+    return now_ms // DAY_MS
+
+
+def sold_since(now_ms: int) -> int:
+    """What is shown as sold lately was sold after this day."""
+    return day_of(now_ms) - SOLD_DAYS
+
 
 class Kind(StrEnum):
     IMPORT = "IMPORT"

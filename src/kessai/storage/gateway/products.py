@@ -1,20 +1,23 @@
-"""Products and categories in SQL, with their folded text for searching."""
+"""Products and categories in SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from pydantic import JsonValue
-from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import BindParameter, bindparam, func, insert, select, text, update
 
-from kessai.contracts.storage import Category, Names, Pictureless, Product
+from kessai.contracts.storage import (
+    Category,
+    Names,
+    Pictureless,
+    Product,
+    ProductSnapshot,
+    SnapshotCategory,
+)
 from kessai.kernel.clock import wire
 from kessai.kernel.db import Row, Tx
-from kessai.storage.application.ports import Priced, Snapshot
+from kessai.storage.application.ports import Announcement, Priced
 from kessai.storage.domain.catalogue import CategoryName, Change, Content, Plan, Stored
-from kessai.storage.domain.folding import containing, fold, fold_all
-from kessai.storage.domain.search import Match, Named
 from kessai.storage.gateway.tables import CATEGORY, PRODUCT, SOLD_DAY, STOCK
 
 _ACTIVE = "ACTIVE"
@@ -101,54 +104,32 @@ _SOLD_SINCE = (
     .where(SOLD_DAY.c.product_id == PRODUCT.c.product_id, SOLD_DAY.c.day > bindparam("since_day"))
     .scalar_subquery()
 )
-_SNAPSHOT = (
-    _STORED.add_columns(
-        STOCK.c.version,
-        CATEGORY.c.name_en.label("category_en"),
-        CATEGORY.c.name_zh.label("category_zh"),
-        _SOLD_SINCE.label("sold_recently"),
-    )
-).where(PRODUCT.c.product_id == bindparam("of_product"))
-_ANNOUNCED = (
+_SNAPSHOT = _STORED.add_columns(
+    STOCK.c.version,
+    CATEGORY.c.name_en.label("category_en"),
+    CATEGORY.c.name_zh.label("category_zh"),
+    _SOLD_SINCE.label("sold_recently"),
+)
+_SNAPSHOTS = (
+    _SNAPSHOT.where(PRODUCT.c.product_id > bindparam("after"))
+    .order_by(PRODUCT.c.product_id)
+    .limit(bindparam("limit"))
+)
+# From here to the commit no count of theirs can change, on a server database either.
+_ANNOUNCE = (
     update(STOCK)
     .where(
-        STOCK.c.product_id == bindparam("of_product"),
-        STOCK.c.version == bindparam("of_version"),
+        STOCK.c.product_id.in_(_IDS),
         text("dirty = 1"),
+        STOCK.c.announced_at_ms <= bindparam("before_ms"),
     )
     .values(dirty=0, announced_at_ms=bindparam("now_ms"))
 )
-
-
-@lru_cache(maxsize=16)
-def _matching(terms: int, named: bool) -> Select[tuple[object, ...]]:
-    """On sale and containing each of the parameters `term0`, `term1`, ..."""
-    columns = (
-        (PRODUCT.c.title, PRODUCT.c.title_en, PRODUCT.c.title_zh, PRODUCT.c.reading)
-        if named
-        else (
-            PRODUCT.c.category_id,
-            PRODUCT.c.price,
-            PRODUCT.c.created_at_ms,
-            PRODUCT.c.search_title,
-            STOCK.c.available,
-        )
-    )
-    statement = (
-        select(PRODUCT.c.product_id, STOCK.c.sold, *columns)
-        .join_from(PRODUCT, STOCK, PRODUCT.c.product_id == STOCK.c.product_id)
-        .where(_ON_SALE)
-        .order_by(PRODUCT.c.product_id)
-        .limit(bindparam("limit"))
-    )
-    for place in range(terms):
-        pattern: BindParameter[str] = bindparam(f"term{place}")
-        statement = statement.where(PRODUCT.c.search_text.like(pattern, escape="!"))
-    return statement
-
-
-def _patterns(terms: Sequence[str]) -> dict[str, object]:
-    return {f"term{place}": containing(term) for place, term in enumerate(terms)}
+_ANNOUNCED = _SNAPSHOT.where(
+    PRODUCT.c.product_id.in_(_IDS),
+    text("dirty = 0"),
+    STOCK.c.announced_at_ms == bindparam("now_ms"),
+).order_by(PRODUCT.c.product_id)
 
 
 class SqlProductBook:
@@ -179,35 +160,6 @@ class SqlProductBook:
             )
             for row in rows
         }
-
-    async def matches(self, tx: Tx, terms: Sequence[str], limit: int) -> list[Match]:
-        values = {"limit": limit, **_patterns(terms)}
-        return [
-            Match(
-                product_id=row["product_id"],
-                category_id=row["category_id"],
-                price=row["price"],
-                available=row["available"],
-                sold=row["sold"],
-                created_at_ms=row["created_at_ms"],
-                title=row["search_title"],
-            )
-            for row in (await tx.run(_matching(len(terms), False), values)).all()
-        ]
-
-    async def named(self, tx: Tx, terms: Sequence[str], limit: int) -> list[Named]:
-        values = {"limit": limit, **_patterns(terms)}
-        return [
-            Named(
-                product_id=row["product_id"],
-                title=row["title"],
-                title_en=row["title_en"],
-                title_zh=row["title_zh"],
-                reading=row["reading"],
-                sold=row["sold"],
-            )
-            for row in (await tx.run(_matching(len(terms), True), values)).all()
-        ]
 
     async def any(self, tx: Tx) -> bool:
         return (await tx.run(_ANY)).first() is not None
@@ -244,14 +196,20 @@ class SqlProductBook:
         rows = (await tx.run(_UNANNOUNCED, {"before_ms": before_ms, "limit": limit})).all()
         return [row["product_id"] for row in rows]
 
-    async def snapshot(self, tx: Tx, product_id: int, since_day: int) -> Snapshot:
-        of = {"of_product": product_id, "since_day": since_day}
-        row = (await tx.run(_SNAPSHOT, of)).one()
-        return Snapshot(product_id, row["version"], _payload(row))
+    async def announce(
+        self, tx: Tx, product_ids: Sequence[int], announcement: Announcement
+    ) -> list[ProductSnapshot]:
+        now = {"ids": product_ids, "now_ms": announcement.now_ms}
+        if not (await tx.run(_ANNOUNCE, {**now, "before_ms": announcement.before_ms})).rowcount:
+            return []
+        rows = await tx.run(_ANNOUNCED, {**now, "since_day": announcement.since_day})
+        return [_snapshot(row) for row in rows.all()]
 
-    async def announced(self, tx: Tx, snapshot: Snapshot, now_ms: int) -> bool:
-        of = {"of_product": snapshot.product_id, "of_version": snapshot.version, "now_ms": now_ms}
-        return (await tx.run(_ANNOUNCED, of)).rowcount == 1
+    async def snapshots(
+        self, tx: Tx, after: int, limit: int, since_day: int
+    ) -> list[ProductSnapshot]:
+        of = {"after": after, "limit": limit, "since_day": since_day}
+        return [_snapshot(row) for row in (await tx.run(_SNAPSHOTS, of)).all()]
 
 
 def _category(row: Row) -> Category:
@@ -297,8 +255,6 @@ def _stored(row: Row) -> Stored:
 
 def _row(plan: Plan, category: Category) -> dict[str, object]:
     content = plan.content
-    names = (content.title, content.title_en, content.title_zh, content.reading)
-    more = (category.name, category.names.en, category.names.zh, content.description)
     return {
         "product_id": content.product_id,
         "category_id": category.id,
@@ -311,8 +267,6 @@ def _row(plan: Plan, category: Category) -> dict[str, object]:
         "status": content.status,
         "image_file": content.image_file,
         "imported_stock": plan.imported_stock,
-        "search_title": fold(content.title)[:400],
-        "search_text": fold_all((*names, *more)),
         "created_at_ms": content.created_at_ms,
     }
 
@@ -322,25 +276,25 @@ def _as_change(row: Mapping[str, object]) -> dict[str, object]:
     return {"of_product": row["product_id"], **changed}
 
 
-def _payload(row: Row) -> dict[str, JsonValue]:
+def _snapshot(row: Row) -> ProductSnapshot:
     """The whole product as it is now, so that a reader needs no earlier event."""
-    return {
-        "productId": row["product_id"],
-        "version": row["version"],
-        "title": row["title"],
-        "titles": {"en": row["title_en"], "zh": row["title_zh"]},
-        "reading": row["reading"],
-        "description": row["description"],
-        "category": {
-            "id": row["category_id"],
-            "name": row["category"],
-            "names": {"en": row["category_en"], "zh": row["category_zh"]},
-        },
-        "price": row["price"],
-        "stock": row["available"],
-        "status": row["status"],
-        "imageKey": row["image_key"],
+    return ProductSnapshot(
+        product_id=row["product_id"],
+        version=row["version"],
+        title=row["title"],
+        titles=Names(en=row["title_en"], zh=row["title_zh"]),
+        reading=row["reading"],
+        description=row["description"],
+        category=SnapshotCategory(
+            id=row["category_id"],
+            name=row["category"],
+            names=Names(en=row["category_en"], zh=row["category_zh"]),
+        ),
+        price=row["price"],
+        stock=row["available"],
+        status=row["status"],
+        image_key=row["image_key"],
         # MySQL sums up to a Decimal.
-        "soldCount30d": max(0, int(row["sold_recently"])),
-        "createdAt": wire(row["created_at_ms"]),
-    }
+        sold_count_30d=max(0, int(row["sold_recently"])),
+        created_at=wire(row["created_at_ms"]),
+    )

@@ -34,8 +34,6 @@ PRODUCT = Table(
     Column("image_file", String(200)),
     Column("image_key", exact(64)),
     Column("imported_stock", BigInteger),
-    Column("search_title", exact(400), nullable=False),
-    Column("search_text", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
 )
 

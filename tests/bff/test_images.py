@@ -15,15 +15,12 @@ from tests.support.surface import assert_problem
 from kessai.bff.application import Images
 from kessai.bff.web.images import image_routes
 from kessai.contracts.search import (
-    ImportedImage,
     Made,
-    ProductImage,
     SearchService,
     Thumbnail,
     original_name,
     thumbnail_name,
 )
-from kessai.contracts.wire import Nothing
 from kessai.kernel.calls import absent
 from kessai.kernel.errors import Unknown
 from kessai.kernel.objects import MemoryObjects
@@ -192,12 +189,6 @@ class Makers:
         name = thumbnail_name(command.image_key, command.width, command.format)
         await self.objects.put(name, b"x" * command.width, media_type="image/webp")
         return Made(made=True)
-
-    async def import_image(self, command: ProductImage) -> ImportedImage:
-        raise NotImplementedError
-
-    async def ping(self, command: Nothing) -> Nothing:
-        return command
 
 
 async def test_a_picture_is_made_once_and_then_kept() -> None:

@@ -133,6 +133,7 @@ async def test_wrong_queries_are_named(shop: Shop) -> None:
         (f"q={'x' * 201}", "q"),
         ("minPrice=-1", "minPrice"),
         ("minPrice=1.5", "minPrice"),
+        ("minPrice=5&maxPrice=4", "minPrice"),
         ("maxPrice=x", "maxPrice"),
         ("maxPrice=99999999999999999999", "maxPrice"),
         ("categoryId=1&categoryId=x", "categoryId[1]"),
@@ -181,7 +182,6 @@ async def test_search_finds_filters_and_sorts(shop: Shop) -> None:
     assert cheap["total"] == sum(1 for value in price if value <= price[10])
     dear = await search(shop, f"minPrice={price[-5]}&size=100")
     assert dear["total"] == sum(1 for value in price if value >= price[-5])
-    assert (await search(shop, "minPrice=5&maxPrice=4"))["total"] == 0
     assert (await search(shop, "inStock=true"))["total"] == stocked
     assert (await search(shop, "inStock=false"))["total"] == rest
     one, two = list(counts)[:2]

@@ -20,7 +20,7 @@ from kessai.bff.domain import (
     time_left_ms,
 )
 from kessai.contracts.account import AccountService, SyncUser, User
-from kessai.contracts.search import Format, SearchService, Thumbnail, Width, thumbnail_name
+from kessai.contracts.search import Format, Made, Thumbnail, Width, thumbnail_name
 from kessai.kernel.chance import Chance
 from kessai.kernel.clock import Clock
 from kessai.kernel.errors import Kind, Refused
@@ -161,6 +161,12 @@ class Sessions:
         )
 
 
+class ThumbnailMaker(Protocol):
+    """What is asked of es-service for a picture."""
+
+    async def make_thumbnail(self, command: Thumbnail) -> Made: ...
+
+
 class Images:
     """Thumbnails from the object store; es-service makes the one that is not there yet.
 
@@ -169,10 +175,10 @@ class Images:
     """
 
     def __init__(
-        self, objects: Objects, search: SearchService, *, kept_bytes: int = _SHOWN_BYTES
+        self, objects: Objects, maker: ThumbnailMaker, *, kept_bytes: int = _SHOWN_BYTES
     ) -> None:
         self._objects = objects
-        self._search = search
+        self._maker = maker
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._most_bytes = self._room = kept_bytes
 
@@ -190,7 +196,7 @@ class Images:
         content = await self._objects.get(name)
         if content is None:
             thumbnail = Thumbnail(image_key=key, width=width, format=format_)
-            if not (await self._search.make_thumbnail(thumbnail)).made:
+            if not (await self._maker.make_thumbnail(thumbnail)).made:
                 return None
             content = await self._objects.get(name)
         if content is not None:

@@ -94,7 +94,7 @@ async def build(
 
     return Unit(
         name=BFF.name,
-        build_app=lambda: _app(runtime, door, hub, feed, supervisor, metrics),
+        build_app=lambda: _app(runtime, door, search, hub, feed, supervisor, metrics),
         port=door,
         supervisor=supervisor,
         start=start,
@@ -107,6 +107,7 @@ async def build(
 def _app(
     runtime: Runtime,
     door: Door,
+    search: SearchService,
     hub: Hub,
     feed: AlertFeed,
     supervisor: Supervisor,
@@ -122,7 +123,7 @@ def _app(
         webhook_routes(door),
         session_routes(door),
         account_routes(door),
-        search_routes(door),
+        search_routes(search),
         catalogue_routes(door),
         image_routes(door.images),
         purchase_routes(door),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Protocol
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from kessai.bff.web import present
 from kessai.bff.web.door import Door, reply
@@ -16,20 +17,23 @@ from kessai.bff.web.models import (
     SearchAnswer,
     SuggestAnswer,
 )
-from kessai.contracts.storage import (
-    ListProducts,
-    ProductById,
+from kessai.contracts.search import (
+    MAX_QUERY,
+    SearchPage,
     SearchProducts,
     Sort,
     Suggest,
+    Suggestions,
 )
+from kessai.contracts.storage import ListProducts, ProductById
 from kessai.contracts.wire import Nothing
-from kessai.kernel.errors import NotFound
+from kessai.kernel.errors import Invalid, NotFound
 
 _Limit = Annotated[int, Query(ge=1, le=100)]
 _Price = Annotated[int | None, Query(ge=0, le=10**11)]
 _PRODUCT_ID = re.compile(r"[1-9][0-9]{0,15}")
-_Text = Annotated[str, Query(max_length=200)]
+_Text = Annotated[str, Query(max_length=MAX_QUERY)]
+_CategoryId = Annotated[int, Field(ge=1, le=2**53)]
 
 
 def catalogue_routes(door: Door) -> APIRouter:
@@ -75,7 +79,15 @@ def catalogue_routes(door: Door) -> APIRouter:
     return router
 
 
-def search_routes(door: Door) -> APIRouter:
+class Searching(Protocol):
+    """What is asked of es-service for a text."""
+
+    async def search_products(self, command: SearchProducts) -> SearchPage: ...
+
+    async def suggest(self, command: Suggest) -> Suggestions: ...
+
+
+def search_routes(searching: Searching) -> APIRouter:
     """Mounted before the catalogue, since `/api/products/search` is no product id."""
     router = APIRouter(tags=["search"])
 
@@ -84,13 +96,15 @@ def search_routes(door: Door) -> APIRouter:
         q: _Text = "",
         minPrice: _Price = None,
         maxPrice: _Price = None,
-        categoryId: Annotated[list[int] | None, Query(max_length=50)] = None,
+        categoryId: Annotated[list[_CategoryId] | None, Query(max_length=50)] = None,
         inStock: bool | None = None,
         sort: Sort = "relevance",
         page: Annotated[int, Query(ge=0, le=1000)] = 0,
         size: _Limit = 20,
     ) -> Response:
-        found = await door.catalogue.search_products(
+        if minPrice is not None and maxPrice is not None and minPrice > maxPrice:
+            raise Invalid("minPrice", "GREATER_THAN_MAX_PRICE", "minPrice is above maxPrice")
+        found = await searching.search_products(
             SearchProducts(
                 q=q,
                 min_price=minPrice,
@@ -108,13 +122,14 @@ def search_routes(door: Door) -> APIRouter:
                 total=found.total,
                 page=found.page,
                 size=found.size,
+                did_you_mean=found.did_you_mean,
                 facets=found.facets,
             )
         )
 
     @router.get("/api/products/suggest", response_model=SuggestAnswer)
     async def suggest(q: _Text = "", size: Annotated[int, Query(ge=1, le=10)] = 10) -> Response:
-        found = await door.catalogue.suggest(Suggest(q=q, size=size))
+        found = await searching.suggest(Suggest(q=q, size=size))
         return reply(
             SuggestAnswer(
                 suggestions=found.suggestions,

@@ -20,7 +20,8 @@ from kessai.contracts.account import Profile, Role
 from kessai.contracts.moves import Method
 from kessai.contracts.order import ShippingAddress
 from kessai.contracts.payment import ProviderError
-from kessai.contracts.storage import Facets, Names
+from kessai.contracts.search import Facets
+from kessai.contracts.storage import Names
 from kessai.contracts.wire import Wire
 
 MAX_QUANTITY = 99

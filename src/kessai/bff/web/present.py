@@ -19,6 +19,7 @@ from kessai.bff.web.models import (
     SummaryAnswer,
     TimelineAnswer,
 )
+from kessai.contracts import search
 from kessai.contracts.order import Order, OrderItem, OrderPage
 from kessai.contracts.storage import Product
 from kessai.kernel.clock import wire
@@ -43,23 +44,24 @@ def product(item: Product) -> ProductAnswer:
     )
 
 
-def found(item: Product) -> FoundProduct:
+def found(item: search.FoundProduct) -> FoundProduct:
     return FoundProduct(
         product_id=item.product_id,
-        title=item.name,
-        titles=item.names,
+        title=item.title,
+        titles=item.titles,
         price=item.price,
         thumbnail_url=image_url(item.image_key, 160),
         created_at=item.created_at,
         stock=item.stock,
         category_id=item.category_id,
+        highlight=item.highlight,
     )
 
 
-def suggested(item: Product) -> SuggestedProduct:
+def suggested(item: search.FoundProduct) -> SuggestedProduct:
     return SuggestedProduct(
         product_id=item.product_id,
-        title=item.name,
+        title=item.title,
         thumbnail_url=image_url(item.image_key, 160),
         price=item.price,
     )

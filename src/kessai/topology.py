@@ -65,7 +65,9 @@ ALERT = ServiceCard(
     consumes=(ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC, ALERTS_TOPIC),
     calls=("order-service", "payment-service", "storage-service"),
 )
-SEARCH = ServiceCard("es-service", 8086, "search", calls=("storage-service",))
+SEARCH = ServiceCard(
+    "es-service", 8086, "search", consumes=(PRODUCTS_TOPIC,), calls=("storage-service",)
+)
 PAYPAY_SIMULATOR = ServiceCard("paypay-simulator", 8090, "sim.paypay", public=True)
 FIREBASE_SIMULATOR = ServiceCard("firebase-simulator", 8091, "sim.firebase", public=True)
 

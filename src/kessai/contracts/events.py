@@ -137,6 +137,7 @@ T = TypeVar("T")
 
 _PAYMENT: TypeAdapter[PaymentEvent] = TypeAdapter(PaymentEvent)
 _ORDER: TypeAdapter[OrderEvent] = TypeAdapter(OrderEvent)
+_PRODUCT: TypeAdapter[ProductChanged] = TypeAdapter(ProductChanged)
 
 
 def read_payment_event(value: bytes) -> PaymentEvent | None:
@@ -147,6 +148,11 @@ def read_payment_event(value: bytes) -> PaymentEvent | None:
 def read_order_event(value: bytes) -> OrderEvent | None:
     """None for an event type of a later version. Raises `ValueError` for what is no event."""
     return _known(_ORDER, value)
+
+
+def read_product_event(value: bytes) -> ProductChanged | None:
+    """None for an event type of a later version. Raises `ValueError` for what is no event."""
+    return _known(_PRODUCT, value)
 
 
 def write_event(event: Event) -> bytes:

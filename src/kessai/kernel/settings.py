@@ -22,7 +22,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 
 # The schemes of those URLs that not every server has an adapter for.
-_ADAPTERS = {"audit_url": ("sql", "mongodb", "mongodb+srv"), "search_url": ("sql",)}
+_ADAPTERS = {"audit_url": ("sql", "mongodb", "mongodb+srv"), "search_url": ("tantivy", "http", "https")}
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         "file:",
         description="product images: file:[/path] | s3://bucket?endpoint=http://h:p&region=...",
     )
-    search_url: str = Field("sql:", description="product search: sql: (storage-service answers)")
+    search_url: str = Field(
+        "tantivy:", description="product search: tantivy: | http[s]://user:pw@host:port[/prefix]"
+    )
 
     # Identity.
     firebase_project: str = Field("kessai-local", description="audience of ID tokens")

@@ -1,5 +1,5 @@
-"""es-service: pictures of products, brought in, kept and made small.
+"""es-service: finding products and completing what is typed; pictures, kept and made small.
 
-Owns the objects of the store. Emits and consumes nothing yet, calls storage-service. Searching
-still is storage-service's.
+Owns the index, which is a picture of storage-service's catalogue, and the objects of the store.
+Emits nothing, consumes products, calls storage-service.
 """

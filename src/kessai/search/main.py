@@ -3,64 +3,140 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from importlib import resources
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from kessai.contracts.search import MAX_IMAGE_BYTES, SearchService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
+from kessai.kernel.errors import Unknown
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
+from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
+from kessai.kernel.telemetry import get_log
+from kessai.search.application.indexing import Indexing, Intake
 from kessai.search.application.pictures import Pictures
+from kessai.search.application.ports import ProductIndex
+from kessai.search.application.searching import Searching
+from kessai.search.application.service import Search
+from kessai.search.application.wordlist import WordList
+from kessai.search.domain.planner import Planner
+from kessai.search.domain.synonyms import Synonyms
+from kessai.search.gateway.dictionary import SudachiWords
 from kessai.search.gateway.raster import PictureRaster
-from kessai.search.web import IMAGES_PREFIX, routes
-from kessai.topology import SEARCH
+from kessai.search.gateway.tantivy_index import TantivyIndex
+from kessai.search.web import IMAGES_PREFIX, on_product, routes
+from kessai.topology import PRODUCTS_TOPIC, SEARCH
 
+INDEX_GROUP = "es-service.index"
 _START_S = 5.0
 _CALL_PATH = "/internal/calls/import_image"
+_log = get_log(__name__)
 
 
 async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchService]:
-    """On a local machine the demo goods get their pictures before anybody can look at them.
+    """On a local machine the demo goods can be found, and have pictures, before anybody looks.
 
     A store that is slow or away holds the start up for a moment only: gaps are filled later.
     """
-    supervisor = Supervisor(SEARCH.name, stop_timeout_s=runtime.settings.stop_timeout_s)
-    raster = PictureRaster(runtime.aside)
-    pictures = Pictures(runtime.objects, raster, storage, supervisor)
+    settings = runtime.settings
+    supervisor = Supervisor(SEARCH.name, stop_timeout_s=settings.stop_timeout_s)
+    pictures = Pictures(runtime.objects, PictureRaster(runtime.aside), storage, supervisor)
+    index = await open_index(runtime)
+    split = SudachiWords()
+    words = WordList(index, runtime.clock)
+    indexing = Indexing(index, storage, words, split)
+    searching = Searching(index, Planner(split, read_synonyms()), words, split)
+    port = Search(searching, indexing, pictures)
+    intake = Intake(indexing)
+    group = index_group(settings)
+    consumer = runtime.bus.consumer(group, [PRODUCTS_TOPIC], on_product(intake.take))
 
-    async def hang_drawings(tried: asyncio.Event) -> None:
-        """Started alone, es-service may be up before storage-service is."""
-        while not await pictures.hang_drawings():
+    async def start() -> None:
+        first = [_until_done(runtime, indexing_once(indexing))]
+        if settings.env == "local":
+            first.append(_until_done(runtime, pictures.hang_drawings))
+        tried = [asyncio.Event() for _ in first]
+        for name, loop, event in zip(("index-init", "drawings"), first, tried, strict=False):
+            supervisor.spawn(name, loop(event))
+        supervisor.start("products", consumer.run)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                for event in tried:
+                    await event.wait()
+
+    return Unit(
+        name=SEARCH.name,
+        build_app=lambda: _app(runtime, port, index, supervisor),
+        port=port,
+        supervisor=supervisor,
+        start=start,
+        closers=[index.close],
+    )
+
+
+async def open_index(runtime: Runtime) -> ProductIndex:
+    """Raises `ValueError` with a line for people."""
+    settings = runtime.settings
+    if settings.search_url.startswith("tantivy:"):
+        # The files have one writer; every process has its own, as it has its own rule state.
+        folder = Path(settings.data_dir) / "search" / settings.instance
+        return await TantivyIndex.open(folder, runtime.aside)
+    from kessai.search.gateway.elastic_index import open_elastic
+
+    return await open_elastic(settings.search_url)
+
+
+def index_group(settings: Settings) -> str:
+    """An index that is shared is kept by all together, files of its own by each process alone."""
+    own = settings.search_url.startswith("tantivy:")
+    return f"{INDEX_GROUP}.{settings.instance}" if own else INDEX_GROUP
+
+
+def read_synonyms() -> Synonyms:
+    text = resources.files("kessai.search").joinpath("synonyms.txt").read_text(encoding="utf-8")
+    return Synonyms.read(text.splitlines())
+
+
+def indexing_once(indexing: Indexing) -> Callable[[], Awaitable[bool]]:
+    async def once() -> bool:
+        try:
+            await indexing.init()
+        except Unknown as unknown:
+            _log.debug("index.not_built", code=unknown.code)
+            return False
+        return True
+
+    return once
+
+
+def _until_done(
+    runtime: Runtime, once: Callable[[], Awaitable[bool]]
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Started alone, es-service may be up before storage-service is."""
+
+    async def loop(tried: asyncio.Event) -> None:
+        while not await once():
             tried.set()
             await asyncio.sleep(runtime.settings.idle_poll_s)
         tried.set()
 
-    async def start() -> None:
-        if runtime.settings.env != "local":
-            return
-        tried = asyncio.Event()
-        supervisor.spawn("drawings", hang_drawings(tried))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(tried.wait(), _START_S)
-
-    return Unit(
-        name=SEARCH.name,
-        build_app=lambda: _app(runtime, pictures, supervisor),
-        port=pictures,
-        supervisor=supervisor,
-        start=start,
-    )
+    return loop
 
 
-def _app(runtime: Runtime, port: SearchService, supervisor: Supervisor) -> FastAPI:
+def _app(
+    runtime: Runtime, port: SearchService, index: ProductIndex, supervisor: Supervisor
+) -> FastAPI:
     return create_app(
         title=SEARCH.name,
         runtime=runtime,
         routers=routes(port, token=runtime.settings.service_token.get_secret_value()),
-        health={"objects": runtime.objects.ping},
+        health={"objects": runtime.objects.ping, "index": index.ping},
         supervisor=supervisor,
         # Base64 in a call, boundaries in a form.
         body_limits={

@@ -1,12 +1,23 @@
-"""What comes in: calls of other services, and picture files."""
+"""What comes in: calls of other services, products that changed, and picture files."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, File, Request, UploadFile
 
-from kessai.contracts.search import MAX_IMAGE_BYTES, ImportedImage, ProductImage, SearchService
+from kessai.contracts.events import read_product_event
+from kessai.contracts.search import (
+    MAX_IMAGE_BYTES,
+    ImportedImage,
+    ProductImage,
+    Reindexed,
+    SearchService,
+)
+from kessai.contracts.storage import ProductSnapshot
+from kessai.contracts.wire import Nothing
+from kessai.kernel.bus import Record
 from kessai.kernel.calls import mount
 from kessai.kernel.errors import Kind, NotFound, Refused
 
@@ -15,20 +26,55 @@ _LAST_ID = 2**53 - 1
 
 
 def routes(search: SearchService, *, token: str) -> list[APIRouter]:
-    return [mount(SearchService, search, token=token), _image_route(search, token)]
+    return [
+        mount(SearchService, search, token=token),
+        _index_routes(search, token),
+        _image_route(search, token),
+    ]
+
+
+def on_product(
+    take: Callable[[ProductSnapshot], Awaitable[None]],
+) -> Callable[[Record], Awaitable[None]]:
+    async def handle(record: Record) -> None:
+        event = read_product_event(record.value)
+        if event is not None:
+            await take(ProductSnapshot.model_validate(event.payload))
+
+    return handle
+
+
+def _require(request: Request, token: str) -> None:
+    given = request.headers.get("Authorization", "").encode()
+    if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+        raise Refused("FORBIDDEN", "a service token is required", kind=Kind.FORBIDDEN)
+
+
+def _index_routes(search: SearchService, token: str) -> APIRouter:
+    """For operators and their jobs; `kessai catalog reindex` calls the same use case."""
+    router = APIRouter(tags=["index"])
+
+    @router.post(IMAGES_PREFIX + "index/init", response_model=Reindexed)
+    async def init_index(request: Request) -> Reindexed:
+        _require(request, token)
+        return await search.init_index(Nothing())
+
+    @router.post(IMAGES_PREFIX + "reindex", response_model=Reindexed)
+    async def reindex(request: Request) -> Reindexed:
+        _require(request, token)
+        return await search.reindex(Nothing())
+
+    return router
 
 
 def _image_route(search: SearchService, token: str) -> APIRouter:
     router = APIRouter(tags=["images"])
-    expected = f"Bearer {token}".encode()
 
     @router.post(IMAGES_PREFIX + "{product_id}/image", response_model=ImportedImage)
     async def import_image(
         request: Request, product_id: int, file: UploadFile = File()
     ) -> ImportedImage:
-        given = request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, expected):
-            raise Refused("FORBIDDEN", "a service token is required", kind=Kind.FORBIDDEN)
+        _require(request, token)
         if not 0 < product_id <= _LAST_ID:
             raise NotFound("no such product")
         content = await file.read(MAX_IMAGE_BYTES + 1)

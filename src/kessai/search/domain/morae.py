@@ -8,6 +8,7 @@ agrees on them: `コーヒー`, `こうひい`, `koohii`, `ko-hi-` and `kohi` al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 _VOWELS: Final = "aiueo"
@@ -59,7 +60,7 @@ _KANA: Final = _kana_table()
 
 
 def _joined(first: str, small: str) -> str:
-    """き + ゃ = kya, ふ + ぉ = ho, てぃ = ti, ゔぁ = ba, うぃ = i: as those who lack the sound write."""
+    """き + ゃ = kya, ふ + ぉ = ho, てぃ = ti, ゔぁ = ba, うぃ = i: the nearest old sound."""
     stem, glide = first[:-1], _SMALL[small]
     if small in "ゃゅょ":
         return stem + glide
@@ -92,16 +93,15 @@ def shortened(sounds: Sequence[str]) -> tuple[str, ...]:
     kept: list[str] = []
     for sound in sounds:
         before = kept[-1][-1] if kept else ""
-        if len(sound) == 1 and sound in _VOWELS and before:
-            if sound == before or before + sound in ("ou", "ei"):
-                continue
-        kept.append(sound)
+        lone = len(sound) == 1 and sound in _VOWELS
+        if not (lone and before and (sound == before or before + sound in ("ou", "ei"))):
+            kept.append(sound)
     return tuple(kept)
 
 
 def pairs(sounds: Sequence[str]) -> list[str]:
     """Tokens of neighbours, for phrases; a single sound stands alone."""
-    return [f"{a}.{b}" for a, b in zip(sounds, sounds[1:], strict=False)] or list(sounds)
+    return [f"{a}.{b}" for a, b in pairwise(sounds)] or list(sounds)
 
 
 def letters(sounds: Sequence[str]) -> str:

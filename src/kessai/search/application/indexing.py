@@ -1,0 +1,154 @@
+"""The index is a picture of storage-service's catalogue: kept, built anew, compared, repaired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from kessai.contracts.search import CheckIndex, IndexDrift, Reindexed
+from kessai.contracts.storage import ListSnapshots, ProductSnapshot, StorageService
+from kessai.kernel.errors import Kind, Refused, Unknown
+from kessai.kernel.telemetry import get_log
+from kessai.search.application.ports import ProductIndex
+from kessai.search.application.wordlist import WordList
+from kessai.search.domain.analysis import analyse
+from kessai.search.domain.document import Document
+from kessai.search.domain.words import Split
+
+_log = get_log(__name__)
+_PAGE = 500
+
+
+class Indexing:
+    def __init__(
+        self, index: ProductIndex, storage: StorageService, words: WordList, split: Split
+    ) -> None:
+        self._index = index
+        self._storage = storage
+        self._words = words
+        self._split = split
+        self._building = asyncio.Lock()
+
+    async def put(self, products: Sequence[ProductSnapshot]) -> int:
+        """Late and repeated ones change nothing."""
+        changed = await self._index.put(self._documents(products))
+        if changed:
+            self._words.changed()
+        return changed
+
+    async def init(self) -> Reindexed:
+        if await self._index.fits():
+            return Reindexed(products=0)
+        return await self.reindex()
+
+    async def reindex(self) -> Reindexed:
+        if self._building.locked():
+            raise Refused(
+                "ILLEGAL_STATE", "the index is being built already", kind=Kind.CONFLICT
+            )
+        async with self._building:
+            count = 0
+            async with self._index.rebuild() as upcoming:
+                async for page in self._catalogue():
+                    await upcoming.put(self._documents(page))
+                    count += len(page)
+        self._words.changed()
+        _log.info("index.built", products=count)
+        # What another instance put into the old one meanwhile is in storage-service too.
+        await self.check(CheckIndex())
+        return Reindexed(products=count)
+
+    async def check(self, command: CheckIndex) -> IndexDrift:
+        """Page by page, both in the order of product ids."""
+        missing: list[ProductSnapshot] = []
+        stale: list[ProductSnapshot] = []
+        known = await self._versions()
+        products = repaired = missed = old = 0
+        async for page in self._catalogue():
+            products += len(page)
+            for product in page:
+                version = known.pop(product.product_id, None)
+                if version is None:
+                    missing.append(product)
+                elif version < product.version:
+                    stale.append(product)
+            if command.repair and (missing or stale):
+                repaired += await self.put([*missing, *stale])
+            missed, old = missed + len(missing), old + len(stale)
+            missing, stale = [], []
+        if command.repair and known:
+            await self._index.remove(list(known))
+            self._words.changed()
+            repaired += len(known)
+        return IndexDrift(
+            products=products, missing=missed, stale=old, surplus=len(known), repaired=repaired
+        )
+
+    async def _versions(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        after = 0
+        while page := await self._index.indexed(after, _PAGE):
+            found.update((one.product_id, one.version) for one in page)
+            after = page[-1].product_id
+        return found
+
+    async def _catalogue(self) -> AsyncIterator[tuple[ProductSnapshot, ...]]:
+        after = 0
+        while True:
+            page = await self._storage.list_snapshots(ListSnapshots(after=after, limit=_PAGE))
+            if not page.items:
+                return
+            yield page.items
+            after = page.items[-1].product_id
+            # The dictionary takes its time for each page; others have theirs in between.
+            await asyncio.sleep(0)
+
+    def _documents(self, products: Sequence[ProductSnapshot]) -> list[Document]:
+        return [analyse(product, self._split) for product in products]
+
+
+class Intake:
+    """Events of several partitions share one commit: whoever comes first writes for all."""
+
+    def __init__(self, indexing: Indexing) -> None:
+        self._indexing = indexing
+        self._waiting: list[tuple[ProductSnapshot, asyncio.Future[None]]] = []
+        self._is_writing = False
+
+    async def take(self, product: ProductSnapshot) -> None:
+        """Returns when it can be found. Raises what the index raises."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((product, done))
+        if not self._is_writing:
+            self._is_writing = True
+            try:
+                while self._waiting:
+                    await self._write()
+            finally:
+                self._is_writing = False
+        await done
+
+    async def _write(self) -> None:
+        batch, self._waiting = self._waiting, []
+        try:
+            await self._indexing.put([product for product, _ in batch])
+        except BaseException as error:
+            for _, done in batch:
+                # Whoever went away does not ask any more.
+                if not done.done():
+                    done.set_exception(_shared(error))
+                    # The one who writes may be among those who never look.
+                    done.exception()
+            if not isinstance(error, Unknown):
+                raise
+        else:
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+
+
+def _shared(error: BaseException) -> BaseException:
+    """A cancelled writer is no reason for the others to be cancelled."""
+    if isinstance(error, asyncio.CancelledError):
+        return Unknown("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
+    return error

@@ -1,0 +1,157 @@
+"""Finding products and completing what is being typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kessai.contracts.search import (
+    Facets,
+    FoundProduct,
+    PriceRange,
+    SearchPage,
+    SearchProducts,
+    StockCount,
+    Suggest,
+    Suggestions,
+)
+from kessai.search.application.ports import Hits, ProductIndex
+from kessai.search.application.wordlist import WordList
+from kessai.search.domain import highlight
+from kessai.search.domain.folding import fold
+from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
+from kessai.search.domain.wanted import Filters, Request, Wanted, all_of, any_of
+from kessai.search.domain.words import Split
+
+# Of what is typed so far, so many completions of its last word are tried together with the rest.
+_TRIED = 4
+_NOTHING = Facets(
+    categories=(), price=PriceRange(min=None, max=None), in_stock=StockCount(true=0, false=0)
+)
+
+
+class Searching:
+    def __init__(
+        self, index: ProductIndex, planner: Planner, words: WordList, split: Split
+    ) -> None:
+        self._index = index
+        self._planner = planner
+        self._words = words
+        self._split = split
+
+    async def search(self, command: SearchProducts) -> SearchPage:
+        """As typed; else as it was probably meant, which is said; else whatever has some of it."""
+        request = Request(
+            wanted=None,
+            preferred=PREFERRED,
+            filters=Filters(
+                command.min_price, command.max_price, command.category_ids, command.in_stock
+            ),
+            sort=command.sort,
+            offset=command.page * command.size,
+            limit=command.size,
+        )
+        plan = self._planner.plan(command.q)
+        if plan is None:
+            # Signs alone are no question; nothing typed is the whole shop.
+            typed = bool(command.q.strip())
+            return _page(command, None if typed else await self._index.search(request))
+        hits = await self._index.search(replace(request, wanted=plan.strict))
+        meant = None
+        if not hits.total and not await self._is_there(plan.strict, request):
+            hits, meant = await self._otherwise(command.q, plan, request)
+        shown = _page(command, hits, meant)
+        return shown.model_copy(update={"items": self._marked(shown.items, meant or command.q)})
+
+    async def _is_there(self, wanted: Wanted, request: Request) -> bool:
+        """Something is found, and the filters leave nothing of it: then the words were right."""
+        if request.filters == Filters():
+            return False
+        return bool((await self._count(wanted)).total)
+
+    async def _count(self, wanted: Wanted) -> Hits:
+        return await self._index.search(Request(wanted, limit=1, facets=False))
+
+    async def _otherwise(
+        self, query: str, plan: Plan, request: Request
+    ) -> tuple[Hits, str | None]:
+        lost = [c for c in plan.clauses if not (await self._count(c.wanted)).total]
+        meant = await self._corrected(query, lost)
+        if meant is not None:
+            corrected = self._planner.plan(meant)
+            if corrected is not None:
+                hits = await self._index.search(replace(request, wanted=corrected.strict))
+                if hits.total:
+                    return hits, meant
+                plan = corrected
+        nearly = all_of([_nearly(clause) for clause in plan.clauses])
+        hits = await self._index.search(replace(request, wanted=nearly))
+        if not hits.total:
+            hits = await self._index.search(replace(request, wanted=plan.relaxed))
+        return hits, meant if hits.total else None
+
+    async def _corrected(self, query: str, lost: Sequence[Clause]) -> str | None:
+        """The query with the words that nothing has replaced by words that the shop has."""
+        lexicon = await self._words.lexicon()
+        text, changed = fold(query), False
+        for clause in lost:
+            meant = lexicon.meant(clause.text)
+            if meant is not None and clause.text in text:
+                text, changed = text.replace(clause.text, meant, 1), True
+        return " ".join(text.split()) if changed else None
+
+    async def suggest(self, command: Suggest) -> Suggestions:
+        plan = self._planner.typing(command.q)
+        if plan is None:
+            return Suggestions(suggestions=(), products=())
+        lexicon = await self._words.lexicon()
+        *before, last = words_of(command.q)
+        completed = lexicon.complete(last, command.size if not before else _TRIED)
+        if before:
+            completed = await self._that_are_there(" ".join(command.q.split()[:-1]), completed)
+        request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
+        hits = await self._index.search(request)
+        products = tuple(FoundProduct.model_validate_json(hit.shown) for hit in hits.items)
+        texts = {fold(text): text for text in reversed(completed)}
+        in_order = [texts[key] for key in dict.fromkeys(fold(text) for text in completed)]
+        return Suggestions(
+            suggestions=tuple(in_order[: command.size]),
+            products=self._marked(products, command.q),
+        )
+
+    async def _that_are_there(self, before: str, last: Sequence[str]) -> list[str]:
+        """Only what the shop has together is worth completing."""
+        found = []
+        for word in last:
+            plan = self._planner.plan(f"{before} {word}")
+            if plan is not None and (await self._count(plan.strict)).total:
+                found.append(f"{before} {word}")
+        return found
+
+    def _marked(
+        self, items: Sequence[FoundProduct], query: str
+    ) -> tuple[FoundProduct, ...]:
+        return tuple(
+            item.model_copy(
+                update={"highlight": highlight.highlight(item.title, query, self._split)}
+            )
+            for item in items
+        )
+
+
+def _nearly(clause: Clause) -> Wanted:
+    near = fuzzy(clause)
+    return clause.wanted if near is None else any_of([clause.wanted, near])
+
+
+def _page(command: SearchProducts, hits: Hits | None, meant: str | None = None) -> SearchPage:
+    return SearchPage(
+        items=tuple(FoundProduct.model_validate_json(hit.shown) for hit in hits.items)
+        if hits
+        else (),
+        total=hits.total if hits else 0,
+        page=command.page,
+        size=command.size,
+        did_you_mean=meant,
+        facets=(hits.facets if hits else None) or _NOTHING,
+    )

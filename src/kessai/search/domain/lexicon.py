@@ -1,0 +1,114 @@
+"""The shop's own words: what completes a beginning, and what a misspelt word was meant to be."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
+
+from kessai.search.domain.folding import fold, is_kana_text, runs
+from kessai.search.domain.morae import letters, morae
+from kessai.search.domain.planner import begun_sounds
+from kessai.search.domain.romaji import hear
+
+_LAST: Final = "\U0010ffff"
+# However many words begin with one letter, only so many are ranked.
+_MAX_RANKED: Final = 2_000
+_MEANT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`sound` is empty for words that are no Japanese."""
+
+    shown: str
+    written: str
+    sound: str
+    count: int
+
+
+class Lexicon:
+    def __init__(self, words: Iterable[tuple[str, int]]) -> None:
+        """Words as documents carry them (`shown`, tab, `sound`), with how many carry them."""
+        by_written: dict[str, Entry] = {}
+        for word, count in words:
+            shown, _, sound = word.partition("\t")
+            written = "".join(run.text for run in runs(fold(shown)))
+            known = by_written.get(written)
+            total = count + (known.count if known else 0)
+            if written:
+                first = known or Entry(shown, written, sound, total)
+                by_written[written] = Entry(first.shown, written, first.sound or sound, total)
+        entries = list(by_written.values())
+        self._written = _sorted((entry.written, entry) for entry in entries)
+        self._sounds = _sorted((entry.sound, entry) for entry in entries if entry.sound)
+        self._spelt = {entry.sound or entry.written: entry for entry in reversed(entries)}
+
+    def __len__(self) -> int:
+        return len(self._written[0])
+
+    def complete(self, typed: str, limit: int) -> list[str]:
+        """Words that begin as `typed` is written or sounds, the commonest first."""
+        found: dict[str, Entry] = {}
+        folded = "".join(fold(typed).split())
+        if not folded:
+            return []
+        for entry in _between(self._written, folded):
+            found[entry.written] = entry
+        for start in begun_sounds(list(runs(folded))):
+            for entry in _between(self._sounds, start):
+                found.setdefault(entry.written, entry)
+        best = sorted(found.values(), key=lambda e: (-e.count, len(e.shown), e.shown))
+        return [entry.shown for entry in best[:limit]]
+
+    def meant(self, word: str) -> str | None:
+        """The word that is fewest edits away, of sounds where it has one; None when none is near.
+
+        Edits are those of Damerau's optimal string alignment: one for a letter too many, too few,
+        wrong, or changed with its neighbour.
+        """
+        wanted = _spelling(word)
+        allowed = 0 if len(wanted) < 4 else 1 if len(wanted) < 7 else 2
+        if not allowed or not self._spelt:
+            return None
+        near = extract(
+            wanted, list(self._spelt), scorer=OSA.distance, score_cutoff=allowed, limit=_MEANT
+        )
+        best = [
+            (distance, -self._spelt[spelt].count, spelt)
+            for spelt, distance, _ in near
+            if abs(len(spelt) - len(wanted)) <= allowed and spelt[:1]
+        ]
+        if not best:
+            return None
+        entry = self._spelt[min(best)[2]]
+        return entry.shown if entry.written != fold(word) else None
+
+
+def _spelling(word: str) -> str:
+    text = "".join(run.text for run in runs(fold(word)))
+    if is_kana_text(text):
+        return letters(morae(text))
+    if text.isascii() and text.isalpha():
+        heard = hear(text)
+        if heard and not heard.begun and len(heard.sounds) > 2:
+            return letters(heard.sounds)
+    return text
+
+
+Sorted = tuple[list[str], list[Entry]]
+
+
+def _sorted(pairs: Iterable[tuple[str, Entry]]) -> Sorted:
+    ordered = sorted(pairs, key=lambda pair: (pair[0], -pair[1].count))
+    return [key for key, _ in ordered], [entry for _, entry in ordered]
+
+
+def _between(table: Sorted, start: str) -> Sequence[Entry]:
+    keys, entries = table
+    first, last = bisect_left(keys, start), bisect_left(keys, start + _LAST)
+    return entries[first : min(last, first + _MAX_RANKED)]

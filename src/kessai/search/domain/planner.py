@@ -1,0 +1,310 @@
+"""What somebody typed, as a tree of what is looked for and how much each way of finding counts.
+
+Every word must be found somehow: as it is written, as it sounds, as a dictionary spells it, or by a
+synonym. The factors say how sure each way is; they were set on `tests/search/judgements.jsonl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kessai.search.domain.analysis import LATIN_PREFIX, SOUND_PREFIX, TOP_RANK, WRITTEN_PREFIX
+from kessai.search.domain.folding import Run, bigrams, fold, is_kana_text, runs
+from kessai.search.domain.morae import letters, morae, pairs, shortened
+from kessai.search.domain.romaji import Heard, hear
+from kessai.search.domain.synonyms import Synonyms
+from kessai.search.domain.wanted import (
+    AllOf,
+    AnyOf,
+    Boost,
+    Const,
+    Fuzzy,
+    Phrase,
+    Term,
+    Wanted,
+    all_of,
+    any_of,
+)
+from kessai.search.domain.words import Split, Word
+
+MAX_LETTERS: Final = 100
+MAX_WORDS: Final = 8
+# Where it is written, and how much that says.
+_WRITTEN: Final = {"title": 2.2, "names": 1.8, "category": 1.1, "text": 0.35}
+_WHOLE, _NORMAL, _SOUND, _SOUND_WHOLE = 3.0, 1.6, 1.3, 2.4
+_GUESSED_SOUND, _SYNONYM, _PARTS, _TYPING, _JOINED = 0.8, 0.75, 0.9, 0.5, 0.9
+_TIE: Final = 0.15
+# Ten times the sales are worth a little; a word in the title is worth more than any sales.
+PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.12 * n) for n in range(1, TOP_RANK + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One word of a query: as it was typed, folded, and all ways of finding it."""
+
+    text: str
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`clauses` must all be found; `joined` are ways of finding them as one word."""
+
+    clauses: tuple[Clause, ...]
+    joined: tuple[Wanted, ...] = ()
+
+    @property
+    def strict(self) -> Wanted:
+        return any_of([all_of([c.wanted for c in self.clauses]), *self.joined])
+
+    @property
+    def relaxed(self) -> Wanted:
+        """Any of the words; whatever has more of them, and rarer ones, comes first."""
+        return any_of([clause.wanted for clause in self.clauses], tie=1.0)
+
+
+class Planner:
+    def __init__(self, split: Split, synonyms: Synonyms) -> None:
+        self._split = split
+        self._synonyms = synonyms
+
+    def plan(self, query: str) -> Plan | None:
+        """None for a query without a letter or a digit."""
+        chunks = words_of(query)
+        clauses = [clause for chunk in chunks for clause in self._clauses(chunk)][:MAX_WORDS]
+        if not clauses:
+            return None
+        if len(chunks) > 1:
+            # While somebody types, the last word may be half of one.
+            return Plan(tuple(clauses), tuple(self._as_one(chunks)))
+        return Plan(tuple(clauses), tuple(_dashed(chunks[0])))
+
+    def typing(self, query: str) -> Plan | None:
+        """The same, the last word being only begun."""
+        plan = self.plan(query)
+        if plan is None:
+            return None
+        last = list(runs(words_of(query)[-1]))
+        begun = any_of([*_begun(last), plan.clauses[-1].wanted], _TIE)
+        clauses = (*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun))
+        if len(last) > 1 and len(plan.clauses) > 1 and last[-1].glued:
+            # `にk`: what was typed as one word is begun as one word.
+            return Plan(clauses, (any_of(_begun(last), _TIE),) if _begun(last) else ())
+        return Plan(clauses, plan.joined)
+
+    def _clauses(self, chunk: str) -> Iterator[Clause]:
+        whole = self._synonymous(chunk, depth=0)
+        groups = _grouped(list(runs(chunk)))
+        for group in groups:
+            text = "".join(run.text for run in group)
+            ways = self._japanese(text) if group[0].kind == "cjk" else self._latin(group)
+            if text != chunk.strip() or len(groups) > 1:
+                ways += self._synonymous(text, depth=0)
+            else:
+                ways += whole
+            yield Clause(text, any_of(ways, _TIE))
+
+    def _as_one(self, chunks: Sequence[str]) -> Iterator[Wanted]:
+        """`tea pot`, `へっど ふぉん`: blanks where others write none."""
+        text = "".join(chunks)
+        if len(text) > MAX_LETTERS // 2:
+            return
+        groups = _grouped(list(runs(text)))
+        if len(groups) == 1:
+            group = groups[0]
+            ways = self._sounded(text) if group[0].kind == "cjk" else _latin_written(group)
+            yield from (Boost(way, _JOINED) for way in ways)
+        for other in self._synonyms.of(text):
+            yield Boost(all_of([any_of(self._simple(w), _TIE) for w in words_of(other)]), _SYNONYM)
+
+    def _japanese(self, text: str) -> list[Wanted]:
+        words = self._split(text)
+        ways: list[Wanted] = [*_written(text), Boost(Term("whole", text), _WHOLE)]
+        ways += self._sounded(text)
+        ways += _respelt(text, words)
+        ways += _guessed(text, words)
+        if parts := self._parts(words):
+            ways.append(Boost(parts, _PARTS))
+        return ways
+
+    def _sounded(self, text: str) -> list[Wanted]:
+        return _heard_as(morae(text)) if is_kana_text(text) else []
+
+    def _parts(self, words: Sequence[Word]) -> Wanted | None:
+        """`常滑焼き急須` has no title, but its words have: 常滑, 焼き, 急須."""
+        content = [w for w in words if w.weight == "content"]
+        if len(content) < 2 or len(content) > MAX_WORDS:
+            return None
+        return AllOf(tuple(any_of(self._simple(fold(w.surface), w), _TIE) for w in content))
+
+    def _simple(self, text: str, word: Word | None = None) -> list[Wanted]:
+        """A word that nobody typed as such: without synonyms, which would have theirs again."""
+        groups = _grouped(list(runs(fold(text))))
+        if not groups:
+            return [Term("whole", text)]
+        ways: list[Wanted] = []
+        for group in groups[:1]:
+            plain = "".join(run.text for run in group)
+            if group[0].kind == "cjk":
+                ways += [*_written(plain), Boost(Term("whole", plain), _WHOLE)]
+                ways += self._sounded(plain)
+                ways += _respelt(plain, [word]) if word else []
+            else:
+                ways += _latin_written(group)
+        return ways
+
+    def _latin(self, group: Sequence[Run]) -> list[Wanted]:
+        ways = _latin_written(group)
+        text = "".join(run.text for run in group)
+        heard = hear(text) if len(group) == 1 and group[0].kind == "latin" else None
+        if heard and not heard.begun:
+            ways += _heard_as(heard.sounds)
+        if len(group) == 1 and len(text) > 1:
+            ways.append(Boost(Const(Term("prefix", text[:LATIN_PREFIX]), 1.0), _TYPING))
+        return ways
+
+    def _synonymous(self, text: str, depth: int) -> list[Wanted]:
+        ways: list[Wanted] = []
+        for other in self._synonyms.of(text)[:12]:
+            parts = [any_of(self._simple(word), _TIE) for word in words_of(other)]
+            if parts:
+                ways.append(Boost(all_of(parts), _SYNONYM))
+        return ways
+
+
+def words_of(query: str) -> list[str]:
+    """Between blanks, folded; what has no letter is left out."""
+    chunks = fold(query[: 2 * MAX_LETTERS])[:MAX_LETTERS].split()
+    return [chunk for chunk in chunks if any(True for _ in runs(chunk))][:MAX_WORDS]
+
+
+def fuzzy(clause: Clause) -> Wanted | None:
+    """For plain letters alone; Japanese is corrected by the word list."""
+    if not (clause.text.isascii() and clause.text.isalpha() and len(clause.text) > 3):
+        return None
+    edits = 1 if len(clause.text) < 8 else 2
+    return AnyOf((Fuzzy("names", clause.text, edits), Fuzzy("title", clause.text, edits)))
+
+
+def _grouped(found: Sequence[Run]) -> list[list[Run]]:
+    """Letters and digits that were typed as one belong together: `a5`, `280ml`."""
+    groups: list[list[Run]] = []
+    for run in found:
+        joins = run.glued and run.kind != "cjk" and groups and groups[-1][-1].kind != "cjk"
+        if joins:
+            groups[-1].append(run)
+        else:
+            groups.append([run])
+    return groups
+
+
+def _written(text: str) -> list[Wanted]:
+    if len(text) == 1:
+        return [Boost(Term("single", text), _WRITTEN["title"])]
+    return [Boost(_side_by_side(name, bigrams(text)), factor) for name, factor in _WRITTEN.items()]
+
+
+def _side_by_side(field: str, tokens: Sequence[str]) -> Wanted:
+    return Term(field, tokens[0]) if len(tokens) == 1 else Phrase(field, tuple(tokens))
+
+
+def _latin_written(group: Sequence[Run]) -> list[Wanted]:
+    tokens = [run.text for run in group]
+    ways: list[Wanted] = [
+        Boost(_side_by_side(name, tokens), factor) for name, factor in _WRITTEN.items()
+    ]
+    ways.append(Boost(Term("whole", "".join(tokens)), _WHOLE))
+    if len(tokens) == 1 and tokens[0].isalpha() and len(tokens[0]) > 2:
+        ways += [Boost(Term("names", other), 1.5) for other in _other_numbers(tokens[0])]
+    return ways
+
+
+def _other_numbers(word: str) -> list[str]:
+    """cup and cups, box and boxes, berry and berries, as far as spelling alone tells."""
+    if word.endswith("ies"):
+        return [word[:-3] + "y"]
+    if word.endswith("ves"):
+        return [word[:-3] + "f", word[:-3] + "fe", word[:-1]]
+    if word.endswith("es"):
+        return [word[:-2], word[:-1]]
+    if word.endswith("s") and not word.endswith("ss"):
+        return [word[:-1]]
+    if word.endswith("y"):
+        return [word[:-1] + "ies", word + "s"]
+    return [word + "s", word + "es"]
+
+
+def _heard_as(sounds: Sequence[str]) -> list[Wanted]:
+    if not sounds:
+        return []
+    ways: list[Wanted] = [Boost(Term("whole", letters(sounds)), _SOUND_WHOLE)]
+    # A single mora is in nearly every title.
+    if len(sounds) > 1:
+        ways.append(Boost(_side_by_side("reading", pairs(sounds)), _SOUND))
+    return ways
+
+
+def _respelt(text: str, words: Sequence[Word]) -> list[Wanted]:
+    """As the dictionary prefers it: 珈琲 is コーヒー, 茶漉し is 茶こし."""
+    normal = "".join(run.text for word in words for run in runs(fold(word.normal)))
+    if not normal or normal == text:
+        return []
+    ways: list[Wanted] = [Boost(Term("whole", normal), _NORMAL)]
+    if len(normal) > 1:
+        ways.append(Boost(_side_by_side("title", bigrams(normal)), _NORMAL))
+    return ways
+
+
+def _guessed(text: str, words: Sequence[Word]) -> list[Wanted]:
+    """Written in other letters, sounding the same; short sounds are shared by too many words."""
+    if is_kana_text(text):
+        return []
+    sounds = morae(fold("".join(word.reading for word in words)))
+    if len(sounds) < 3:
+        return []
+    return [
+        Boost(Term("whole", letters(sounds)), _GUESSED_SOUND),
+        Boost(_side_by_side("reading", pairs(sounds)), _GUESSED_SOUND / 2),
+    ]
+
+
+def _dashed(chunk: str) -> list[Wanted]:
+    """`ko-hi-`: Latin letters with dashes for long vowels."""
+    plain = "".join(char for char in chunk if char.isalpha())
+    if plain == chunk or not plain.isascii() or set(chunk) - set(plain) - set("-'"):
+        return []
+    heard = hear(plain)
+    return [any_of(_heard_as(heard.sounds), _TIE)] if heard and heard.sounds else []
+
+
+def _begun(last: Sequence[Run]) -> list[Wanted]:
+    """Ways in which the word begins like this."""
+    text = "".join(run.text for run in last)
+    ways: list[Wanted] = []
+    if last[-1].kind == "cjk" and len(text) <= WRITTEN_PREFIX:
+        ways.append(Boost(Const(Term("prefix", text), 1.0), 2.0))
+    elif last[-1].kind != "cjk" and len(last) == 1:
+        ways.append(Boost(Const(Term("prefix", text[:LATIN_PREFIX]), 1.0), 2.0))
+    for start in begun_sounds(last):
+        ways.append(Boost(Const(Term("prefix", start[:SOUND_PREFIX]), 1.0), 1.8))
+    return ways
+
+
+def begun_sounds(last: Sequence[Run]) -> list[str]:
+    """Letters with which the sound of a half-typed word begins: `にk` is `nik`, `しょ` is `syo`."""
+    if len(last) == 1 and is_kana_text(last[0].text):
+        heard: Heard | None = Heard(morae(last[0].text))
+    elif len(last) == 1 and last[0].kind == "latin":
+        heard = hear(last[0].text)
+    elif len(last) == 2 and is_kana_text(last[0].text) and last[1].kind == "latin":
+        tail = hear(last[1].text)
+        before = morae(last[0].text)
+        heard = Heard(shortened((*before, *tail.sounds)), tail.begun) if tail else None
+    else:
+        heard = None
+    if heard is None:
+        return []
+    start = letters(heard.sounds)
+    return [start + begun for begun in heard.begun] if heard.begun else [start] if start else []

@@ -103,6 +103,7 @@ def _add_groups() -> None:
     from kessai.cli.order import app as order
     from kessai.cli.reconcile import app as reconcile
     from kessai.cli.saga import app as saga
+    from kessai.cli.search import app as search
     from kessai.cli.shopper import shopper
     from kessai.cli.simulate import simulate
     from kessai.cli.slo import slo
@@ -115,6 +116,7 @@ def _add_groups() -> None:
     app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")
     app.add_typer(saga, name="saga", help="Sagas: definitions and instances.")
+    app.add_typer(search, name="search", help="The search: how good it is.")
     app.add_typer(stack, name="stack", help="The real servers on this machine.")
     app.command()(simulate)
     app.command()(slo)

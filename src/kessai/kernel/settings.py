@@ -22,7 +22,10 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 
 # The schemes of those URLs that not every server has an adapter for.
-_ADAPTERS = {"audit_url": ("sql", "mongodb", "mongodb+srv"), "search_url": ("tantivy", "http", "https")}
+_ADAPTERS = {
+    "audit_url": ("sql", "mongodb", "mongodb+srv"),
+    "search_url": ("tantivy", "http", "https"),
+}
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -27,6 +28,7 @@ from kessai.search.application.service import Search
 from kessai.search.application.wordlist import WordList
 from kessai.search.domain.planner import Planner
 from kessai.search.domain.synonyms import Synonyms
+from kessai.search.domain.words import Split
 from kessai.search.gateway.dictionary import SudachiWords
 from kessai.search.gateway.raster import PictureRaster
 from kessai.search.gateway.tantivy_index import TantivyIndex
@@ -51,7 +53,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     split = SudachiWords()
     words = WordList(index, runtime.clock)
     indexing = Indexing(index, storage, words, split)
-    searching = Searching(index, Planner(split, read_synonyms()), words, split)
+    searching = Searching(index, Planner(split, read_synonyms(split)), words, split)
     port = Search(searching, indexing, pictures)
     intake = Intake(indexing)
     group = index_group(settings)
@@ -98,9 +100,9 @@ def index_group(settings: Settings) -> str:
     return f"{INDEX_GROUP}.{settings.instance}" if own else INDEX_GROUP
 
 
-def read_synonyms() -> Synonyms:
+def read_synonyms(split: Split) -> Synonyms:
     text = resources.files("kessai.search").joinpath("synonyms.txt").read_text(encoding="utf-8")
-    return Synonyms.read(text.splitlines())
+    return Synonyms.read(text.splitlines(), split)
 
 
 def indexing_once(indexing: Indexing) -> Callable[[], Awaitable[bool]]:
@@ -117,7 +119,7 @@ def indexing_once(indexing: Indexing) -> Callable[[], Awaitable[bool]]:
 
 def _until_done(
     runtime: Runtime, once: Callable[[], Awaitable[bool]]
-) -> Callable[[asyncio.Event], Awaitable[None]]:
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
     """Started alone, es-service may be up before storage-service is."""
 
     async def loop(tried: asyncio.Event) -> None:

@@ -43,9 +43,7 @@ class Indexing:
 
     async def reindex(self) -> Reindexed:
         if self._building.locked():
-            raise Refused(
-                "ILLEGAL_STATE", "the index is being built already", kind=Kind.CONFLICT
-            )
+            raise Refused("ILLEGAL_STATE", "the index is being built already", kind=Kind.CONFLICT)
         async with self._building:
             count = 0
             async with self._index.rebuild() as upcoming:

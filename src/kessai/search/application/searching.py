@@ -72,9 +72,7 @@ class Searching:
     async def _count(self, wanted: Wanted) -> Hits:
         return await self._index.search(Request(wanted, limit=1, facets=False))
 
-    async def _otherwise(
-        self, query: str, plan: Plan, request: Request
-    ) -> tuple[Hits, str | None]:
+    async def _otherwise(self, query: str, plan: Plan, request: Request) -> tuple[Hits, str | None]:
         lost = [c for c in plan.clauses if not (await self._count(c.wanted)).total]
         meant = await self._corrected(query, lost)
         if meant is not None:
@@ -128,9 +126,7 @@ class Searching:
                 found.append(f"{before} {word}")
         return found
 
-    def _marked(
-        self, items: Sequence[FoundProduct], query: str
-    ) -> tuple[FoundProduct, ...]:
+    def _marked(self, items: Sequence[FoundProduct], query: str) -> tuple[FoundProduct, ...]:
         return tuple(
             item.model_copy(
                 update={"highlight": highlight.highlight(item.title, query, self._split)}

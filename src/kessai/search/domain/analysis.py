@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from kessai.contracts.search import FoundProduct
@@ -114,7 +115,12 @@ def _stretches(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _is_japanese(word: Word) -> bool:
-    kinds = [run.kind for run in runs(fold(word.surface))]
+    return _is_cjk(word.surface)
+
+
+@lru_cache(maxsize=32_768)
+def _is_cjk(text: str) -> bool:
+    kinds = [run.kind for run in runs(fold(text))]
     return bool(kinds) and all(kind == "cjk" for kind in kinds)
 
 
@@ -142,6 +148,7 @@ def _all_japanese(group: Sequence[Word]) -> bool:
     return all(_is_japanese(word) for word in group)
 
 
+@lru_cache(maxsize=32_768)
 def _one_token(text: str) -> str:
     return "".join(run.text for run in runs(fold(text)))
 
@@ -168,8 +175,9 @@ def _runs(parts: Iterable[str]) -> list[Run]:
     return [run for part in parts for run in runs(fold(part))]
 
 
-def beginnings(text: str, longest: int) -> list[str]:
-    return [text[:length] for length in range(1, min(len(text), longest) + 1)]
+@lru_cache(maxsize=32_768)
+def beginnings(text: str, longest: int) -> tuple[str, ...]:
+    return tuple(text[:length] for length in range(1, min(len(text), longest) + 1))
 
 
 def _words_to_suggest(words: Sequence[Word], product: ProductSnapshot) -> list[str]:

@@ -1,21 +1,34 @@
-"""Text as it is compared: width, case, accents and the two kana scripts make no difference."""
+"""Text as it is compared: width, case, accents, the two kana scripts and the two forms of Chinese
+letters make no difference."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
+from kessai.search.domain.hanzi import TO_JAPANESE
+
 # ァ..ヶ lie 0x60 above ぁ..ゖ; ヽヾ likewise above ゝゞ. ー has no hiragana.
 _TO_HIRAGANA: Final = {code: code - 0x60 for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
+_LETTER: Final[dict[int, int | str]] = {**_TO_HIRAGANA, **TO_JAPANESE}
 _LONG: Final = "ー"
 # What people type for the long vowel mark.
 _DASHES: Final = frozenset("-‐‑‒–—―−〜~")
+_SHORT: Final = 24
 _HIRAGANA: Final = range(0x3041, 0x3097)
 _LETTERS: Final = {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "×": "x"}
 
 Kind = Literal["cjk", "latin", "digit"]
+# Kana, Chinese letters, and Hangul, inside of whose words there are no blanks to rely on either.
+_CJK: Final = (
+    "\u3005\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30fe\u3105-\u312f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_RUN: Final = re.compile(f"([{_CJK}]+)|([0-9]+)|((?:(?![{_CJK}0-9])[^\\W_])+)")
+_KINDS: Final[dict[int, Kind]] = {1: "cjk", 2: "digit", 3: "latin"}
 
 
 class Run(NamedTuple):
@@ -33,14 +46,21 @@ def _fold_char(char: str) -> str:
     # The marks of voiced kana are combining ones too, and those tell words apart.
     if not any("a" <= c <= "z" for c in bare):
         bare = list(unicodedata.normalize("NFKC", folded))
-    return "".join(_LETTERS.get(c, c) for c in bare).translate(_TO_HIRAGANA)
+    return "".join(_LETTERS.get(c, c) for c in bare).translate(_LETTER)
 
 
 def fold(text: str) -> str:
     """`ｷｭｳｽ`, `キュウス` and `きゅうす` become one, as do `ＴＥＡ` and `tea`, `café` and `cafe`."""
-    whole = unicodedata.normalize("NFKC", text)
-    folded = "".join(map(_fold_char, whole))
-    return _long_marks(folded) if not folded.isalnum() else folded
+    return _fold(text) if len(text) > _SHORT else _fold_short(text)
+
+
+def _fold(text: str) -> str:
+    folded = "".join(map(_fold_char, unicodedata.normalize("NFKC", text)))
+    return folded if _DASHES.isdisjoint(folded) else _long_marks(folded)
+
+
+# Words come again and again, whole texts do not.
+_fold_short = lru_cache(maxsize=32_768)(_fold)
 
 
 def _long_marks(text: str) -> str:
@@ -63,33 +83,10 @@ def is_kana_text(text: str) -> bool:
 
 def runs(folded: str) -> Iterator[Run]:
     """What stands between blanks and signs, and letters apart from digits: `a5`, `280ml`."""
-    kind: Kind | None = None
-    start, glued = 0, False
-    for at, char in enumerate(folded):
-        of = _kind(char)
-        if of == kind:
-            continue
-        if kind is not None:
-            yield Run(kind, folded[start:at], glued)
-        glued = kind is not None and of is not None
-        kind, start = of, at
-    if kind is not None:
-        yield Run(kind, folded[start:], glued)
-
-
-@lru_cache(maxsize=4096)
-def _kind(char: str) -> Kind | None:
-    if char.isdecimal() and char.isascii():
-        return "digit"
-    if char == _LONG or char == "々":
-        return "cjk"
-    if not char.isalnum():
-        return None
-    code = ord(char)
-    if 0x3041 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or code >= 0x20000:
-        return "cjk"
-    # Hangul has no blanks to rely on inside its words either.
-    return "cjk" if 0xAC00 <= code <= 0xD7A3 else "latin"
+    end = -1
+    for found in _RUN.finditer(folded):
+        yield Run(_KINDS[found.lastindex or 1], found[0], found.start() == end)
+        end = found.end()
 
 
 def bigrams(text: str) -> list[str]:

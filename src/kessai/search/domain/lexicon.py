@@ -12,7 +12,7 @@ from rapidfuzz.process import extract
 
 from kessai.search.domain.folding import fold, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
-from kessai.search.domain.planner import begun_sounds
+from kessai.search.domain.planner import begun_sounds, contracted
 from kessai.search.domain.romaji import hear
 
 _LAST: Final = "\U0010ffff"
@@ -46,7 +46,9 @@ class Lexicon:
         entries = list(by_written.values())
         self._written = _sorted((entry.written, entry) for entry in entries)
         self._sounds = _sorted((entry.sound, entry) for entry in entries if entry.sound)
-        self._spelt = {entry.sound or entry.written: entry for entry in reversed(entries)}
+        self._spelt = {
+            entry.sound or heard_alike(entry.written): entry for entry in reversed(entries)
+        }
 
     def __len__(self) -> int:
         return len(self._written[0])
@@ -71,8 +73,8 @@ class Lexicon:
         Edits are those of Damerau's optimal string alignment: one for a letter too many, too few,
         wrong, or changed with its neighbour.
         """
-        wanted = _spelling(word)
-        allowed = 0 if len(wanted) < 4 else 1 if len(wanted) < 7 else 2
+        wanted, length = _spelling(word)
+        allowed = 0 if length < 3 else 1 if length < 5 else 2
         if not allowed or not self._spelt:
             return None
         near = extract(
@@ -89,15 +91,22 @@ class Lexicon:
         return entry.shown if entry.written != fold(word) else None
 
 
-def _spelling(word: str) -> str:
+def _spelling(word: str) -> tuple[str, int]:
+    """How it is compared, and how long it is: a mora counts one, two Latin letters too."""
     text = "".join(run.text for run in runs(fold(word)))
     if is_kana_text(text):
-        return letters(morae(text))
+        sounds = morae(contracted(text))
+        return letters(sounds), len(sounds)
     if text.isascii() and text.isalpha():
         heard = hear(text)
         if heard and not heard.begun and len(heard.sounds) > 2:
-            return letters(heard.sounds)
-    return text
+            return letters(heard.sounds), len(heard.sounds)
+        return heard_alike(text), (len(text) + 1) // 2
+    return text, len(text)
+
+
+def heard_alike(latin: str) -> str:
+    return latin.replace("ph", "f")
 
 
 Sorted = tuple[list[str], list[Entry]]

@@ -6,9 +6,10 @@ synonym. The factors say how sure each way is; they were set on `tests/search/ju
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from kessai.search.domain.analysis import LATIN_PREFIX, SOUND_PREFIX, TOP_RANK, WRITTEN_PREFIX
 from kessai.search.domain.folding import Run, bigrams, fold, is_kana_text, runs
@@ -34,8 +35,11 @@ MAX_WORDS: Final = 8
 # Where it is written, and how much that says.
 _WRITTEN: Final = {"title": 2.2, "names": 1.8, "category": 1.1, "text": 0.35}
 _WHOLE, _NORMAL, _SOUND, _SOUND_WHOLE = 3.0, 1.6, 1.3, 2.4
-_GUESSED_SOUND, _SYNONYM, _PARTS, _TYPING, _JOINED = 0.8, 0.75, 0.9, 0.5, 0.9
+_GUESSED_SOUND, _SYNONYM, _PARTS, _TYPING, _JOINED = 0.8, 0.75, 0.9, 0.25, 0.9
 _TIE: Final = 0.15
+_MAX_SYNONYMS: Final = 12
+_LARGE: Final = re.compile("([きしちにひみりぎじぢびぴ])([やゆよ])")
+_SMALL: Final = {"や": "ゃ", "ゆ": "ゅ", "よ": "ょ"}
 # Ten times the sales are worth a little; a word in the title is worth more than any sales.
 PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.12 * n) for n in range(1, TOP_RANK + 1))
 
@@ -76,10 +80,12 @@ class Planner:
         clauses = [clause for chunk in chunks for clause in self._clauses(chunk)][:MAX_WORDS]
         if not clauses:
             return None
-        if len(chunks) > 1:
-            # While somebody types, the last word may be half of one.
-            return Plan(tuple(clauses), tuple(self._as_one(chunks)))
-        return Plan(tuple(clauses), tuple(_dashed(chunks[0])))
+        joined = self._as_one(chunks) if len(chunks) > 1 else ()
+        # Whoever searches may not have finished the last word, or wants all that begins so.
+        if begun := _begun(list(runs(chunks[-1]))):
+            last = AnyOf((clauses[-1].wanted, Boost(any_of(begun, _TIE), _TYPING)), _TIE)
+            clauses[-1] = Clause(clauses[-1].text, last)
+        return Plan(tuple(clauses), tuple(joined))
 
     def typing(self, query: str) -> Plan | None:
         """The same, the last word being only begun."""
@@ -88,20 +94,23 @@ class Planner:
             return None
         last = list(runs(words_of(query)[-1]))
         begun = any_of([*_begun(last), plan.clauses[-1].wanted], _TIE)
-        clauses = (*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun))
-        if len(last) > 1 and len(plan.clauses) > 1 and last[-1].glued:
-            # `にk`: what was typed as one word is begun as one word.
-            return Plan(clauses, (any_of(_begun(last), _TIE),) if _begun(last) else ())
-        return Plan(clauses, plan.joined)
+        return Plan((*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun)), plan.joined)
 
     def _clauses(self, chunk: str) -> Iterator[Clause]:
-        whole = self._synonymous(chunk, depth=0)
-        groups = _grouped(list(runs(chunk)))
+        found = list(runs(chunk))
+        if _is_half_typed(found):
+            yield Clause(chunk, any_of(_begun(found), _TIE))
+            return
+        if dashed := _dashed(chunk):
+            yield Clause(chunk, any_of([*dashed, *_latin_written(list(runs(chunk)))], _TIE))
+            return
+        whole = self._synonymous(chunk)
+        groups = _grouped(found)
         for group in groups:
             text = "".join(run.text for run in group)
             ways = self._japanese(text) if group[0].kind == "cjk" else self._latin(group)
             if text != chunk.strip() or len(groups) > 1:
-                ways += self._synonymous(text, depth=0)
+                ways += self._synonymous(text)
             else:
                 ways += whole
             yield Clause(text, any_of(ways, _TIE))
@@ -130,7 +139,16 @@ class Planner:
         return ways
 
     def _sounded(self, text: str) -> list[Wanted]:
-        return _heard_as(morae(text)) if is_kana_text(text) else []
+        """Also with the small kana that were typed large: `きゆうす`."""
+        if not is_kana_text(text):
+            return []
+        ways = _heard_as(morae(text))
+        small = contracted(text)
+        return (
+            ways
+            if small == text
+            else [*ways, *(Boost(w, _JOINED) for w in _heard_as(morae(small)))]
+        )
 
     def _parts(self, words: Sequence[Word]) -> Wanted | None:
         """`常滑焼き急須` has no title, but its words have: 常滑, 焼き, 急須."""
@@ -161,16 +179,16 @@ class Planner:
         heard = hear(text) if len(group) == 1 and group[0].kind == "latin" else None
         if heard and not heard.begun:
             ways += _heard_as(heard.sounds)
-        if len(group) == 1 and len(text) > 1:
-            ways.append(Boost(Const(Term("prefix", text[:LATIN_PREFIX]), 1.0), _TYPING))
+            ways += self._synonymous(letters(heard.sounds))
         return ways
 
-    def _synonymous(self, text: str, depth: int) -> list[Wanted]:
+    def _synonymous(self, text: str) -> list[Wanted]:
         ways: list[Wanted] = []
-        for other in self._synonyms.of(text)[:12]:
+        for place, other in enumerate(self._synonyms.of(text)[:_MAX_SYNONYMS]):
             parts = [any_of(self._simple(word), _TIE) for word in words_of(other)]
             if parts:
-                ways.append(Boost(all_of(parts), _SYNONYM))
+                # Whoever wrote the list named the nearest first.
+                ways.append(Boost(all_of(parts), _SYNONYM * (1 - place / 20)))
         return ways
 
 
@@ -184,7 +202,7 @@ def fuzzy(clause: Clause) -> Wanted | None:
     """For plain letters alone; Japanese is corrected by the word list."""
     if not (clause.text.isascii() and clause.text.isalpha() and len(clause.text) > 3):
         return None
-    edits = 1 if len(clause.text) < 8 else 2
+    edits: Literal[1, 2] = 1 if len(clause.text) < 8 else 2
     return AnyOf((Fuzzy("names", clause.text, edits), Fuzzy("title", clause.text, edits)))
 
 
@@ -246,6 +264,11 @@ def _heard_as(sounds: Sequence[str]) -> list[Wanted]:
     return ways
 
 
+def contracted(text: str) -> str:
+    """Kana that were typed large and may have been meant small."""
+    return _LARGE.sub(lambda found: found[1] + _SMALL[found[2]], text)
+
+
 def _respelt(text: str, words: Sequence[Word]) -> list[Wanted]:
     """As the dictionary prefers it: 珈琲 is コーヒー, 茶漉し is 茶こし."""
     normal = "".join(run.text for word in words for run in runs(fold(word.normal)))
@@ -258,11 +281,14 @@ def _respelt(text: str, words: Sequence[Word]) -> list[Wanted]:
 
 
 def _guessed(text: str, words: Sequence[Word]) -> list[Wanted]:
-    """Written in other letters, sounding the same; short sounds are shared by too many words."""
+    """Written in other letters, sounding the same: `急す`, `茶漉し`.
+
+    Short sounds are shared by too many words, unless half of it was left in kana.
+    """
     if is_kana_text(text):
         return []
     sounds = morae(fold("".join(word.reading for word in words)))
-    if len(sounds) < 3:
+    if len(sounds) < (2 if is_kana_text(text[-1]) else 3):
         return []
     return [
         Boost(Term("whole", letters(sounds)), _GUESSED_SOUND),
@@ -276,7 +302,7 @@ def _dashed(chunk: str) -> list[Wanted]:
     if plain == chunk or not plain.isascii() or set(chunk) - set(plain) - set("-'"):
         return []
     heard = hear(plain)
-    return [any_of(_heard_as(heard.sounds), _TIE)] if heard and heard.sounds else []
+    return _heard_as(heard.sounds) if heard and not heard.begun else []
 
 
 def _begun(last: Sequence[Run]) -> list[Wanted]:
@@ -290,6 +316,14 @@ def _begun(last: Sequence[Run]) -> list[Wanted]:
     for start in begun_sounds(last):
         ways.append(Boost(Const(Term("prefix", start[:SOUND_PREFIX]), 1.0), 1.8))
     return ways
+
+
+def _is_half_typed(found: Sequence[Run]) -> bool:
+    """`にk`: an input method that is not done yet."""
+    if len(found) != 2 or not found[1].glued or not is_kana_text(found[0].text):
+        return False
+    tail = hear(found[1].text) if found[1].kind == "latin" else None
+    return tail is not None and bool(tail.begun)
 
 
 def begun_sounds(last: Sequence[Run]) -> list[str]:

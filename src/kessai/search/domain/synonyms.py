@@ -7,20 +7,25 @@ not the other way round. `#` begins a remark.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from kessai.kernel.errors import Invalid
 from kessai.search.domain.folding import fold, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
+from kessai.search.domain.words import Split
 
 _MAX_LINES = 20_000
 
 
 class Synonyms:
-    def __init__(self, table: Mapping[str, tuple[str, ...]]) -> None:
+    """The dictionary is asked how words sound when the first one is looked up."""
+
+    def __init__(self, table: Mapping[str, tuple[str, ...]], split: Split) -> None:
         self._table = table
+        self._split = split
 
     @classmethod
-    def read(cls, lines: Iterable[str]) -> Synonyms:
+    def read(cls, lines: Iterable[str], split: Split) -> Synonyms:
         """Raises `Invalid` that names the line."""
         table: dict[str, dict[str, None]] = {}
         for number, line in enumerate(lines, start=1):
@@ -31,10 +36,24 @@ class Synonyms:
                 raise Invalid("synonyms", "TOO_LONG", f"more than {_MAX_LINES} lines")
             for word, others in _rules(text, number):
                 table.setdefault(key(word), {}).update(dict.fromkeys(others))
-        return cls({word: tuple(others) for word, others in table.items()})
+        return cls({word: tuple(others) for word, others in table.items()}, split)
 
     def of(self, word: str) -> tuple[str, ...]:
-        return self._table.get(key(word), ())
+        """As it is written; kana and their sound in plain letters also find kanji."""
+        wanted = key(word)
+        return self._table.get(wanted) or self._by_sound.get(wanted, ())
+
+    @cached_property
+    def _by_sound(self) -> dict[str, tuple[str, ...]]:
+        """Short sounds belong to too many words: はし is a bridge too."""
+        found: dict[str, tuple[str, ...]] = {}
+        for word, others in self._table.items():
+            if word.isascii():
+                continue
+            sounds = morae(fold("".join(w.reading for w in self._split(word))))
+            if len(sounds) > 1:
+                found.setdefault(letters(sounds), (word, *others))
+        return found
 
 
 def key(word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from kessai.search.domain.folding import fold, is_kana_text, runs
@@ -35,6 +36,7 @@ def split_plainly(text: str) -> list[Word]:
     return found
 
 
+@lru_cache(maxsize=32_768)
 def sound(reading: str) -> str:
     """A reading in plain letters: `キュウス` is `kyusu`."""
     return letters(morae(fold(reading)))

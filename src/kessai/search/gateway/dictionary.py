@@ -27,13 +27,17 @@ class SudachiWords:
         if self._tokenizer is None:
             self._tokenizer = Dictionary(dict="core").tokenizer(mode=SplitMode.A)
         return [
-            Word(m.surface(), m.reading_form(), m.normalized_form(), _weight(m.part_of_speech()[0]))
+            Word(
+                m.surface(), m.reading_form(), m.normalized_form(), _weight(*m.part_of_speech()[:3])
+            )
             for m in self._tokenizer.tokenize(text[:_MAX_LETTERS])
         ]
 
 
-@lru_cache(maxsize=64)
-def _weight(part_of_speech: str) -> Weight:
+@lru_cache(maxsize=256)
+def _weight(part_of_speech: str, kind: str, use: str) -> Weight:
     if part_of_speech in _GRAMMAR:
         return "grammar"
-    return "affix" if part_of_speech in _AFFIX else "content"
+    # Numbers and what they count say nothing alone.
+    is_bound = part_of_speech in _AFFIX or kind == "数詞" or use == "助数詞可能"
+    return "affix" if is_bound else "content"

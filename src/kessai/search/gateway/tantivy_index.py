@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tantivy import Document as Row
-from tantivy import Index, IndexWriter, Occur, Order, Query, Schema, Searcher
+from tantivy import FieldType, Index, IndexWriter, Occur, Order, Query, Schema, Searcher
 
 from kessai.contracts.search import Facets
 from kessai.kernel.aside import Aside
@@ -123,12 +123,15 @@ class TantivyIndex:
     async def open(cls, folder: Path, aside: Aside) -> TantivyIndex:
         """Without a generation that fits the analysis, every question is `Unknown` for now."""
         made = cls(folder, aside)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = made._current()
-        if name.startswith(f"{ANALYSIS_VERSION}-") and (folder / name).is_dir():
-            made._live = await aside(lambda: Generation(folder / name))
-        made._sweep()
+        await aside(made._find)
         return made
+
+    def _find(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = self._current()
+        if name.startswith(f"{ANALYSIS_VERSION}-") and (self._folder / name).is_dir():
+            self._live = Generation(self._folder / name)
+        self._sweep()
 
     async def fits(self) -> bool:
         return self._live is not None
@@ -138,9 +141,8 @@ class TantivyIndex:
 
     async def close(self) -> None:
         async with self._writing:
-            for generation in (self._live, self._next and self._next.generation):
-                if generation is not None:
-                    await self._aside(generation.close)
+            if self._live is not None:
+                await self._aside(self._live.close)
             self._live = None
 
     async def put(self, documents: Sequence[Document]) -> int:
@@ -189,7 +191,7 @@ class TantivyIndex:
     async def indexed(self, after: int, limit: int) -> Sequence[Indexed]:
         live = self._known()
         wanted = Query.range_query(
-            live.schema, "product_id", ask.FieldType.Unsigned, after, None, include_lower=False
+            live.schema, "product_id", FieldType.Unsigned, after, None, include_lower=False
         )
         found = live.searcher.search(wanted, limit, False, "product_id", 0, Order.Asc)
         places = [place for _, place in found.hits]

@@ -57,27 +57,30 @@ class Generation:
         newer = [d for d in newest.values() if d.version > versions.get(d.product_id, -1)]
         if newer:
             writer = self._write()
+            writer.delete_documents_by_query(self._of([d.product_id for d in newer]))
             for document in newer:
-                writer.delete_documents_by_term("product_id", document.product_id)
                 writer.add_document(_row(document))
             self._commit(writer)
         return len(newer)
 
     def remove(self, product_ids: Sequence[int]) -> None:
         writer = self._write()
-        for product_id in product_ids:
-            writer.delete_documents_by_term("product_id", product_id)
+        if product_ids:
+            writer.delete_documents_by_query(self._of(product_ids))
         self._commit(writer)
 
     def versions(self, product_ids: Sequence[int]) -> dict[int, int]:
         if not product_ids:
             return {}
-        wanted = Query.term_set_query(self.schema, "product_id", list(product_ids))
-        found = self.searcher.search(wanted, len(product_ids), False)
+        found = self.searcher.search(self._of(product_ids), len(product_ids), False)
         places = [place for _, place in found.hits]
         ids = self.searcher.fast_field_values("product_id", places)
         versions = self.searcher.fast_field_values("version", places)
         return {int(i or 0): int(v or 0) for i, v in zip(ids, versions, strict=True)}
+
+    def _of(self, product_ids: Sequence[int]) -> Query:
+        # A deletion by term takes the number for a signed one, and deletes nothing.
+        return Query.term_set_query(self.schema, "product_id", list(product_ids))
 
     def _write(self) -> IndexWriter:
         if self._writer is None:

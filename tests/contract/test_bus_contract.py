@@ -340,3 +340,44 @@ async def test_a_fenced_partition_is_given_up_and_its_record_is_not_lost(cluster
         assert seen.values == []
         assert await bus.lag(cluster.group) == {cluster.topic: 2}
         await eventually(lambda: seen.values == ["1", "2"])
+
+
+async def test_records_of_one_partition_are_in_hand_together(cluster: Cluster) -> None:
+    bus = await cluster.bus()
+    gate = asyncio.Event()
+    entered: list[str] = []
+
+    async def wait_for_all(record: Record) -> None:
+        entered.append(record.value.decode())
+        if len(entered) == 3:
+            gate.set()
+        # In hand one by one, the first would wait for ever.
+        await gate.wait()
+
+    await bus.publish([a_message(cluster.topic, "one-key", f"{n}") for n in range(3)])
+    consumer = bus.consumer(cluster.group, [cluster.topic], wait_for_all, at_once=10)
+    async with running(consumer):
+        await eventually(lambda: len(entered) == 3)
+        await idle(bus, cluster.group)
+    assert sorted(entered) == ["0", "1", "2"]
+
+
+async def test_none_is_acknowledged_before_all_are_handled(cluster: Cluster) -> None:
+    bus = await cluster.bus()
+    handled: list[str] = []
+    is_down = True
+
+    async def refuse_the_second(record: Record) -> None:
+        if is_down and record.value == b"1":
+            raise Unknown("SEARCH_UNAVAILABLE", "not now")
+        handled.append(record.value.decode())
+
+    await bus.publish([a_message(cluster.topic, "one-key", f"{n}") for n in range(3)])
+    consumer = bus.consumer(cluster.group, [cluster.topic], refuse_the_second, at_once=10)
+    async with running(consumer):
+        await eventually(lambda: {"0", "2"} <= set(handled))
+    assert sum((await bus.lag(cluster.group)).values()) == 3
+    is_down = False
+    async with running(bus.consumer(cluster.group, [cluster.topic], refuse_the_second, at_once=10)):
+        await eventually(lambda: "1" in handled)
+        await idle(bus, cluster.group)

@@ -79,7 +79,13 @@ class QuietBus:
         self.taken.extend(messages)
 
     def consumer(
-        self, group: str, topics: Sequence[str], handle: Handle, *, start: str = "earliest"
+        self,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        start: str = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
         return cast(Consumer, object())
 

@@ -107,13 +107,16 @@ class MixedBus:
         handle: Handle,
         *,
         start: Literal["earliest", "latest"] = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
         async def with_what_nobody_knows(record: Record) -> None:
             future = {"eventType": "OfTheFuture", "schemaVersion": _FUTURE, "facts": [1]}
             await handle(replace(record, value=_encoded(future)))
             await handle(record)
 
-        return self._bus.consumer(group, topics, with_what_nobody_knows, start=start)
+        return self._bus.consumer(
+            group, topics, with_what_nobody_knows, start=start, at_once=at_once
+        )
 
     async def lag(self, group: str) -> Mapping[str, int]:
         return await self._bus.lag(group)

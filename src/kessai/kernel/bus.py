@@ -79,8 +79,12 @@ class Bus(Protocol):
         handle: Handle,
         *,
         start: Literal["earliest", "latest"] = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
         """At least once, in order within a partition; `start` counts for a fresh group only.
+
+        Whoever needs no order has up to `at_once` records of a partition in hand together, and
+        may write them together; none is acknowledged before all of them are handled.
 
         `handle` raises `Unknown`: the partition waits and asks again for ever. `Fenced`: the
         partition is given up. Anything else: bounded retries, then `<topic>.dlt`.
@@ -173,6 +177,18 @@ class Delivery:
                 return True
             if await set_within(stop, pause_s):
                 return False
+
+    async def deliver_all(self, records: Sequence[Record], stop: asyncio.Event) -> bool:
+        """All at the same time; False when any of them was stopped, and then all come again."""
+        if len(records) == 1:
+            return await self.deliver(records[0], stop)
+        ended = await asyncio.gather(
+            *(self.deliver(record, stop) for record in records), return_exceptions=True
+        )
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+        return all(ended)
 
     async def _give(self, record: Record) -> None:
         correlation = record.headers.get("X-Correlation-ID", "")

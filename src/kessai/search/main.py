@@ -20,7 +20,7 @@ from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.kernel.supervisor import Supervisor
 from kessai.kernel.telemetry import get_log
-from kessai.search.application.indexing import Indexing, Intake
+from kessai.search.application.indexing import MAX_BATCH, Indexing, Intake
 from kessai.search.application.pictures import Pictures
 from kessai.search.application.ports import ProductIndex
 from kessai.search.application.searching import Searching
@@ -57,7 +57,9 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     port = Search(searching, indexing, pictures)
     intake = Intake(indexing)
     group = index_group(settings)
-    consumer = runtime.bus.consumer(group, [PRODUCTS_TOPIC], on_product(intake.take))
+    consumer = runtime.bus.consumer(
+        group, [PRODUCTS_TOPIC], on_product(intake.take), at_once=MAX_BATCH
+    )
 
     async def start() -> None:
         first = [_until_done(runtime, indexing_once(indexing))]

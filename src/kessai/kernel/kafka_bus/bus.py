@@ -75,9 +75,15 @@ class KafkaBus:
                 closing.add_done_callback(self._closing.pop)
 
     def consumer(
-        self, group: str, topics: Sequence[str], handle: Handle, *, start: Start = "earliest"
+        self,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        start: Start = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
-        return KafkaConsumer(self, group, topics, handle, start)
+        return KafkaConsumer(self, group, topics, handle, start, at_once)
 
     def member(self, group: str, topics: Sequence[str], start: Start, listener: Listener) -> Member:
         return Member(

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kessai.kernel.bus import Delivery, Handle, Record, set_within
@@ -40,13 +41,20 @@ class _Work:
 
 class KafkaConsumer:
     def __init__(
-        self, bus: KafkaBus, group: str, topics: Sequence[str], handle: Handle, start: Start
+        self,
+        bus: KafkaBus,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        start: Start,
+        at_once: int = 1,
     ) -> None:
         self.group = group
         self._bus = bus
         self._limits = bus.limits
         self._topics = sorted(topics)
         self._start: Start = start
+        self._at_once = at_once
         self._delivery = Delivery(group, handle, bus.publish, bus.limits.retry)
         self._working: dict[Place, _Work] = {}
         self._tasks: dict[Place, asyncio.Task[None]] = {}
@@ -139,15 +147,18 @@ class KafkaConsumer:
                 continue
             # A backlog whose records need no waiting must not keep the loop from everybody else.
             await asyncio.sleep(0)
+            records = list(islice(work.queue, self._at_once))
             try:
-                if not await self._delivery.deliver(work.queue[0], work.stop):
+                if not await self._delivery.deliver_all(records, work.stop):
                     return
             except Fenced as error:
                 await self._bar(work, error)
                 continue
-            if work.queue:
-                work.position = work.queue.popleft().offset + 1
-                self._changed.set()
+            for record in records:
+                if work.queue and work.queue[0] is record:
+                    work.queue.popleft()
+                    work.position = record.offset + 1
+            self._changed.set()
             self._let_flow(work)
 
     def _let_flow(self, work: _Work) -> None:

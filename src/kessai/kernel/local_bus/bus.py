@@ -120,9 +120,15 @@ class LocalBus:
         return batch
 
     def consumer(
-        self, group: str, topics: Sequence[str], handle: Handle, *, start: Start = "earliest"
+        self,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        start: Start = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
-        return LocalConsumer(self, group, topics, handle, start)
+        return LocalConsumer(self, group, topics, handle, start, at_once)
 
     async def lag(self, group: str) -> Mapping[str, int]:
         async with self.db.read() as tx:

@@ -41,13 +41,20 @@ class _Work:
 
 class LocalConsumer:
     def __init__(
-        self, bus: LocalBus, group: str, topics: Sequence[str], handle: Handle, start: Start
+        self,
+        bus: LocalBus,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        start: Start,
+        at_once: int = 1,
     ) -> None:
         self.group = group
         self._bus = bus
         self._limits = bus.limits
         self._places = [(topic, p) for topic in sorted(topics) for p in range(bus.partitions)]
         self._start = start
+        self._at_once = at_once
         self._delivery = Delivery(group, handle, bus.publish, bus.limits.retry)
         self._working: dict[Place, _Work] = {}
         self._tasks: dict[Place, asyncio.Task[None]] = {}
@@ -137,8 +144,9 @@ class LocalConsumer:
         self._bus.tails.listen(place, work.wake)
         try:
             while not work.stop.is_set():
-                for record in await self._next(work):
-                    if not await self._handle(work, record):
+                records = await self._next(work)
+                for first in range(0, len(records), self._at_once):
+                    if not await self._handle(work, records[first : first + self._at_once]):
                         return
         except Fenced as error:
             self._barred_until_s[place] = asyncio.get_running_loop().time() + self._limits.member_s
@@ -146,10 +154,10 @@ class LocalConsumer:
         finally:
             self._bus.tails.unlisten(place, work.wake)
 
-    async def _handle(self, work: _Work, record: Record) -> bool:
-        if work.stop.is_set() or not await self._delivery.deliver(record, work.stop):
+    async def _handle(self, work: _Work, records: Sequence[Record]) -> bool:
+        if work.stop.is_set() or not await self._delivery.deliver_all(records, work.stop):
             return False
-        work.position = record.offset + 1
+        work.position = records[-1].offset + 1
         self._changed.set()
         return True
 

@@ -81,10 +81,17 @@ class SimBus(LocalBus):
             raise Unknown("BUS_UNAVAILABLE", "the bus did not answer in time")
 
     def consumer(
-        self, group: str, topics: Sequence[str], handle: Handle, *, start: Start = "earliest"
+        self,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        start: Start = "earliest",
+        at_once: int = 1,
     ) -> Consumer:
         self._line.attach(self, self._context)
-        return super().consumer(group, topics, partial(self._deliver, handle), start=start)
+        deliver = partial(self._deliver, handle)
+        return super().consumer(group, topics, deliver, start=start, at_once=at_once)
 
     async def _deliver(self, handle: Handle, record: Record) -> None:
         """At least once and in order within a partition: partitions overtake each other."""

@@ -16,7 +16,10 @@ from kessai.search.domain.document import Document
 from kessai.search.domain.words import Split
 
 _log = get_log(__name__)
+_STOPPED = ("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
 _PAGE = 500
+# How many products one commit takes at most.
+MAX_BATCH = 1_000
 
 
 class Indexing:
@@ -106,10 +109,14 @@ class Indexing:
 
 
 class Intake:
-    """Events of several partitions share one commit: whoever comes first writes for all."""
+    """Events share a commit: whoever comes first waits a moment and then writes for all.
 
-    def __init__(self, indexing: Indexing) -> None:
+    A commit is a sync of the disk, which those who pay need more than those who look.
+    """
+
+    def __init__(self, indexing: Indexing, *, linger_s: float = 0.25) -> None:
         self._indexing = indexing
+        self._linger_s = linger_s
         self._waiting: list[tuple[ProductSnapshot, asyncio.Future[None]]] = []
         self._is_writing = False
 
@@ -121,32 +128,40 @@ class Intake:
             self._is_writing = True
             try:
                 while self._waiting:
+                    await asyncio.sleep(self._linger_s)
                     await self._write()
             finally:
                 self._is_writing = False
+                self._let_go()
         await done
 
+    def _let_go(self) -> None:
+        """A writer that was cancelled leaves nobody waiting for it."""
+        left, self._waiting = self._waiting, []
+        for _, done in left:
+            _fail(done, Unknown(*_STOPPED))
+
     async def _write(self) -> None:
-        batch, self._waiting = self._waiting, []
+        batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         try:
             await self._indexing.put([product for product, _ in batch])
-        except BaseException as error:
+        except asyncio.CancelledError:
             for _, done in batch:
-                # Whoever went away does not ask any more.
-                if not done.done():
-                    done.set_exception(_shared(error))
-                    # The one who writes may be among those who never look.
-                    done.exception()
-            if not isinstance(error, Unknown):
-                raise
+                _fail(done, Unknown(*_STOPPED))
+            raise
+        except Exception as error:
+            # Told to each of them, the one who writes included.
+            _log.debug("index.not_written", products=len(batch), error=repr(error))
+            for _, done in batch:
+                _fail(done, error)
         else:
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
 
 
-def _shared(error: BaseException) -> BaseException:
-    """A cancelled writer is no reason for the others to be cancelled."""
-    if isinstance(error, asyncio.CancelledError):
-        return Unknown("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
-    return error
+def _fail(done: asyncio.Future[None], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
+        # Whoever was cancelled meanwhile never looks.
+        done.exception()

@@ -22,6 +22,7 @@ _SERVERS = {
     "KESSAI_REDIS_URL": "redis",
     "KESSAI_AUDIT_URL": "mongodb",
     "KESSAI_OBJECTS_URL": "minio",
+    "KESSAI_SEARCH_URL": "elasticsearch",
 }
 # With a build that takes minutes where nothing is cached.
 _UP_S = 1200

@@ -84,16 +84,16 @@ async def test_what_is_not_on_sale_is_never_found_nor_brought_back(index: Produc
     assert await index.words(10) == [WordCount("tea", 1)]
     assert await index.indexed(0, 10) == [Indexed(1, 3), Indexed(2, 1)]
     assert await index.put([product(1, "tea", version=4)]) == 1
-    assert await find(index, Term("title", "tea"), sort="newest") == [1, 2]
+    assert sorted(await find(index, Term("title", "tea"))) == [1, 2]
 
 
-async def test_what_was_removed_is_gone_and_may_come_again(index: ProductIndex) -> None:
+async def test_what_was_removed_is_gone_until_a_newer_one_comes(index: ProductIndex) -> None:
     await index.put([product(number, "tea", version=5) for number in (1, 2, 3)])
     await index.remove([1, 3, 4])
     assert await find(index, Term("title", "tea")) == [2]
     assert await index.indexed(0, 10) == [Indexed(2, 5)]
-    assert await index.put([product(1, "tea", version=5)]) == 1
-    assert await find(index, Term("title", "tea"), sort="newest") == [1, 2]
+    assert await index.put([product(1, "tea", version=6)]) == 1
+    assert sorted(await find(index, Term("title", "tea"))) == [1, 2]
 
 
 # Filters, facets, orders and pages.

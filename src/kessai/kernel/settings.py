@@ -27,6 +27,9 @@ _ADAPTERS = {
     "search_url": ("tantivy", "http", "https"),
 }
 
+# Those that need nothing but what is here.
+_ALONE = ("sql", "tantivy")
+
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -247,9 +250,11 @@ class Settings(BaseSettings):
         """A server that is named and not used would be worse than none."""
         known = _ADAPTERS[about.field_name or ""]
         scheme = url.partition(":")[0]
-        if scheme not in known or (scheme == "sql" and url != "sql:"):
+        if scheme not in known:
             these = ", ".join(f"{name}:" for name in known)
             raise ValueError(f"there is no adapter for {scheme}: yet, only for {these}")
+        if scheme in _ALONE and url != f"{scheme}:":
+            raise ValueError(f"nothing follows {scheme}:, please")
         return url
 
     @field_validator("alert_webhook_url")

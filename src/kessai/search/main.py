@@ -30,6 +30,7 @@ from kessai.search.domain.planner import Planner
 from kessai.search.domain.synonyms import Synonyms
 from kessai.search.domain.words import Split
 from kessai.search.gateway.dictionary import SudachiWords
+from kessai.search.gateway.elastic_index import open_elastic
 from kessai.search.gateway.raster import PictureRaster
 from kessai.search.gateway.tantivy_index import TantivyIndex
 from kessai.search.web import IMAGES_PREFIX, on_product, routes
@@ -91,9 +92,10 @@ async def open_index(runtime: Runtime) -> ProductIndex:
         # The files have one writer; every process has its own, as it has its own rule state.
         folder = Path(settings.data_dir) / "search" / settings.instance
         return await TantivyIndex.open(folder, runtime.aside)
-    from kessai.search.gateway.elastic_index import open_elastic
-
-    return await open_elastic(settings.search_url)
+    try:
+        return open_elastic(settings.search_url, instance=settings.instance)
+    except ValueError as error:
+        raise ValueError(f"KESSAI_SEARCH_URL: {error}") from error
 
 
 def index_group(settings: Settings) -> str:

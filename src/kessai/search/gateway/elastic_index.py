@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from zlib import crc32
 
 import msgspec
-from elasticsearch import ApiError, AsyncElasticsearch
+from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 
 from kessai.kernel.elastic import ElasticServer, asking, elastic_at
 from kessai.kernel.errors import Unknown
@@ -35,8 +35,6 @@ _SETTINGS: Final = {
     "number_of_shards": 1,
     # Whoever writes asks for it, at the end.
     "refresh_interval": "-1",
-    # What was removed may be put again with the version that it had.
-    "gc_deletes": "0ms",
 }
 _log = get_log(__name__)
 
@@ -189,10 +187,23 @@ class _Bulks:
         return newer
 
     async def remove(self, alias: str, product_ids: Sequence[int]) -> int:
-        lines = [msgspec.json.encode({"delete": {"_id": str(one)}}) for one in product_ids]
+        """With the version that it has, so that any newer one may come again."""
         removed = 0
-        for chunk in _chunks((line,) for line in lines):
-            removed += await self._write(alias, chunk, refresh=True)
+        for start in range(0, len(product_ids), _BULK_ROWS):
+            ids = [str(one) for one in product_ids[start : start + _BULK_ROWS]]
+            try:
+                known = await self._client.mget(
+                    index=alias, ids=ids, source=False, filter_path="docs._id,docs._version"
+                )
+            except NotFoundError:
+                raise _Gone from None
+            lines = [
+                _delete_line(one["_id"], one["_version"])
+                for one in known.body.get("docs", ())
+                if "_version" in one
+            ]
+            if lines:
+                removed += await self._write(alias, lines, refresh=True)
         return removed
 
     async def _write(self, alias: str, lines: Sequence[bytes], *, refresh: bool) -> int:
@@ -256,6 +267,11 @@ def _put_line(document: Document) -> tuple[bytes, bytes]:
         "version_type": "external",
     }
     return msgspec.json.encode({"index": about}), msgspec.json.encode(ask.source(document))
+
+
+def _delete_line(product_id: str, version: int) -> bytes:
+    about = {"_id": product_id, "version": version, "version_type": "external_gte"}
+    return msgspec.json.encode({"delete": about})
 
 
 def _chunks(rows: Iterator[tuple[bytes, ...]]) -> Iterator[list[bytes]]:

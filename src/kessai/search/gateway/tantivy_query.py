@@ -25,6 +25,7 @@ from kessai.search.domain.wanted import (
 WITH_POSITIONS: Final = ("title", "names", "reading", "category", "text")
 WITHOUT_POSITIONS: Final = ("single", "whole", "prefix", "rank")
 _MAX_PRICE: Final = 2**53
+_MAX_ID: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
 
 
@@ -79,7 +80,8 @@ def filters(schema: Schema, wanted: Filters) -> list[Query]:
     """Without a score of their own; what is not on sale passes none of them."""
     found = [Query.term_query(schema, "on_sale", True, "basic")]
     if wanted.category_ids:
-        found.append(Query.term_set_query(schema, "category_id", list(wanted.category_ids)))
+        ids = [one for one in wanted.category_ids if 0 <= one <= _MAX_ID]
+        found.append(Query.term_set_query(schema, "category_id", ids))
     if wanted.in_stock is not None:
         found.append(Query.term_query(schema, "in_stock", wanted.in_stock, "basic"))
     if wanted.min_price is not None or wanted.max_price is not None:

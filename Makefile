@@ -142,12 +142,13 @@ fmt: $(DEV_STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
-bench: $(DEV_STAMP) ## purchases and sagas a second, and how long they take
+bench: $(DEV_STAMP) ## purchases, sagas and searches a second, and how long they take
 	$(BIN)/python bench/purchase.py
 	$(BIN)/python bench/stack.py --servers
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/webhook_door.py
 	$(BIN)/python bench/saga.py
+	$(BIN)/python bench/search.py
 
 bench-pages: $(E2E_STAMP) $(PAGES) ## what a shopper waits for in a browser (needs Node.js and chromium)
 	$(BIN)/python bench/pages.py

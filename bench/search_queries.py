@@ -120,8 +120,10 @@ def queries(sold: Iterable[Product], count: int, seed: int) -> list[Query]:
         if len(made) == count:
             break
         asked = _MAKE[chance.one_of(kinds)](product, chance)
-        if asked is not None:
-            made.append(_filtered(asked, product, chance))
+        if asked is not None and product.active:
+            filtered = _filtered(asked, product, chance)
+            # Everything that is asked has an answer.
+            made.append(filtered if filtered.fits(product) else asked)
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -125,37 +125,32 @@ async def a_shop_of_its_own(settings: Settings) -> AsyncIterator[SearchService]:
     from kessai.contracts.wire import Nothing
     from kessai.embedded import open_runtime
 
-    with TemporaryDirectory(prefix="kessai-evaluate-") as folder:
+    async with AsyncExitStack() as end:
+        folder = end.enter_context(TemporaryDirectory(prefix="kessai-evaluate-"))
         # The random name of the folder is one that nobody's indexes begin with.
-        url = _elsewhere(settings.search_url, Path(folder).name)
+        url = elsewhere(settings.search_url, Path(folder).name)
         own = {"data_dir": folder, "sql_url": "sqlite:", "bus_url": "local:", "env": "local"}
         own |= {"objects_url": "file:", "search_url": url}
         runtime = await open_runtime(settings.model_copy(update=own))
-        try:
-            storage = await kessai.storage.main.build(runtime)
-            try:
-                search = await kessai.search.main.build(runtime, storage=storage.port)
-                try:
-                    await search.port.init_index(Nothing())
-                    yield search.port
-                finally:
-                    await search.stop()
-                    await _remove(url)
-            finally:
-                await storage.stop()
-        finally:
-            await runtime.bus.close()
-            await runtime.http.close()
+        end.push_async_callback(runtime.http.close)
+        end.push_async_callback(runtime.bus.close)
+        storage = await kessai.storage.main.build(runtime)
+        end.push_async_callback(storage.stop)
+        search = await kessai.search.main.build(runtime, storage=storage.port)
+        end.push_async_callback(remove_indexes, url)
+        end.push_async_callback(search.stop)
+        await search.port.init_index(Nothing())
+        yield search.port
 
 
-def _elsewhere(url: str, name: str) -> str:
+def elsewhere(url: str, name: str) -> str:
     parts = urlsplit(url)
     if parts.scheme in ("http", "https"):
         return parts._replace(path=f"/{name}").geturl()
     return f"{parts.scheme}:"
 
 
-async def _remove(url: str) -> None:
+async def remove_indexes(url: str) -> None:
     """Files go with their folder. On a server, each index by its name: many allow no pattern."""
     if not url.startswith("http"):
         return

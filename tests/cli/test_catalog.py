@@ -22,7 +22,7 @@ import kessai.account.main
 import kessai.search.main
 import kessai.storage.main
 from kessai.cli import account, catalog
-from kessai.cli.catalog import Tally, import_rows
+from kessai.cli.catalog_transfer import Tally, import_rows
 from kessai.cli.reach import reach
 from kessai.contracts.account import SyncUser
 from kessai.contracts.storage import (
@@ -96,7 +96,7 @@ async def test_it_imports_over_the_running_service(tmp_path: Path) -> None:
             code, out, error = await invoke(catalog.app, "import", str(file), urls=urls)
             assert code == 1
             assert out.endswith(f"\n450 created, 0 changed, 0 unchanged, 2 bad, {where}\n")
-            assert "450/450" in error
+            assert "452/452" in error
             good = a_file(tmp_path, *(a_row(n) for n in range(1, 451)))
             again = await invoke(catalog.app, "import", str(good), urls=urls)
             assert again[:2] == (0, f"0 created, 0 changed, 450 unchanged, 0 bad, {where}\n")
@@ -124,15 +124,15 @@ async def test_rows_that_the_service_refuses_have_the_numbers_of_the_file(tmp_pa
         stricter = cast(StorageService, NewerStorage(unit.port))
         app = FastAPI()
         app.include_router(mount(StorageService, stricter, token="kessai-local-service-token"))
-        file = a_file(tmp_path, "bad", *(a_row(n) for n in range(1, 251)))
+        file = a_file(tmp_path, "bad", *(a_row(n) for n in range(1, 601)))
         async with served(Binding("storage-service", app, 0)) as ports:
             urls = f"storage-service=http://127.0.0.1:{ports['storage-service']}"
             code, out, _ = await invoke(catalog.app, "import", str(file), urls=urls)
         assert code == 1
         assert out.splitlines()[:3] == [
             "row 2: has 1 cells, the header has 9",
-            "row 202, title: is not nice",
-            "row 252, title: is not nice",
+            "row 501, title: is not nice",
+            "row 602, title: is not nice",
         ]
         await unit.stop()
 

@@ -1,42 +1,25 @@
-"""`kessai catalog import`: a CSV file and its pictures, chunk by chunk, bad rows by name."""
+"""`kessai catalog`: products in and out of the shop by file, and the index that finds them."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from kessai.contracts.storage import BadRow, StorageService
-    from kessai.kernel.runtime import Runtime
-    from kessai.kernel.service import Unit
+    from kessai.cli.catalog_transfer import Tally
+    from kessai.contracts.search import IndexDrift, Reindexed, SearchService
     from kessai.kernel.settings import Settings
-    from kessai.storage.domain.catalogue_file import CatalogueRow, RawRow
-    from kessai.topology import ServiceCard
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True)
-CHUNK_ROWS = 200
-BAD_ROWS = 1
+BAD_ROWS = DRIFT = 1
 _out = Console(highlight=False, markup=False, soft_wrap=True)
-_progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
-
-@dataclass(slots=True)
-class Tally:
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    pictures: int = 0
-    bad: list[BadRow] = field(default_factory=list)
 
 
 @app.callback()
@@ -52,31 +35,26 @@ def import_file(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell, but change nothing")] = False,
 ) -> None:
-    """Import products from a CSV file; a re-run changes nothing.
+    """Import products from a CSV or JSON lines file; a re-run changes nothing.
 
     Header: productId,title,description,price,status,createdAt,imageFile and, where wanted,
-    category,stock,titleEn,titleZh,reading,categoryEn,categoryZh.
+    category,stock,titleEn,titleZh,reading,categoryEn,categoryZh. JSON lines (.jsonl) are objects
+    with the same fields, one a line. A file may be of any length: it is never held whole.
 
     Pictures are PNG, JPEG or WebP of at most 8 MiB, by the names in imageFile.
 
     Exit codes: 0 every row is in, 1 some rows were bad and all others are in, 2 the file cannot
     be imported, 3 the storage-service is not reachable (rows so far are in, run it again).
     """
-    from kessai.cli.errors import fail, load_settings
-    from kessai.cli.reach import UNAVAILABLE
-    from kessai.kernel.errors import Refused, Unknown
-    from kessai.kernel.migrations import SchemaTooNew
+    from kessai.cli.catalog_transfer import Tally, import_rows
     from kessai.topology import STORAGE
 
     tally = Tally()
-    try:
-        where = asyncio.run(
-            import_rows(load_settings(), STORAGE, file, tally, images=images, dry_run=dry_run)
-        )
-    except Refused as refused:
-        fail(f"{file}: {refused.message or refused.code}")
-    except (Unknown, SchemaTooNew) as error:
-        fail(f"{error}; {_summary(tally)} so far, and it is safe to run it again", UNAVAILABLE)
+
+    async def run(settings: Settings) -> str:
+        return await import_rows(settings, STORAGE, file, tally, images=images, dry_run=dry_run)
+
+    where = _run(run, about=f"{file}", so_far=lambda: f"{_summary(tally)} so far")
     for bad in sorted(tally.bad, key=lambda bad: bad.row):
         _out.print(f"row {bad.row}{f', {bad.column}' if bad.column else ''}: {bad.why}")
     _out.print(f"{'would be: ' if dry_run else ''}{_summary(tally)}, by {where}")
@@ -91,118 +69,108 @@ def _summary(tally: Tally) -> str:
     )
 
 
-async def import_rows(
-    settings: Settings,
-    card: ServiceCard,
-    file: Path,
-    tally: Tally,
-    *,
-    images: Path | None = None,
-    dry_run: bool,
-) -> str:
-    """Counts into `tally` as it goes; returns in words what it wrote to."""
-    from kessai.cli.reach import reach
-    from kessai.contracts.storage import BadRow, ImportCatalogue, StorageService
-    from kessai.storage.domain.catalogue_file import CatalogueFile, FileLimits
-
-    limits = FileLimits()
-    # One byte more than the limit is enough to see that the file is too large.
-    with file.open("rb") as opened:
-        content = opened.read(limits.max_bytes + 1)
-    catalogue = CatalogueFile(content, limits)
-    good: list[RawRow] = []
-    pictured: list[tuple[RawRow, CatalogueRow]] = []
-    for found in catalogue.rows():
-        if isinstance(found, BadRow):
-            tally.bad.append(found)
-        else:
-            good.append(found[0])
-            if images and found[1].image_file:
-                pictured.append(found)
-    async with reach(settings, card, StorageService, _build) as (storage, where):
-        with _bar() as progress:
-            task = progress.add_task(file.name, total=len(good))
-            for chunk in _chunks(good):
-                answer = await storage.import_catalogue(
-                    ImportCatalogue(csv=_as_csv(catalogue.header, chunk), dry_run=dry_run)
-                )
-                tally.created += answer.created
-                tally.changed += answer.changed
-                tally.unchanged += answer.unchanged
-                tally.bad += [
-                    bad.model_copy(update={"row": chunk[bad.row - 2].number}) for bad in answer.bad
-                ]
-                progress.advance(task, len(chunk))
-        if images and pictured:
-            await _import_images(settings, storage, images, pictured, tally, dry_run=dry_run)
-    return where
-
-
-async def _import_images(
-    settings: Settings,
-    storage: StorageService,
-    folder: Path,
-    rows: Sequence[tuple[RawRow, CatalogueRow]],
-    tally: Tally,
-    *,
-    dry_run: bool,
+@app.command("export")
+def export_file(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="FILE.csv or FILE.jsonl")],
 ) -> None:
-    """After the rows, since a picture needs its product; what is wrong with one stops no other."""
-    import kessai.search.main
-    from kessai.cli.reach import reach
-    from kessai.contracts.search import MAX_IMAGE_BYTES, ProductImage, SearchService
-    from kessai.contracts.storage import BadRow
-    from kessai.kernel.errors import Refused
-    from kessai.topology import SEARCH
+    """Write all products to a file; to import it again changes nothing.
 
-    async def build(runtime: Runtime) -> Unit[SearchService]:
-        return await kessai.search.main.build(runtime, storage=storage)
+    Stock is what can be bought now. Products that are not sold any more are there too.
 
-    async with reach(settings, SEARCH, SearchService, build) as (search, _):
-        with _bar() as progress:
-            for raw, row in progress.track(rows, description="pictures"):
-                path = folder / (row.image_file or "")
-                try:
-                    with path.open("rb") as opened:
-                        content = opened.read(MAX_IMAGE_BYTES + 1)
-                    if len(content) > MAX_IMAGE_BYTES:
-                        raise Refused("TOO_LARGE", f"is larger than {MAX_IMAGE_BYTES} bytes")
-                    await search.import_image(
-                        ProductImage(product_id=row.product_id, content=content, dry_run=dry_run)
-                    )
-                    tally.pictures += 1
-                except OSError as error:
-                    why = f"cannot be read from {folder}: {error.strerror}"
-                    tally.bad.append(BadRow(row=raw.number, column="imageFile", why=why))
-                except Refused as refused:
-                    why = refused.message or refused.code
-                    tally.bad.append(BadRow(row=raw.number, column="imageFile", why=why))
+    Exit codes: 0 written, 2 the file cannot be written, 3 the storage-service is not reachable.
+    """
+    from kessai.cli.catalog_files import JSON_NAMES
+    from kessai.cli.catalog_transfer import export_rows
+    from kessai.cli.errors import fail
+    from kessai.topology import STORAGE
+
+    if not file.name.lower().endswith((".csv", *JSON_NAMES)):
+        fail(f"{file}: the name must end in .csv or .jsonl, which says how it is written")
+
+    async def run(settings: Settings) -> tuple[int, str]:
+        return await export_rows(settings, STORAGE, file)
+
+    count, where = _run(run, about=f"{file}")
+    _out.print(f"{count} products to {file}, from {where}")
 
 
-async def _build(runtime: Runtime) -> Unit[StorageService]:
-    from kessai.storage.main import build
+@app.command()
+def reindex() -> None:
+    """Build the index of the search anew, while the old one goes on answering.
 
-    return await build(runtime, demo_catalogue=False)
+    Exit codes: 0 built, 2 refused (it is being built already), 3 not reachable.
+    """
+
+    async def run(settings: Settings) -> tuple[Reindexed, str]:
+        from kessai.contracts.wire import Nothing
+
+        async def build(search: SearchService) -> Reindexed:
+            return await search.reindex(Nothing())
+
+        return await _on_search(settings, build)
+
+    built, where = _run(run, about="reindex")
+    _out.print(f"{built.products} products in a new index, by {where}")
 
 
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=_progress,
+@app.command()
+def check(
+    no_repair: Annotated[
+        bool, typer.Option("--no-repair", help="tell what differs, but change nothing")
+    ] = False,
+) -> None:
+    """Compare the index of the search with the catalogue, and put right what differs.
+
+    Exit codes: 0 they agree, now at least; 1 something differs still; 2 refused; 3 not reachable.
+    """
+
+    async def run(settings: Settings) -> tuple[IndexDrift, str]:
+        from kessai.contracts.search import CheckIndex
+
+        async def look(search: SearchService) -> IndexDrift:
+            return await search.check_index(CheckIndex(repair=not no_repair))
+
+        return await _on_search(settings, look)
+
+    drift, where = _run(run, about="check")
+    _out.print(
+        f"{drift.products} products: {drift.missing} missing, {drift.stale} stale, "
+        f"{drift.surplus} surplus, {drift.repaired} repaired, by {where}"
     )
+    if drift.missing + drift.stale + drift.surplus > drift.repaired:
+        raise typer.Exit(DRIFT)
 
 
-def _chunks(rows: Sequence[RawRow]) -> Iterator[list[RawRow]]:
-    left = iter(rows)
-    while chunk := list(islice(left, CHUNK_ROWS)):
-        yield chunk
+async def _on_search(
+    settings: Settings, ask: Callable[[SearchService], Awaitable[T]]
+) -> tuple[T, str]:
+    from kessai.cli.catalog_transfer import reach_search
+    from kessai.topology import STORAGE
+
+    async with reach_search(settings, STORAGE) as (search, where):
+        return await ask(search), where
 
 
-def _as_csv(header: Sequence[str], rows: Sequence[RawRow]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(row.cells for row in rows)
-    return text.getvalue().encode()
+def _run(
+    what: Callable[[Settings], Awaitable[T]], *, about: str, so_far: Callable[[], str] | None = None
+) -> T:
+    """The answer, or one line and the exit code that says why there is none."""
+    from kessai.cli.errors import fail, load_settings
+    from kessai.cli.reach import UNAVAILABLE
+    from kessai.kernel.errors import Refused, Unknown
+    from kessai.kernel.migrations import SchemaTooNew
+
+    settings = load_settings()
+
+    async def run() -> T:
+        return await what(settings)
+
+    try:
+        return asyncio.run(run())
+    except Refused as refused:
+        fail(f"{about}: {refused.message or refused.code}")
+    except OSError as error:
+        fail(f"{about}: {error.strerror or error}")
+    except (Unknown, SchemaTooNew) as error:
+        done = f"; {so_far()}, and it is safe to run it again" if so_far else ""
+        fail(f"{error}{done}", UNAVAILABLE)

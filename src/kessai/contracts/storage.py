@@ -87,8 +87,14 @@ class ProductSnapshot(Wire):
     created_at: str
 
 
+class ListedProduct(ProductSnapshot):
+    """With what no event tells: the name of the picture in the file that brought the product."""
+
+    image_file: str | None = None
+
+
 class SnapshotPage(Wire):
-    items: tuple[ProductSnapshot, ...]
+    items: tuple[ListedProduct, ...]
 
 
 class Line(Wire):

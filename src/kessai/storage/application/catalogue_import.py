@@ -79,12 +79,18 @@ class CatalogueImport:
             return await self._plans(tx, rows)
 
     async def _write(self, rows: Sequence[CatalogueRow], import_id: str) -> list[Plan]:
+        """What is there already is only looked at: a re-run keeps nobody from writing."""
+        plans = await self._compare(rows)
+        if all(p.change is Change.UNCHANGED and not p.is_noted for p in plans):
+            return plans
         async with self._db.transaction() as tx:
             plans = await self._plans(tx, rows)
             if changed := [p for p in plans if p.change is not Change.UNCHANGED]:
                 categories = await self._categories(tx, changed)
                 await self._products.write(tx, changed, categories)
                 await self._restock(tx, changed, import_id)
+            noted = {p.content.product_id: p.imported_stock for p in plans if p.is_noted}
+            await self._products.note_stock(tx, noted)
         return plans
 
     async def _plans(self, tx: Tx, rows: Sequence[CatalogueRow]) -> list[Plan]:
@@ -105,16 +111,17 @@ class CatalogueImport:
         return list(await self._products.categories(tx)) if new else known
 
     async def _restock(self, tx: Tx, plans: Sequence[Plan], import_id: str) -> None:
-        created = [p.content.product_id for p in plans if p.change is Change.CREATED]
-        changed = [p.content.product_id for p in plans if p.change is Change.CHANGED]
-        await self._stock.open(tx, created)
-        await self._stock.touch(tx, changed)
-        movements = [
-            Movement(p.content.product_id, Kind.IMPORT, import_id, available=p.stock_delta)
-            for p in plans
-            if p.stock_delta
-        ]
-        if short := await self._stock.move(tx, movements, self._clock.now_ms()):
+        now_ms = self._clock.now_ms()
+        created: list[Movement] = []
+        changed: list[Movement] = []
+        for p in plans:
+            into = created if p.change is Change.CREATED else changed
+            product_id = p.content.product_id
+            into.append(Movement(product_id, Kind.IMPORT, import_id, available=p.stock_delta))
+        await self._stock.open(tx, created, now_ms)
+        await self._stock.touch(tx, [movement.product_id for movement in changed])
+        recounted = [movement for movement in changed if movement.available]
+        if short := await self._stock.move(tx, recounted, now_ms):
             raise BooksDisagree(f"stock of products {short} changed under the import")
 
 

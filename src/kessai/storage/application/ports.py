@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kessai.contracts.moves import ReservationStatus
-from kessai.contracts.storage import Category, Pictureless, Product, ProductSnapshot
+from kessai.contracts.storage import Category, ListedProduct, Pictureless, Product, ProductSnapshot
 from kessai.kernel.db import Tx
 from kessai.storage.domain.catalogue import CategoryName, Plan, Stored
 from kessai.storage.domain.movements import Movement, Wanted
@@ -70,8 +70,8 @@ class StockBook(Protocol):
         """Adds to the sales of a day (days since 1970, UTC); negative quantities came back."""
         ...
 
-    async def open(self, tx: Tx, product_ids: Sequence[int]) -> None:
-        """Empty shelves for new products."""
+    async def open(self, tx: Tx, movements: Sequence[Movement], now_ms: int) -> None:
+        """Shelves for new products, with what each brings; that may be nothing."""
         ...
 
     async def touch(self, tx: Tx, product_ids: Sequence[int]) -> None:
@@ -134,6 +134,10 @@ class ProductBook(Protocol):
         """Inserts what is CREATED, updates what is CHANGED."""
         ...
 
+    async def note_stock(self, tx: Tx, figures: Mapping[int, int | None]) -> None:
+        """The last figures that a file gave, where nothing else of the products has changed."""
+        ...
+
     async def pictureless(self, tx: Tx, after: int, limit: int) -> list[Pictureless]: ...
 
     async def picture(self, tx: Tx, keys: Mapping[int, str]) -> None:
@@ -152,4 +156,4 @@ class ProductBook(Protocol):
 
     async def snapshots(
         self, tx: Tx, after: int, limit: int, since_day: int
-    ) -> list[ProductSnapshot]: ...
+    ) -> list[ListedProduct]: ...

@@ -51,13 +51,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one row asks for. `stock_delta` is 0 unless the file's own figure has changed."""
+    """What one row asks for. `stock_delta` is 0 unless the file's own figure has changed.
+
+    `is_noted`: nothing changes, but the file gave another figure than the last one did.
+    """
 
     change: Change
     content: Content
     category: CategoryName
     imported_stock: int | None
     stock_delta: int
+    is_noted: bool = False
 
 
 def plan(row: CatalogueRow, stored: Stored | None) -> Plan:
@@ -70,13 +74,15 @@ def plan(row: CatalogueRow, stored: Stored | None) -> Plan:
     if stored is None:
         return Plan(Change.CREATED, content, category, row.stock, row.stock or 0)
     recounted = row.stock is not None and row.stock != stored.imported_stock
-    same = content == stored.content and not recounted
+    delta = row.stock - stored.available if recounted and row.stock is not None else 0
+    same = content == stored.content and delta == 0
     return Plan(
         change=Change.UNCHANGED if same else Change.CHANGED,
         content=content,
         category=category,
         imported_stock=row.stock if recounted else stored.imported_stock,
-        stock_delta=row.stock - stored.available if recounted and row.stock is not None else 0,
+        stock_delta=delta,
+        is_noted=same and recounted,
     )
 
 

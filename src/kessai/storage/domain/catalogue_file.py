@@ -1,13 +1,17 @@
-"""The catalogue's CSV: what a good row is, and in one sentence why a bad one is not."""
+"""The catalogue's CSV: what a good row is, and in one sentence why a bad one is not.
+
+Other formats bring their rows as cells of the same columns.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol, TypeAlias
 
 from kessai.contracts.storage import BadRow
 from kessai.kernel.errors import Kind, Refused
@@ -24,8 +28,8 @@ MAX_DESCRIPTION = 4_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"[0-9]{1,16}")
-# C0, DEL and C1 controls, and the marks that turn the direction of what follows.
-_UNSEEN = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+# C0, DEL and C1 controls, marks that turn the direction of what follows, halves of letters.
+_UNSEEN = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROLS = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
 _CONTROLS_BUT_BREAKS = re.compile(rf"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
 
@@ -64,19 +68,28 @@ class CatalogueRow:
     category_zh: str | None = None
 
 
-class CatalogueFile:
-    """Rows of one file, one at a time. Raises `Refused` for what is no such file at all."""
+Understood: TypeAlias = "tuple[RawRow, CatalogueRow] | BadRow"
 
-    def __init__(self, content: bytes, limits: FileLimits) -> None:
-        if len(content) > limits.max_bytes:
-            raise _no_file(f"the file is larger than {limits.max_bytes} bytes", Kind.TOO_LARGE)
-        self._limits = limits
-        # `newline=""` leaves line breaks inside of quotes to the CSV reader.
-        self._reader = csv.reader(io.StringIO(_decode(content), newline=""), strict=True)
+
+class Source(Protocol):
+    """Rows of a file of some format, as cells of its header's columns."""
+
+    @property
+    def header(self) -> tuple[str, ...]: ...
+
+    def raw(self) -> Iterator[RawRow | BadRow]:
+        """Each row that can be read, once; blank lines are left out."""
+        ...
+
+
+class CsvRows:
+    """Raises `Refused` for what is no such file at all. Lines are read as they are needed."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._reader = csv.reader(lines, strict=True)
         self.header = _header(self._reader)
 
     def raw(self) -> Iterator[RawRow | BadRow]:
-        """Cells of each row that can be read; blank lines are left out."""
         number = 1
         while True:
             number += 1
@@ -87,29 +100,50 @@ class CatalogueFile:
             except csv.Error as error:
                 yield BadRow(row=number, column="", why=f"not readable as CSV: {error}")
                 continue
+            if cells:
+                yield RawRow(number, tuple(cells))
+
+
+class CatalogueFile:
+    """One file within limits, held whole. Raises `Refused` for what is no such file at all."""
+
+    def __init__(self, content: bytes, limits: FileLimits) -> None:
+        if len(content) > limits.max_bytes:
+            message = f"the file is larger than {limits.max_bytes} bytes"
+            raise no_file(message, Kind.TOO_LARGE)
+        self._limits = limits
+        # `newline=""` leaves line breaks inside of quotes to the CSV reader.
+        self._source = CsvRows(io.StringIO(_decode(content), newline=""))
+
+    def rows(self) -> Iterator[Understood]:
+        return understood(self._source.header, self._within_limits())
+
+    def _within_limits(self) -> Iterator[RawRow | BadRow]:
+        for found in self._source.raw():
+            number = found.row if isinstance(found, BadRow) else found.number
             if number - 1 > self._limits.max_rows:
                 why = f"the file has more than {self._limits.max_rows} rows; this and later ones"
                 yield BadRow(row=number, column="", why=f"{why} were left out")
                 return
-            if cells:
-                yield RawRow(number, tuple(cells))
+            yield found
 
-    def rows(self) -> Iterator[tuple[RawRow, CatalogueRow] | BadRow]:
-        """Good rows with what they mean; a bad row is one `BadRow` and disturbs no other."""
-        seen: dict[int, int] = {}
-        for raw in self.raw():
-            if isinstance(raw, BadRow):
-                yield raw
-                continue
-            try:
-                row = read_row(self.header, raw.cells)
-                if row.product_id in seen:
-                    raise _Bad("productId", f"repeats row {seen[row.product_id]}")
-            except _Bad as bad:
-                yield BadRow(row=raw.number, column=bad.column, why=bad.why)
-                continue
-            seen[row.product_id] = raw.number
-            yield raw, row
+
+def understood(header: Sequence[str], raws: Iterable[RawRow | BadRow]) -> Iterator[Understood]:
+    """Good rows with what they mean; a bad row is one `BadRow` and disturbs no other."""
+    seen: dict[int, int] = {}
+    for raw in raws:
+        if isinstance(raw, BadRow):
+            yield raw
+            continue
+        try:
+            row = read_row(header, raw.cells)
+            if row.product_id in seen:
+                raise _Bad("productId", f"repeats row {seen[row.product_id]}")
+        except _Bad as bad:
+            yield BadRow(row=raw.number, column=bad.column, why=bad.why)
+            continue
+        seen[row.product_id] = raw.number
+        yield raw, row
 
 
 class _Bad(Exception):
@@ -119,7 +153,7 @@ class _Bad(Exception):
         self.why = why
 
 
-def _no_file(why: str, kind: Kind = Kind.INVALID) -> Refused:
+def no_file(why: str, kind: Kind = Kind.INVALID) -> Refused:
     return Refused("VALIDATION", why, kind=kind)
 
 
@@ -127,21 +161,21 @@ def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _no_file(f"the file is not UTF-8 (at byte {error.start})") from error
+        raise no_file(f"the file is not UTF-8 (at byte {error.start})") from error
 
 
 def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
     try:
         names = tuple(name.strip() for name in next(reader, []))
     except csv.Error as error:
-        raise _no_file(f"the header is not readable as CSV: {error}") from error
+        raise no_file(f"the header is not readable as CSV: {error}") from error
     if missing := [name for name in REQUIRED if name not in names]:
-        raise _no_file(f"the header lacks {', '.join(missing)}")
+        raise no_file(f"the header lacks {', '.join(missing)}")
     if unknown := [name for name in names if name not in REQUIRED + OPTIONAL]:
         known = ", ".join(REQUIRED + OPTIONAL)
-        raise _no_file(f"unknown column {unknown[0][:40]!r}; known: {known}")
+        raise no_file(f"unknown column {unknown[0][:40]!r}; known: {known}")
     if repeated := [name for name in names if names.count(name) > 1]:
-        raise _no_file(f"the header has {repeated[0]} twice")
+        raise no_file(f"the header has {repeated[0]} twice")
     return names
 
 

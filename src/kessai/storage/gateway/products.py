@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, insert, select, text, update
 
 from kessai.contracts.storage import (
     Category,
+    ListedProduct,
     Names,
     Pictureless,
     Product,
@@ -66,6 +68,11 @@ _CHANGE = (
             if column.name not in ("product_id", "image_key")
         }
     )
+)
+_NOTE_STOCK = (
+    update(PRODUCT)
+    .where(PRODUCT.c.product_id == bindparam("of_product"))
+    .values(imported_stock=bindparam("figure"))
 )
 _PICTURELESS = (
     select(PRODUCT.c.product_id, PRODUCT.c.image_file)
@@ -180,6 +187,11 @@ class SqlProductBook:
         if changed := [row for plan, row in rows if plan.change is Change.CHANGED]:
             await tx.run(_CHANGE, [_as_change(row) for row in changed])
 
+    async def note_stock(self, tx: Tx, figures: Mapping[int, int | None]) -> None:
+        rows = [{"of_product": product, "figure": figure} for product, figure in figures.items()]
+        if rows:
+            await tx.run(_NOTE_STOCK, rows)
+
     async def pictureless(self, tx: Tx, after: int, limit: int) -> list[Pictureless]:
         rows = (await tx.run(_PICTURELESS, {"after": after, "limit": limit})).all()
         return [
@@ -207,9 +219,9 @@ class SqlProductBook:
 
     async def snapshots(
         self, tx: Tx, after: int, limit: int, since_day: int
-    ) -> list[ProductSnapshot]:
+    ) -> list[ListedProduct]:
         of = {"after": after, "limit": limit, "since_day": since_day}
-        return [_snapshot(row) for row in (await tx.run(_SNAPSHOTS, of)).all()]
+        return [_listed(row) for row in (await tx.run(_SNAPSHOTS, of)).all()]
 
 
 def _category(row: Row) -> Category:
@@ -276,25 +288,33 @@ def _as_change(row: Mapping[str, object]) -> dict[str, object]:
     return {"of_product": row["product_id"], **changed}
 
 
+def _listed(row: Row) -> ListedProduct:
+    return ListedProduct(**_fields(row), image_file=row["image_file"])
+
+
 def _snapshot(row: Row) -> ProductSnapshot:
+    return ProductSnapshot(**_fields(row))
+
+
+def _fields(row: Row) -> dict[str, Any]:
     """The whole product as it is now, so that a reader needs no earlier event."""
-    return ProductSnapshot(
-        product_id=row["product_id"],
-        version=row["version"],
-        title=row["title"],
-        titles=Names(en=row["title_en"], zh=row["title_zh"]),
-        reading=row["reading"],
-        description=row["description"],
-        category=SnapshotCategory(
+    return {
+        "product_id": row["product_id"],
+        "version": row["version"],
+        "title": row["title"],
+        "titles": Names(en=row["title_en"], zh=row["title_zh"]),
+        "reading": row["reading"],
+        "description": row["description"],
+        "category": SnapshotCategory(
             id=row["category_id"],
             name=row["category"],
             names=Names(en=row["category_en"], zh=row["category_zh"]),
         ),
-        price=row["price"],
-        stock=row["available"],
-        status=row["status"],
-        image_key=row["image_key"],
+        "price": row["price"],
+        "stock": row["available"],
+        "status": row["status"],
+        "image_key": row["image_key"],
         # MySQL sums up to a Decimal.
-        sold_count_30d=max(0, int(row["sold_recently"])),
-        created_at=wire(row["created_at_ms"]),
-    )
+        "sold_count_30d": max(0, int(row["sold_recently"])),
+        "created_at": wire(row["created_at_ms"]),
+    }

@@ -72,9 +72,11 @@ class SqlStockBook:
             await tx.run(_FIRST_SALES, {"product_id": line.product_id, "day": day, "quantity": 0})
             await tx.run(_ADD_SALES, more)
 
-    async def open(self, tx: Tx, product_ids: Sequence[int]) -> None:
-        if product_ids:
-            await tx.run(_OPEN, [_empty_shelf(product_id) for product_id in product_ids])
+    async def open(self, tx: Tx, movements: Sequence[Movement], now_ms: int) -> None:
+        if movements:
+            await tx.run(_OPEN, [_first_shelf(movement) for movement in movements])
+        if brought := [movement for movement in movements if movement.available]:
+            await tx.run(_WRITE_LEDGER, [_ledger_row(movement, now_ms) for movement in brought])
 
     async def touch(self, tx: Tx, product_ids: Sequence[int]) -> None:
         if product_ids:
@@ -93,11 +95,11 @@ def _ledger_row(movement: Movement, now_ms: int) -> dict[str, object]:
     }
 
 
-def _empty_shelf(product_id: int) -> dict[str, object]:
+def _first_shelf(movement: Movement) -> dict[str, object]:
     return {
-        "product_id": product_id,
-        "on_hand": 0,
-        "available": 0,
+        "product_id": movement.product_id,
+        "on_hand": movement.available,
+        "available": movement.available,
         "reserved": 0,
         "sold": 0,
         "version": 1,

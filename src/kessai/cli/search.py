@@ -26,6 +26,7 @@ GOOD, BELOW = 0, 1
 _FILE = Path("tests/search/judgements.jsonl")
 _FLOOR = 0.85
 _LONGEST_FILE = 10_000_000
+_SERVERS = ("http", "https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +146,14 @@ async def a_shop_of_its_own(settings: Settings) -> AsyncIterator[SearchService]:
 
 def elsewhere(url: str, name: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme in ("http", "https"):
+    if parts.scheme in _SERVERS:
         return parts._replace(path=f"/{name}").geturl()
     return f"{parts.scheme}:"
 
 
 async def remove_indexes(url: str) -> None:
     """Files go with their folder. On a server, each index by its name: many allow no pattern."""
-    if not url.startswith("http"):
+    if urlsplit(url).scheme not in _SERVERS:
         return
     from kessai.kernel.elastic import asking, elastic_at
 
@@ -175,8 +176,12 @@ def _show(settings: Settings, asked: Sequence[Asked], worst: int) -> None:
         judged, measured = one.measured.judged, one.measured
         first = one.first or "nothing"
         out.print(f"{measured.ndcg:.2f}  {judged.kind:8}  {judged.query}  ->  {first}")
-    engine = urlsplit(settings.search_url).scheme
-    out.print(f"{len(asked)} queries, asked by {engine} with the built-in catalogue")
+    out.print(f"{len(asked)} queries of the built-in catalogue, answered by {_engine(settings)}")
+
+
+def _engine(settings: Settings) -> str:
+    scheme = urlsplit(settings.search_url).scheme
+    return "elasticsearch" if scheme in _SERVERS else scheme
 
 
 def _by_ndcg(asked: Sequence[Asked]) -> list[Asked]:
@@ -215,7 +220,7 @@ def _rows(asked: Sequence[Asked]) -> dict[str, Figures]:
 def _plain(settings: Settings, asked: Sequence[Asked], floor: float) -> dict[str, Any]:
     rows = _rows(asked)
     return {
-        "engine": urlsplit(settings.search_url).scheme,
+        "engine": _engine(settings),
         "floor": floor,
         "ok": rows["all"].ndcg >= floor,
         "figures": {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -63,17 +62,23 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     )
 
     async def start() -> None:
-        first = [_until_done(runtime, indexing_once(indexing))]
-        if settings.env == "local":
-            first.append(_until_done(runtime, pictures.hang_drawings))
-        tried = [asyncio.Event() for _ in first]
-        for name, loop, event in zip(("index-init", "drawings"), first, tried, strict=False):
-            supervisor.spawn(name, loop(event))
+        tried = asyncio.Event()
+        supervisor.spawn("catalogue", fill(tried))
         supervisor.start("products", consumer.run)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_START_S):
-                for event in tried:
-                    await event.wait()
+            await asyncio.wait_for(tried.wait(), _START_S)
+
+    async def fill(tried: asyncio.Event) -> None:
+        """Pictures first, so that what is found has them. Started alone, es-service may be up
+        before storage-service is."""
+        steps: list[Callable[[], Awaitable[bool]]] = [lambda: _tried(indexing.init)]
+        if settings.env == "local":
+            steps.insert(0, pictures.hang_drawings)
+        for done in steps:
+            while not await done():
+                tried.set()
+                await asyncio.sleep(settings.idle_poll_s)
+        tried.set()
 
     return Unit(
         name=SEARCH.name,
@@ -109,30 +114,13 @@ def read_synonyms(split: Split) -> Synonyms:
     return Synonyms.read(text.splitlines(), split)
 
 
-def indexing_once(indexing: Indexing) -> Callable[[], Awaitable[bool]]:
-    async def once() -> bool:
-        try:
-            await indexing.init()
-        except Unknown as unknown:
-            _log.debug("index.not_built", code=unknown.code)
-            return False
-        return True
-
-    return once
-
-
-def _until_done(
-    runtime: Runtime, once: Callable[[], Awaitable[bool]]
-) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
-    """Started alone, es-service may be up before storage-service is."""
-
-    async def loop(tried: asyncio.Event) -> None:
-        while not await once():
-            tried.set()
-            await asyncio.sleep(runtime.settings.idle_poll_s)
-        tried.set()
-
-    return loop
+async def _tried(work: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await work()
+    except Unknown as unknown:
+        _log.debug("index.not_built", code=unknown.code)
+        return False
+    return True
 
 
 def _app(

@@ -110,10 +110,11 @@ class Searching:
         request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
         hits = await self._index.search(request)
         products = tuple(FoundProduct.model_validate_json(hit.shown) for hit in hits.items)
-        texts = {fold(text): text for text in reversed(completed)}
-        in_order = [texts[key] for key in dict.fromkeys(fold(text) for text in completed)]
+        texts: dict[str, str] = {}
+        for text in (*completed, *_names(products, command.q)):
+            texts.setdefault(fold(text), text)
         return Suggestions(
-            suggestions=tuple(in_order[: command.size]),
+            suggestions=tuple(texts.values())[: command.size],
             products=self._marked(products, command.q),
         )
 
@@ -133,6 +134,22 @@ class Searching:
             )
             for item in items
         )
+
+
+def _names(products: Sequence[FoundProduct], typed: str) -> list[str]:
+    """Names that contain what is typed, in the language in which it is; those that begin so first.
+
+    They are whole products, and come after the words that many have.
+    """
+    start = " ".join(fold(typed).split())
+    found: list[tuple[bool, str]] = []
+    for product in products:
+        names = (product.title, product.titles.en, product.titles.zh)
+        matching = [n for n in names if n and start in fold(n)]
+        # Letters that two languages share are folded alike; as it was typed it is in one of them.
+        matching.sort(key=lambda name: typed.strip() not in name)
+        found += [(not fold(name).startswith(start), name) for name in matching[:1]]
+    return [name for _, name in sorted(found, key=lambda one: one[0])]
 
 
 def _nearly(clause: Clause) -> Wanted:

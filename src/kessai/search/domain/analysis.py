@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 from kessai.contracts.search import FoundProduct
 from kessai.contracts.storage import ProductSnapshot
-from kessai.kernel.clock import parse_wire, to_ms
 from kessai.search.domain.document import Document
 from kessai.search.domain.folding import Run, fold, is_kana_text, literal, runs
 from kessai.search.domain.morae import morae, pairs
@@ -60,7 +60,7 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
         category_name=product.category.name,
         price=product.price,
         in_stock=product.stock > 0,
-        created_at_ms=to_ms(parse_wire(product.created_at)),
+        created_at_ms=int(datetime.fromisoformat(product.created_at).timestamp() * 1000),
         shown=_shown(product),
     )
 

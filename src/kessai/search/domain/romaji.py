@@ -92,7 +92,8 @@ def _sound(latin: str, at: int) -> tuple[str, int] | None:
     if char == "m" and after in ("b", "p", "m"):
         return "n", at + 1
     if char == after and char in "kgstdpbczjfrl":
-        return "", at + 1
+        # Three of them are no small っ.
+        return None if latin[at + 2 : at + 3] == char else ("", at + 1)
     return _syllable(latin, at)
 
 

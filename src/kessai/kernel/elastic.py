@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,8 @@ def elastic_at(url: str) -> ElasticServer:
 
     Raises `ValueError` with a line for people, never with the password.
     """
+    # A line for each request, a traceback for each that fails: `Unknown` says it once.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     scheme, nodes, login = _place(url)
     parts = urlsplit(url)
     prefix = parts.path.strip("/") or _PREFIX
@@ -66,8 +69,8 @@ def elastic_at(url: str) -> ElasticServer:
             retry_on_status=(),
             **more,
         )
-    except OSError as error:
-        raise ValueError(f"ca: {error.strerror or 'it is no certificate'}") from None
+    except (OSError, ValueError):
+        raise ValueError("ca: no such file, or there is no certificate in it") from None
     return ElasticServer(client, prefix, _copies(options))
 
 

@@ -105,8 +105,8 @@ class Generations:
 
     async def change_over(self, made: Generation) -> None:
         """Should its answer be lost, the new index stays: it may be the one that is searched."""
-        self._mine.remove(made.name)
         await self._client.indices.refresh(index=made.name)
+        self._mine.remove(made.name)
         here = {"index": made.name}
         await self._swap(
             # Whatever it is, also when two change over at once.

@@ -36,6 +36,8 @@ SHOP = "http://127.0.0.1:8080"
 PAYPAY = "http://127.0.0.1:8090"
 FIREBASE = "http://127.0.0.1:8091"
 PASSWORD = "kessai-demo"
+# Whether somebody built the pages here must not change what a story sees; nothing is synced.
+_HERE: dict[str, Any] = {"frontend_dir": "", "search_url": "memory:"}
 _TIMEOUT_S = 60.0
 # All stories with one service a version behind: `STORY_BEHIND=order-service pytest tests/story`.
 BEHIND = os.environ.get("STORY_BEHIND", "")
@@ -282,8 +284,7 @@ async def open_shop(seed: int, behind: str = BEHIND, **settings: Any) -> Shop:
     http = AsgiHttp()
     folder = tempfile.mkdtemp(prefix="kessai-story-")
     runtime = Runtime(
-        # Whether somebody built the pages here must not change what a story sees.
-        settings=Settings(_env_file=None, **{"frontend_dir": "", "data_dir": folder, **settings}),
+        settings=Settings(_env_file=None, **{**_HERE, "data_dir": folder, **settings}),
         clock=clock,
         ids=RandomIds(clock, chance),
         chance=chance,

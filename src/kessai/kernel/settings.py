@@ -24,11 +24,11 @@ _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 # The schemes of those URLs that not every server has an adapter for.
 _ADAPTERS = {
     "audit_url": ("sql", "mongodb", "mongodb+srv"),
-    "search_url": ("tantivy", "http", "https"),
+    "search_url": ("tantivy", "memory", "http", "https"),
 }
 
 # Those that need nothing but what is here.
-_ALONE = ("sql", "tantivy")
+_ALONE = ("sql", "tantivy", "memory")
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -90,7 +90,8 @@ class Settings(BaseSettings):
         description="product images: file:[/path] | s3://bucket?endpoint=http://h:p&region=...",
     )
     search_url: str = Field(
-        "tantivy:", description="product search: tantivy: | http[s]://user:pw@host:port[/prefix]"
+        "tantivy:",
+        description="product search: tantivy: | memory: | http[s]://user:pw@host:port[/prefix]",
     )
 
     # Identity.

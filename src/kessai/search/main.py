@@ -93,7 +93,9 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
 async def open_index(runtime: Runtime) -> ProductIndex:
     """Raises `ValueError` with a line for people."""
     settings = runtime.settings
-    if settings.search_url.startswith("tantivy:"):
+    if settings.search_url == "memory:":
+        return await TantivyIndex.open(None, runtime.aside)
+    if settings.search_url == "tantivy:":
         # The files have one writer; every process has its own, as it has its own rule state.
         folder = Path(settings.data_dir) / "search" / settings.instance
         return await TantivyIndex.open(folder, runtime.aside)
@@ -105,7 +107,7 @@ async def open_index(runtime: Runtime) -> ProductIndex:
 
 def index_group(settings: Settings) -> str:
     """An index that is shared is kept by all together, files of its own by each process alone."""
-    own = settings.search_url.startswith("tantivy:")
+    own = settings.search_url in ("tantivy:", "memory:")
     return f"{INDEX_GROUP}.{settings.instance}" if own else INDEX_GROUP
 
 

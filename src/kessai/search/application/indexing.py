@@ -33,11 +33,13 @@ class Indexing:
         self._building = asyncio.Lock()
 
     async def put(self, products: Sequence[ProductSnapshot]) -> int:
-        """Late and repeated ones change nothing."""
-        changed = await self._index.put(self._documents(products))
-        if changed:
-            self._words.changed()
-        return changed
+        """Late and repeated ones change nothing, and are not even read."""
+        known = await self._index.versions([product.product_id for product in products])
+        newer = [p for p in products if p.version > known.get(p.product_id, -1)]
+        if not newer:
+            return 0
+        self._words.changed()
+        return await self._index.put(self._documents(newer))
 
     async def init(self) -> Reindexed:
         if await self._index.fits():
@@ -114,7 +116,7 @@ class Intake:
     A commit is a sync of the disk, which those who pay need more than those who look.
     """
 
-    def __init__(self, indexing: Indexing, *, linger_s: float = 0.25) -> None:
+    def __init__(self, indexing: Indexing, *, linger_s: float = 1.0) -> None:
         self._indexing = indexing
         self._linger_s = linger_s
         self._waiting: list[tuple[ProductSnapshot, asyncio.Future[None]]] = []

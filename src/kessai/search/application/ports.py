@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,6 +63,10 @@ class ProductIndex(Writable, Protocol):
 
     async def words(self, limit: int) -> Sequence[WordCount]:
         """The commonest words of what is on sale."""
+        ...
+
+    async def versions(self, product_ids: Sequence[int]) -> Mapping[int, int]:
+        """Of those that are there, 1,000 at most."""
         ...
 
     async def indexed(self, after: int, limit: int) -> Sequence[Indexed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -113,9 +113,18 @@ class ElasticIndex:
         buckets = found["aggregations"]["words"]["buckets"]
         return [WordCount(one["key"], one["doc_count"]) for one in buckets]
 
+    async def versions(self, product_ids: Sequence[int]) -> Mapping[int, int]:
+        if not product_ids:
+            return {}
+        found = await self._versions({"ids": {"values": [str(one) for one in product_ids]}})
+        return {one.product_id: one.version for one in found}
+
     async def indexed(self, after: int, limit: int) -> Sequence[Indexed]:
+        return await self._versions({"range": {"product_id": {"gt": after}}}, limit)
+
+    async def _versions(self, of: dict[str, Any], limit: int = ask.DEEPEST) -> Sequence[Indexed]:
         asked = {
-            "query": {"range": {"product_id": {"gt": after}}},
+            "query": of,
             "sort": [{"product_id": "asc"}],
             "size": min(limit, ask.DEEPEST),
             "version": True,

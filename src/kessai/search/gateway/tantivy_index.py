@@ -1,10 +1,10 @@
-"""`ProductIndex` in files of this machine, by tantivy: one folder for each generation."""
+"""`ProductIndex` by tantivy, in files of this machine or in memory: one folder a generation."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,12 @@ _log = get_log(__name__)
 class Generation:
     """One index in one folder. `put` may run in a thread beside searches, never beside itself."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path | None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.schema: Schema = ask.build_schema()
-        self._index = Index(self.schema, path=str(folder))
+        self._index = Index(self.schema, path=None if folder is None else str(folder))
         self._writer: IndexWriter | None = None
         self.searcher: Searcher = self._index.searcher()
 
@@ -115,7 +116,7 @@ class _Next:
 class TantivyIndex:
     """Searches run in the loop, since they take a millisecond; writing runs beside it."""
 
-    def __init__(self, folder: Path, aside: Aside) -> None:
+    def __init__(self, folder: Path | None, aside: Aside) -> None:
         self._folder = folder
         self._aside = aside
         self._writing = asyncio.Lock()
@@ -123,15 +124,20 @@ class TantivyIndex:
         self._next: _Next | None = None
 
     @classmethod
-    async def open(cls, folder: Path, aside: Aside) -> TantivyIndex:
-        """Without a generation that fits the analysis, every question is `Unknown` for now."""
+    async def open(cls, folder: Path | None, aside: Aside) -> TantivyIndex:
+        """Without a generation that fits the analysis, every question is `Unknown` for now.
+
+        None keeps it in memory: nothing to sync, and built anew at every start.
+        """
         made = cls(folder, aside)
         await aside(made._find)
         return made
 
     def _find(self) -> None:
+        if self._folder is None:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = self._current()
+        name = _current(self._folder)
         if name.startswith(f"{ANALYSIS_VERSION}-") and (self._folder / name).is_dir():
             self._live = Generation(self._folder / name)
         self._sweep()
@@ -191,6 +197,9 @@ class TantivyIndex:
             for bucket in counted["words"]["buckets"]
         ]
 
+    async def versions(self, product_ids: Sequence[int]) -> Mapping[int, int]:
+        return self._known().versions(product_ids)
+
     async def indexed(self, after: int, limit: int) -> Sequence[Indexed]:
         live = self._known()
         wanted = Query.range_query(
@@ -204,8 +213,7 @@ class TantivyIndex:
 
     @asynccontextmanager
     async def rebuild(self) -> AsyncIterator[Writable]:
-        name = self._free_name()
-        generation = await self._aside(lambda: Generation(self._folder / name))
+        generation = await self._aside(lambda: Generation(self._free_folder()))
         upcoming = _Next(generation, asyncio.Lock(), self._aside)
         self._next = upcoming
         try:
@@ -213,12 +221,13 @@ class TantivyIndex:
             async with upcoming.lock, self._writing:
                 # An index of nothing has no commit yet that a start could open.
                 await self._aside(lambda: generation.remove([]))
-                self._name_current(name)
+                self._name_current(generation.folder)
                 old, self._live = self._live, generation
         except BaseException:
             self._next = None
             await self._aside(generation.close)
-            shutil.rmtree(generation.folder, ignore_errors=True)
+            if generation.folder is not None:
+                shutil.rmtree(generation.folder, ignore_errors=True)
             raise
         self._next = None
         if old is not None:
@@ -230,32 +239,38 @@ class TantivyIndex:
             raise _nothing_yet()
         return self._live
 
-    def _current(self) -> str:
-        try:
-            return (self._folder / _CURRENT).read_text().strip()
-        except FileNotFoundError:
-            return ""
-
-    def _name_current(self, name: str) -> None:
+    def _name_current(self, folder: Path | None) -> None:
         """By a rename, so that a crash leaves the old name or the new one."""
-        draft = self._folder / f"{_CURRENT}.new"
-        draft.write_text(name)
-        draft.replace(self._folder / _CURRENT)
+        if folder is not None:
+            draft = folder.parent / f"{_CURRENT}.new"
+            draft.write_text(folder.name)
+            draft.replace(folder.parent / _CURRENT)
 
-    def _free_name(self) -> str:
+    def _free_folder(self) -> Path | None:
+        if self._folder is None:
+            return None
         numbers = [
-            int(path.name.partition("-")[2])
+            int(number)
             for path in self._folder.glob(f"{ANALYSIS_VERSION}-*")
-            if path.name.partition("-")[2].isdecimal()
+            if (number := path.name.partition("-")[2]).isdecimal()
         ]
-        return f"{ANALYSIS_VERSION}-{max(numbers, default=0) + 1}"
+        return self._folder / f"{ANALYSIS_VERSION}-{max(numbers, default=0) + 1}"
 
     def _sweep(self) -> None:
         """Other generations are what a crash or an earlier analysis left."""
-        kept = self._current()
+        if self._folder is None:
+            return
+        kept = _current(self._folder)
         for path in self._folder.iterdir():
             if path.is_dir() and path.name != kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _current(folder: Path) -> str:
+    try:
+        return (folder / _CURRENT).read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _nothing_yet() -> Unknown:

@@ -64,6 +64,7 @@ def _mark_words(title: str, split: Split, sounds: Sequence[str], marked: list[bo
             if sound(reading) in sounds:
                 for place in range(starts[first], min(starts[last + 1], len(title))):
                     marked[place] = True
+                break
 
 
 def _html(title: str, marked: Sequence[bool]) -> str:

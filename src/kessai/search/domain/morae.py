@@ -40,9 +40,9 @@ _SMALL: Final = {
     "ぉ": "o",
     "ゎ": "wa",
 }
-_SILENT: Final = frozenset("っー")
 
 
+# っ and ー are no kana of this table: they are silent.
 def _kana_table() -> dict[str, str]:
     table = {
         kana: consonant + vowel
@@ -60,31 +60,35 @@ _KANA: Final = _kana_table()
 
 
 def _joined(first: str, small: str) -> str:
-    """き + ゃ = kya, ふ + ぉ = ho, てぃ = ti, ゔぁ = ba, うぃ = i: the nearest old sound."""
+    """き + ゃ = kya, ふ + ぉ = ho, てぃ = ti, ゔぁ = ba: the nearest old sound."""
     stem, glide = first[:-1], _SMALL[small]
     if small in "ゃゅょ":
         return stem + glide
     if first == "u":
-        return ("w" if glide == "a" else "") + glide
+        return "wa"
     if first in ("si", "zi", "ti") and glide != "i":
         # しぇ, じぇ, ちぇ keep their glide, as しゃ does.
         return stem + "y" + glide
     return stem + glide
 
 
+def _apart(first: str, small: str) -> bool:
+    """ウィ is heard as ウイ."""
+    return first == "u" and small in "ぃぇぉ"
+
+
 def morae(hiragana: str) -> tuple[str, ...]:
     """The sounds of folded kana; anything that is no kana is left out."""
     found: list[str] = []
-    plain: list[str] = []
+    before = ""
     for char in hiragana:
-        if char in _SILENT or char not in _KANA:
-            continue
-        if char in _SMALL and plain and plain[-1] not in _SMALL and found:
-            found[-1] = _joined(found[-1], char) if found[-1][-1] in _VOWELS else _KANA[char]
-            plain.append(char)
-            continue
-        found.append(_KANA[char])
-        plain.append(char)
+        if char in _KANA:
+            joins = char in _SMALL and before in _KANA and before not in _SMALL
+            if joins and not _apart(found[-1], char):
+                found[-1] = _joined(found[-1], char) if found[-1][-1] in _VOWELS else _KANA[char]
+            else:
+                found.append(_KANA[char])
+        before = char
     return shortened(found)
 
 

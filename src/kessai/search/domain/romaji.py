@@ -75,8 +75,8 @@ def hear(latin: str) -> Heard | None:
             begun = _begun(latin[at:])
             return Heard(shortened(sounds), begun) if begun else None
         sound, at = step
-        if sound:
-            sounds.append(sound)
+        # wi is ウィ, which is heard as ウイ.
+        sounds += sound if sound in ("ui", "ue") else [sound] if sound else []
     return Heard(shortened(sounds))
 
 
@@ -112,13 +112,13 @@ def _syllable(latin: str, at: int) -> tuple[str, int] | None:
 
 
 def _regular(spelt: str, meant: str, vowel: str) -> str:
-    """shi = si, ja = zya, ji = zi, chi = ti, wi = i: no glide before an i, nor before most e."""
+    """shi = si, ja = zya, ji = zi, chi = ti, no glide before an i, nor before most e."""
     if vowel == "i" and meant.endswith("y"):
         meant = meant[:-1]
     if meant == "d" and vowel in "iu" and spelt == "d":
         meant = "z"
     if meant == "w" and vowel in "ieo":
-        meant = ""
+        meant = "" if vowel == "o" else "u"
     if meant == "y" and vowel == "e":
         meant = ""
     return meant + vowel

@@ -73,6 +73,11 @@ class Product:
     maker: Word
     size: str
 
+    @property
+    def said(self) -> str:
+        """Its names, to look for words in."""
+        return f"{self.title}\n{self.reading}\n{self.title_en}".lower()
+
     def cells(self) -> tuple[str, ...]:
         english, chinese = CATEGORIES[self.category]
         return (

@@ -75,7 +75,7 @@ class Query:
             return False
         if self.category is not None and product.category != self.category:
             return False
-        said = f"{product.title}\n{product.reading}\n{product.title_en}".lower()
+        said = product.said
         return all(part in said for part in self.parts)
 
 

@@ -70,6 +70,7 @@ def test_what_is_no_japanese(latin: str) -> None:
     [
         ("k", ["k"]),
         ("ky", ["ky"]),
+        ("き", ["ki", "ky"]),
         ("きゅ", ["kyu"]),
         ("にk", ["nik"]),
         ("しょ", ["syo"]),

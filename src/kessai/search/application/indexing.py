@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from kessai.contracts.search import CheckIndex, IndexDrift, Reindexed
 from kessai.contracts.storage import ListSnapshots, ProductSnapshot, StorageService
@@ -110,14 +111,18 @@ class Indexing:
         return [analyse(product, self._split) for product in products]
 
 
+class TakesProducts(Protocol):
+    async def put(self, products: Sequence[ProductSnapshot]) -> int: ...
+
+
 class Intake:
     """Events share a commit: whoever comes first waits a moment and then writes for all.
 
     A commit is a sync of the disk, which those who pay need more than those who look.
     """
 
-    def __init__(self, indexing: Indexing, *, linger_s: float = 1.0) -> None:
-        self._indexing = indexing
+    def __init__(self, index: TakesProducts, *, linger_s: float = 1.0) -> None:
+        self._index = index
         self._linger_s = linger_s
         self._waiting: list[tuple[ProductSnapshot, asyncio.Future[None]]] = []
         self._is_writing = False
@@ -146,7 +151,7 @@ class Intake:
     async def _write(self) -> None:
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         try:
-            await self._indexing.put([product for product, _ in batch])
+            await self._index.put([product for product, _ in batch])
         except asyncio.CancelledError:
             for _, done in batch:
                 _fail(done, Unknown(*_STOPPED))

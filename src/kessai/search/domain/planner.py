@@ -38,7 +38,8 @@ _WHOLE, _NORMAL, _SOUND, _SOUND_WHOLE = 3.0, 1.6, 1.3, 2.4
 _GUESSED_SOUND, _SYNONYM, _PARTS, _TYPING, _JOINED = 0.8, 0.75, 0.9, 0.25, 0.9
 _TIE: Final = 0.15
 _MAX_SYNONYMS: Final = 12
-_LARGE: Final = re.compile("([きしちにひみりぎじぢびぴ])([やゆよ])")
+_I_ROW: Final = "きしちにひみりぎじぢびぴ"
+_LARGE: Final = re.compile(f"([{_I_ROW}])([やゆよ])")
 _SMALL: Final = {"や": "ゃ", "ゆ": "ゅ", "よ": "ょ"}
 # Ten times the sales are worth a little; a word in the title is worth more than any sales.
 PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.12 * n) for n in range(1, TOP_RANK + 1))
@@ -327,18 +328,28 @@ def _is_half_typed(found: Sequence[Run]) -> bool:
 
 
 def begun_sounds(last: Sequence[Run]) -> list[str]:
-    """Letters with which the sound of a half-typed word begins: `にk` is `nik`, `しょ` is `syo`."""
-    if len(last) == 1 and is_kana_text(last[0].text):
-        heard: Heard | None = Heard(morae(last[0].text))
-    elif len(last) == 1 and last[0].kind == "latin":
-        heard = hear(last[0].text)
-    elif len(last) == 2 and is_kana_text(last[0].text) and last[1].kind == "latin":
-        tail = hear(last[1].text)
-        before = morae(last[0].text)
-        heard = Heard(shortened((*before, *tail.sounds)), tail.begun) if tail else None
-    else:
-        heard = None
+    """Letters with which the sound of a half-typed word begins: `にk` is `nik`, `しょ` is `syo`.
+
+    `き` may become `きゅ`: an input method shows the one before the other.
+    """
+    heard = _half_heard(last)
     if heard is None:
         return []
     start = letters(heard.sounds)
-    return [start + begun for begun in heard.begun] if heard.begun else [start] if start else []
+    if heard.begun:
+        return [start + begun for begun in heard.begun]
+    if last[-1].text[-1] in _I_ROW:
+        return [start, start[:-1] + "y"]
+    return [start] if start else []
+
+
+def _half_heard(last: Sequence[Run]) -> Heard | None:
+    if len(last) == 1 and is_kana_text(last[0].text):
+        return Heard(morae(last[0].text))
+    if len(last) == 1 and last[0].kind == "latin":
+        return hear(last[0].text)
+    if len(last) == 2 and is_kana_text(last[0].text) and last[1].kind == "latin":
+        tail = hear(last[1].text)
+        before = morae(last[0].text)
+        return Heard(shortened((*before, *tail.sounds)), tail.begun) if tail else None
+    return None

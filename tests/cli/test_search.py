@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -55,7 +57,6 @@ def test_judgements_that_cannot_be_read_are_named(folder: Path) -> None:
 
 
 def test_a_table_by_class_and_a_floor(folder: Path) -> None:
-    before = sorted(Path(tempfile.gettempdir()).glob("kessai-evaluate-*"))
     file = a_file(folder, GOOD, LOST)
     code, out, _ = evaluate("--judgements", file, "--floor", "0.9", "--worst", "1")
     assert code == 1
@@ -66,17 +67,26 @@ def test_a_table_by_class_and_a_floor(folder: Path) -> None:
     assert rows["all"][3] == "50.0%"
     assert rows["0.00"] == ["typo", "zzqx", "->", "nothing"]
     assert out.endswith("nDCG@10 is below 0.9\n")
-    assert sorted(Path(tempfile.gettempdir()).glob("kessai-evaluate-*")) == before
-    assert list(folder.iterdir()) == [folder / "judged.jsonl"]
 
 
-def test_json_for_machines(folder: Path) -> None:
-    code, out, _ = evaluate("--judgements", a_file(folder, GOOD), "--json", "--floor", "0.3")
-    told = json.loads(out)
-    assert code == 0
+def test_json_for_machines_and_nothing_is_left_behind(folder: Path) -> None:
+    file = a_file(folder, GOOD)
+    places = folder / "places"
+    places.mkdir()
+    command = [sys.executable, "-m", "kessai", "search", "evaluate"]
+    done = subprocess.run(
+        [*command, "--judgements", file, "--json", "--floor", "0.3"],
+        env={**os.environ, "KESSAI_SEARCH_URL": "tantivy:", "TMPDIR": str(places)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    told = json.loads(done.stdout)
     assert (told["engine"], told["floor"], told["ok"]) == ("tantivy", 0.3, True)
     assert told["figures"]["all"]["queries"] == 1
     assert told["figures"]["kanji"] == told["figures"]["fixed ones"] == told["figures"]["all"]
     (query,) = told["queries"]
     assert query["query"] == "急須"
     assert {1001, 1071} <= set(query["found"])
+    assert list(places.iterdir()) == []
+    assert set(folder.iterdir()) == {Path(file), places}

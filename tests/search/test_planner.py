@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kessai.kernel.errors import Invalid
-from kessai.search.domain.highlight import highlight
+from kessai.search.domain.highlight import Marker
 from kessai.search.domain.lexicon import Lexicon
 from kessai.search.domain.planner import MAX_WORDS, Planner, fuzzy
 from kessai.search.domain.synonyms import Synonyms
@@ -157,12 +157,12 @@ def test_nothing_near_is_no_guess(typed: str) -> None:
 def test_what_was_found_is_marked_and_all_else_escaped(
     title: str, query: str, html: str | None
 ) -> None:
-    assert highlight(title, query, split_plainly) == html
+    assert Marker(query, split_plainly).html(title) == html
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
 def test_marks_never_change_the_text(title: str, query: str) -> None:
-    html = highlight(title, query, split_plainly)
+    html = Marker(query, split_plainly).html(title)
     if html is not None:
         bare = html.replace("<em>", "").replace("</em>", "")
         assert "<" not in bare

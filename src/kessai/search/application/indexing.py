@@ -19,6 +19,7 @@ from kessai.search.domain.words import Split
 _log = get_log(__name__)
 _STOPPED = ("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
 _PAGE = 500
+_BREATH = 10
 # How many products one commit takes at most.
 MAX_BATCH = 1_000
 
@@ -40,7 +41,7 @@ class Indexing:
         if not newer:
             return 0
         self._words.changed()
-        return await self._index.put(self._documents(newer))
+        return await self._index.put(await self._documents(newer))
 
     async def init(self) -> Reindexed:
         if await self._index.fits():
@@ -54,7 +55,7 @@ class Indexing:
             count = 0
             async with self._index.rebuild() as upcoming:
                 async for page in self._catalogue():
-                    await upcoming.put(self._documents(page))
+                    await upcoming.put(await self._documents(page))
                     count += len(page)
         self._words.changed()
         _log.info("index.built", products=count)
@@ -104,11 +105,14 @@ class Indexing:
                 return
             yield page.items
             after = page.items[-1].product_id
-            # The dictionary takes its time for each page; others have theirs in between.
-            await asyncio.sleep(0)
 
-    def _documents(self, products: Sequence[ProductSnapshot]) -> list[Document]:
-        return [analyse(product, self._split) for product in products]
+    async def _documents(self, products: Sequence[ProductSnapshot]) -> list[Document]:
+        """The dictionary takes its time for each; others have theirs in between."""
+        made: list[Document] = []
+        for first in range(0, len(products), _BREATH):
+            made += [analyse(one, self._split) for one in products[first : first + _BREATH]]
+            await asyncio.sleep(0)
+        return made
 
 
 class TakesProducts(Protocol):

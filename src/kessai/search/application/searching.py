@@ -17,8 +17,8 @@ from kessai.contracts.search import (
 )
 from kessai.search.application.ports import Hits, ProductIndex
 from kessai.search.application.wordlist import WordList
-from kessai.search.domain import highlight
 from kessai.search.domain.folding import fold
+from kessai.search.domain.highlight import Marker
 from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
 from kessai.search.domain.wanted import Filters, Request, Wanted, all_of, any_of
 from kessai.search.domain.words import Split
@@ -82,6 +82,9 @@ class Searching:
                 if hits.total:
                     return hits, meant
                 plan = corrected
+        elif 0 < len(lost) < len(plan.clauses):
+            # What nobody has is left out; all that is left must still be there.
+            plan = Plan(tuple(clause for clause in plan.clauses if clause not in lost))
         nearly = all_of([_nearly(clause) for clause in plan.clauses])
         hits = await self._index.search(replace(request, wanted=nearly))
         if not hits.total:
@@ -128,11 +131,9 @@ class Searching:
         return found
 
     def _marked(self, items: Sequence[FoundProduct], query: str) -> tuple[FoundProduct, ...]:
+        marker = Marker(query, self._split)
         return tuple(
-            item.model_copy(
-                update={"highlight": highlight.highlight(item.title, query, self._split)}
-            )
-            for item in items
+            item.model_copy(update={"highlight": marker.html(item.title)}) for item in items
         )
 
 

@@ -20,7 +20,14 @@ from typing import Final
 from kessai.contracts.search import FoundProduct
 from kessai.contracts.storage import ProductSnapshot
 from kessai.search.domain.document import Document
-from kessai.search.domain.folding import Run, fold, is_kana_text, literal, runs
+from kessai.search.domain.folding import (
+    Run,
+    fold,
+    is_kana_text,
+    literal,
+    runs_of,
+    tokens,
+)
 from kessai.search.domain.morae import morae, pairs
 from kessai.search.domain.words import Split, Word, sound
 
@@ -33,13 +40,14 @@ LATIN_PREFIX: Final = 8
 SOUND_PREFIX: Final = 8
 TOP_RANK: Final = 9
 _MAX_DESCRIPTION: Final = 2000
+_ENGLISH_GRAMMAR: Final = frozenset({"and", "for", "from", "into", "the", "two", "set", "with"})
 
 
 def analyse(product: ProductSnapshot, split: Split) -> Document:
     titles = [t for t in (product.titles.en, product.titles.zh) if t]
     words = list(split(product.title))
     categories = [product.category.name, product.category.names.en, product.category.names.zh]
-    tokens = {
+    by_field = {
         "title": _text([product.title]),
         "single": " ".join(_letters([product.title, *titles, *filter(None, categories)])),
         "names": _text(titles),
@@ -47,14 +55,14 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
         "whole": " ".join(_whole(words, titles)),
         "prefix": " ".join(_prefixes(product, words, titles)),
         "category": _text(filter(None, categories)),
-        "text": _text([product.description[:_MAX_DESCRIPTION]]),
+        "text": " ".join(literal(fold(product.description[:_MAX_DESCRIPTION]))),
         "rank": f"r{rank(product.sold_count_30d, product.stock)}",
     }
     return Document(
         product_id=product.product_id,
         version=product.version,
         on_sale=product.status == ON_SALE,
-        tokens=tokens,
+        tokens=by_field,
         words=tuple(_words_to_suggest(words, product)),
         category_id=product.category.id,
         category_name=product.category.name,
@@ -66,9 +74,10 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
 
 
 def rank(sold_30d: int, stock: int) -> int:
-    """0 to 9: what sells ten times as much is three levels up, what is out of stock three down."""
-    level = 3 + round(3 * math.log10(1 + max(0, sold_30d)) / 1.5)
-    return max(0, min(TOP_RANK, level - (0 if stock > 0 else 3)))
+    """0 is out of stock; then 4 to 9: what sells four times as much is one level up."""
+    if stock <= 0:
+        return 0
+    return min(TOP_RANK, 4 + int(math.log(1 + max(0, sold_30d), 4)))
 
 
 def compounds(words: Sequence[Word]) -> list[list[Word]]:
@@ -83,7 +92,7 @@ def compounds(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _text(parts: Iterable[str]) -> str:
-    return _joined([literal(fold(part)) for part in parts])
+    return _joined([tokens(runs_of(part)) for part in parts])
 
 
 def _joined(sequences: Iterable[Sequence[str]]) -> str:
@@ -91,7 +100,7 @@ def _joined(sequences: Iterable[Sequence[str]]) -> str:
 
 
 def _letters(parts: Iterable[str]) -> list[str]:
-    cjk = (run.text for part in parts for run in runs(fold(part)) if run.kind == "cjk")
+    cjk = (run.text for part in parts for run in runs_of(part) if run.kind == "cjk")
     return list(dict.fromkeys(letter for text in cjk for letter in text))
 
 
@@ -120,28 +129,29 @@ def _is_japanese(word: Word) -> bool:
 
 @lru_cache(maxsize=32_768)
 def _is_cjk(text: str) -> bool:
-    kinds = [run.kind for run in runs(fold(text))]
+    kinds = [run.kind for run in runs_of(text)]
     return bool(kinds) and all(kind == "cjk" for kind in kinds)
 
 
 def _whole(words: Sequence[Word], titles: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for group in compounds(words):
-        for part in ([word] for word in group):
-            found.update(dict.fromkeys(spellings(part)))
+        for word in group:
+            found.update(dict.fromkeys(spellings((word,))))
         if len(group) > 1:
-            found.update(dict.fromkeys(spellings(group)))
+            found.update(dict.fromkeys(spellings(tuple(group))))
     for title in titles:
-        found.update(dict.fromkeys(run.text for run in runs(fold(title)) if run.kind != "cjk"))
+        found.update(dict.fromkeys(run.text for run in runs_of(title) if run.kind != "cjk"))
     return list(found)
 
 
-def spellings(group: Sequence[Word]) -> list[str]:
+@lru_cache(maxsize=32_768)
+def spellings(group: tuple[Word, ...]) -> tuple[str, ...]:
     """One word or a compound: written, preferred by the dictionary, and sounded."""
     written = _one_token("".join(word.surface for word in group))
     normal = _one_token("".join(word.normal for word in group))
     heard = sound("".join(word.reading for word in group)) if _all_japanese(group) else ""
-    return [token for token in dict.fromkeys((written, normal, heard)) if token]
+    return tuple(token for token in dict.fromkeys((written, normal, heard)) if token)
 
 
 def _all_japanese(group: Sequence[Word]) -> bool:
@@ -150,7 +160,7 @@ def _all_japanese(group: Sequence[Word]) -> bool:
 
 @lru_cache(maxsize=32_768)
 def _one_token(text: str) -> str:
-    return "".join(run.text for run in runs(fold(text)))
+    return "".join(run.text for run in runs_of(text))
 
 
 def _prefixes(product: ProductSnapshot, words: Sequence[Word], titles: Iterable[str]) -> list[str]:
@@ -172,7 +182,7 @@ def _prefixes(product: ProductSnapshot, words: Sequence[Word], titles: Iterable[
 
 
 def _runs(parts: Iterable[str]) -> list[Run]:
-    return [run for part in parts for run in runs(fold(part))]
+    return [run for part in parts for run in runs_of(part)]
 
 
 @lru_cache(maxsize=32_768)
@@ -182,26 +192,32 @@ def beginnings(text: str, longest: int) -> tuple[str, ...]:
 
 def _words_to_suggest(words: Sequence[Word], product: ProductSnapshot) -> list[str]:
     """As it is shown and as it sounds, with a tab between: what a word list is made of."""
-    found: dict[str, None] = {}
+    found: list[str] = [_suggestion((_as_word(product.category.name),))]
     for group in compounds(words):
         japanese = [word for word in group if _is_japanese(word)]
-        for part in [[word] for word in japanese if word.weight == "content"]:
-            found.update(_suggestion(part))
+        found += [_suggestion((word,)) for word in japanese if word.weight == "content"]
         if len(group) > 1 and len(japanese) == len(group):
-            found.update(_suggestion(group))
-    for run in _runs([product.titles.en or ""]):
-        if run.kind == "latin" and len(run.text) > 2:
-            found[f"{run.text}\t"] = None
-    return list(found)
+            found.append(_suggestion(tuple(group)))
+    for name in (product.titles.en, product.category.names.en):
+        found += [f"{run.text}\t" for run in runs_of(name or "") if _says_something(run)]
+    return [word for word in dict.fromkeys(found) if word]
 
 
-def _suggestion(group: Sequence[Word]) -> dict[str, None]:
+def _as_word(name: str) -> Word:
+    return Word(name, "", name, "content")
+
+
+def _says_something(run: Run) -> bool:
+    return run.kind == "latin" and len(run.text) > 2 and run.text not in _ENGLISH_GRAMMAR
+
+
+@lru_cache(maxsize=32_768)
+def _suggestion(group: tuple[Word, ...]) -> str:
     shown = "".join(word.surface for word in group)
-    heard = sound("".join(word.reading for word in group))
     # One kana says nothing.
     if len(shown) < 2 and is_kana_text(fold(shown)):
-        return {}
-    return {f"{shown}\t{heard}": None}
+        return ""
+    return f"{shown}\t{sound(''.join(word.reading for word in group))}"
 
 
 def _shown(product: ProductSnapshot) -> bytes:

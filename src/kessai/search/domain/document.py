@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # Raised with every change of the analysis: an index that was made otherwise is built anew.
-ANALYSIS_VERSION: Final = 1
+ANALYSIS_VERSION: Final = 2
 # Every text field holds tokens between blanks, made by `search.domain.analysis` alone.
 TEXT_FIELDS: Final = (
     "title",

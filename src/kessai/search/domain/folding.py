@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -96,7 +96,20 @@ def bigrams(text: str) -> list[str]:
 
 def literal(folded: str) -> list[str]:
     """The tokens of a text as it is written, in order."""
-    found: list[str] = []
-    for run in runs(folded):
-        found.extend(bigrams(run.text) if run.kind == "cjk" else [run.text])
-    return found
+    return tokens(runs(folded))
+
+
+def tokens(found: Iterable[Run]) -> list[str]:
+    made: list[str] = []
+    for run in found:
+        if run.kind == "cjk":
+            made += bigrams(run.text)
+        else:
+            made.append(run.text)
+    return made
+
+
+@lru_cache(maxsize=4_096)
+def runs_of(text: str) -> tuple[Run, ...]:
+    """Of a text that is not folded yet and is looked at more than once, as a title is."""
+    return tuple(runs(fold(text)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
+from typing import Final
 
 from kessai.search.domain.folding import fold, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
@@ -11,35 +13,49 @@ from kessai.search.domain.planner import words_of
 from kessai.search.domain.romaji import hear
 from kessai.search.domain.words import Split, sound
 
-
-def highlight(title: str, query: str, split: Split) -> str | None:
-    """None where nothing of the title was typed: it was found by another way."""
-    marked = [False] * len(title)
-    folded, places = _folded(title)
-    wanted = [run.text for chunk in words_of(query) for run in runs(chunk)]
-    unseen = [text for text in wanted if not _mark(folded, places, text, marked)]
-    sounds = [heard for text in unseen if (heard := _heard(text))]
-    if sounds:
-        _mark_words(title, split, sounds, marked)
-    return _html(title, marked) if any(marked) else None
+# A reading of more words side by side is nobody's query.
+_SIDE_BY_SIDE: Final = 5
 
 
-def _folded(title: str) -> tuple[str, list[int]]:
+class Marker:
+    """Marks one query in many titles."""
+
+    def __init__(self, query: str, split: Split) -> None:
+        self._split = split
+        texts = dict.fromkeys(run.text for chunk in words_of(query) for run in runs(chunk))
+        self._wanted = [(text, _heard(text)) for text in texts]
+
+    def html(self, title: str) -> str | None:
+        """None where nothing of the title was typed: it was found by another way."""
+        folded, places = _folded(title)
+        spans: list[tuple[int, int]] = []
+        sounds: list[str] = []
+        for text, heard in self._wanted:
+            found = _written(folded, places, text)
+            spans += found
+            if heard and not found:
+                sounds.append(heard)
+        if sounds:
+            spans += _sounded(title, self._split, sounds)
+        return _html(title, spans) if spans else None
+
+
+@lru_cache(maxsize=4_096)
+def _folded(title: str) -> tuple[str, tuple[int, ...]]:
     """The folded text, and for each of its letters the letter of the title that it came from."""
-    text, places = "", list[int]()
+    parts, places = [], list[int]()
     for at, char in enumerate(title):
         folded = fold(char)
-        text += folded
+        parts.append(folded)
         places += [at] * len(folded)
-    return text, places
+    return "".join(parts), tuple(places)
 
 
-def _mark(folded: str, places: Sequence[int], text: str, marked: list[bool]) -> bool:
+def _written(folded: str, places: Sequence[int], text: str) -> list[tuple[int, int]]:
+    found = []
     at = folded.find(text)
-    found = at >= 0
     while at >= 0:
-        for place in places[at : at + len(text)]:
-            marked[place] = True
+        found.append((places[at], places[at + len(text) - 1] + 1))
         at = folded.find(text, at + len(text))
     return found
 
@@ -51,28 +67,37 @@ def _heard(text: str) -> str:
     return letters(heard.sounds) if heard else ""
 
 
-def _mark_words(title: str, split: Split, sounds: Sequence[str], marked: list[bool]) -> None:
-    """Words, or several side by side, that sound like it or begin so."""
+def _sounded(title: str, split: Split, sounds: Sequence[str]) -> list[tuple[int, int]]:
+    """Words, or several side by side, that sound like it."""
     words = split(title)
     starts = [0]
     for word in words:
         starts.append(starts[-1] + len(word.surface))
+    found = []
     for first in range(len(words)):
         reading = ""
-        for last in range(first, min(len(words), first + 5)):
+        for last in range(first, min(len(words), first + _SIDE_BY_SIDE)):
             reading += words[last].reading
             if sound(reading) in sounds:
-                for place in range(starts[first], min(starts[last + 1], len(title))):
-                    marked[place] = True
+                found.append((starts[first], min(starts[last + 1], len(title))))
                 break
+    return found
 
 
-def _html(title: str, marked: Sequence[bool]) -> str:
+def _html(title: str, spans: Sequence[tuple[int, int]]) -> str:
     parts: list[str] = []
-    inside = False
-    for char, found in zip(title, marked, strict=True):
-        if found != inside:
-            parts.append("<em>" if found else "</em>")
-            inside = found
-        parts.append(escape(char))
-    return "".join(parts) + ("</em>" if inside else "")
+    end = 0
+    for first, last in _merged(spans):
+        parts += [escape(title[end:first]), "<em>", escape(title[first:last]), "</em>"]
+        end = last
+    return "".join(parts) + escape(title[end:])
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged

@@ -19,6 +19,8 @@ _LAST: Final = "\U0010ffff"
 # However many words begin with one letter, only so many are ranked.
 _MAX_RANKED: Final = 2_000
 _MEANT: Final = 20
+# Of katakana, which are folded to hiragana.
+_SAME_SHAPE: Final = {"ん": "そ", "そ": "ん", "つ": "し", "し": "つ", "く": "わ", "わ": "く"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,10 @@ class Lexicon:
         self._written = _sorted((entry.written, entry) for entry in entries)
         self._sounds = _sorted((entry.sound, entry) for entry in entries if entry.sound)
         self._spelt = {
-            entry.sound or heard_alike(entry.written): entry for entry in reversed(entries)
+            spelt: entry
+            for entry in reversed(entries)
+            for spelt in (entry.sound or heard_alike(entry.written), _singular(entry.written))
+            if spelt
         }
 
     def __len__(self) -> int:
@@ -73,6 +78,9 @@ class Lexicon:
         Edits are those of Damerau's optimal string alignment: one for a letter too many, too few,
         wrong, or changed with its neighbour.
         """
+        for other in (*_look_alikes(word), _singular(word)):
+            if other and (known := self._spelt.get(_spelling(other)[0])):
+                return known.shown
         wanted, length = _spelling(word)
         allowed = 0 if length < 3 else 1 if length < 5 else 2
         if not allowed or not self._spelt:
@@ -103,6 +111,22 @@ def _spelling(word: str) -> tuple[str, int]:
             return letters(heard.sounds), len(heard.sounds)
         return heard_alike(text), (len(text) + 1) // 2
     return text, len(text)
+
+
+def _singular(word: str) -> str:
+    """A misspelt singular is one letter nearer to it."""
+    is_plural = word.isascii() and len(word) > 4 and word.endswith("s") and word[-2] != "s"
+    return heard_alike(word[:-1]) if is_plural else ""
+
+
+def _look_alikes(word: str) -> list[str]:
+    """With one letter exchanged for the one of the same shape: ソ and ン, シ and ツ."""
+    folded = fold(word)
+    return [
+        folded[:at] + other + folded[at + 1 :]
+        for at, char in enumerate(folded)
+        if (other := _SAME_SHAPE.get(char))
+    ]
 
 
 def heard_alike(latin: str) -> str:

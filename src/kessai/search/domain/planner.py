@@ -7,7 +7,8 @@ synonym. The factors say how sure each way is; they were set on `tests/search/ju
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,7 +18,6 @@ from kessai.search.domain.morae import letters, morae, pairs, shortened
 from kessai.search.domain.romaji import Heard, hear
 from kessai.search.domain.synonyms import Synonyms
 from kessai.search.domain.wanted import (
-    AllOf,
     AnyOf,
     Boost,
     Const,
@@ -36,13 +36,16 @@ MAX_WORDS: Final = 8
 _WRITTEN: Final = {"title": 2.2, "names": 1.8, "category": 1.1, "text": 0.35}
 _WHOLE, _NORMAL, _SOUND, _SOUND_WHOLE = 3.0, 1.6, 1.3, 2.4
 _GUESSED_SOUND, _SYNONYM, _PARTS, _TYPING, _JOINED = 0.8, 0.75, 0.9, 0.25, 0.9
+_STEM, _PHRASE = 0.7, 1.5
 _TIE: Final = 0.15
 _MAX_SYNONYMS: Final = 12
+_NEXT: Final = 0.12
+_OKURIGANA: Final = "".join(map(chr, range(0x3041, 0x3097)))
 _I_ROW: Final = "きしちにひみりぎじぢびぴ"
 _LARGE: Final = re.compile(f"([{_I_ROW}])([やゆよ])")
 _SMALL: Final = {"や": "ゃ", "ゆ": "ゅ", "よ": "ょ"}
 # Ten times the sales are worth a little; a word in the title is worth more than any sales.
-PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.12 * n) for n in range(1, TOP_RANK + 1))
+PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.25 * n) for n in range(1, TOP_RANK + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ class Planner:
 
     def plan(self, query: str) -> Plan | None:
         """None for a query without a letter or a digit."""
-        chunks = words_of(query)
-        clauses = [clause for chunk in chunks for clause in self._clauses(chunk)][:MAX_WORDS]
+        chunks, typed = words_of(query), as_typed(query)
+        clauses = [clause for chunk in chunks for clause in self._clauses(chunk, typed)]
+        del clauses[MAX_WORDS:]
         if not clauses:
             return None
         joined = self._as_one(chunks) if len(chunks) > 1 else ()
@@ -97,7 +101,7 @@ class Planner:
         begun = any_of([*_begun(last), plan.clauses[-1].wanted], _TIE)
         return Plan((*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun)), plan.joined)
 
-    def _clauses(self, chunk: str) -> Iterator[Clause]:
+    def _clauses(self, chunk: str, typed: Mapping[str, str]) -> Iterator[Clause]:
         found = list(runs(chunk))
         if _is_half_typed(found):
             yield Clause(chunk, any_of(_begun(found), _TIE))
@@ -109,7 +113,8 @@ class Planner:
         groups = _grouped(found)
         for group in groups:
             text = "".join(run.text for run in group)
-            ways = self._japanese(text) if group[0].kind == "cjk" else self._latin(group)
+            is_japanese = group[0].kind == "cjk"
+            ways = self._japanese(text, typed) if is_japanese else self._latin(group)
             if text != chunk.strip() or len(groups) > 1:
                 ways += self._synonymous(text)
             else:
@@ -127,14 +132,19 @@ class Planner:
             ways = self._sounded(text) if group[0].kind == "cjk" else _latin_written(group)
             yield from (Boost(way, _JOINED) for way in ways)
         for other in self._synonyms.of(text):
-            yield Boost(all_of([any_of(self._simple(w), _TIE) for w in words_of(other)]), _SYNONYM)
+            # Two words that mean one thing are no accident.
+            yield Boost(all_of([any_of(self._simple(w), _TIE) for w in words_of(other)]), _PHRASE)
 
-    def _japanese(self, text: str) -> list[Wanted]:
-        words = self._split(text)
+    def _japanese(self, text: str, typed: Mapping[str, str]) -> list[Wanted]:
+        # The dictionary knows katakana words as katakana.
+        words = self._split(typed.get(text, text))
         ways: list[Wanted] = [*_written(text), Boost(Term("whole", text), _WHOLE)]
         ways += self._sounded(text)
         ways += _respelt(text, words)
         ways += _guessed(text, words)
+        ways += _stem(text)
+        if not is_kana_text(text) and len(heard := morae(fold(_reading(words)))) > 2:
+            ways += self._synonymous(letters(heard))
         if parts := self._parts(words):
             ways.append(Boost(parts, _PARTS))
         return ways
@@ -152,11 +162,11 @@ class Planner:
         )
 
     def _parts(self, words: Sequence[Word]) -> Wanted | None:
-        """`常滑焼き急須` has no title, but its words have: 常滑, 焼き, 急須."""
+        """`常滑焼き急須` has no title, but 常滑, 焼き and 急須 have; of `左利き用` 用 may go."""
         content = [w for w in words if w.weight == "content"]
-        if len(content) < 2 or len(content) > MAX_WORDS:
+        if not content or len(words) < 2 or len(content) > MAX_WORDS:
             return None
-        return AllOf(tuple(any_of(self._simple(fold(w.surface), w), _TIE) for w in content))
+        return all_of([any_of(self._simple(fold(w.surface), w), _TIE) for w in content])
 
     def _simple(self, text: str, word: Word | None = None) -> list[Wanted]:
         """A word that nobody typed as such: without synonyms, which would have theirs again."""
@@ -189,7 +199,7 @@ class Planner:
             parts = [any_of(self._simple(word), _TIE) for word in words_of(other)]
             if parts:
                 # Whoever wrote the list named the nearest first.
-                ways.append(Boost(all_of(parts), _SYNONYM * (1 - place / 20)))
+                ways.append(Boost(all_of(parts), _SYNONYM / (1 + place * _NEXT)))
         return ways
 
 
@@ -197,6 +207,20 @@ def words_of(query: str) -> list[str]:
     """Between blanks, folded; what has no letter is left out."""
     chunks = fold(query[: 2 * MAX_LETTERS])[:MAX_LETTERS].split()
     return [chunk for chunk in chunks if any(True for _ in runs(chunk))][:MAX_WORDS]
+
+
+def as_typed(query: str) -> dict[str, str]:
+    """Folded Japanese as it was before, where each letter is still one."""
+    typed = unicodedata.normalize("NFKC", query[: 2 * MAX_LETTERS])
+    folded = fold(typed)
+    if len(folded) != len(typed):
+        return {}
+    found: dict[str, str] = {}
+    for run in runs(folded):
+        if run.kind == "cjk":
+            at = folded.index(run.text)
+            found[run.text] = typed[at : at + len(run.text)]
+    return found
 
 
 def fuzzy(clause: Clause) -> Wanted | None:
@@ -281,6 +305,19 @@ def _respelt(text: str, words: Sequence[Word]) -> list[Wanted]:
     return ways
 
 
+def _reading(words: Sequence[Word]) -> str:
+    return "".join(word.reading for word in words)
+
+
+def _stem(text: str) -> list[Wanted]:
+    """`白い` is 白 in a title, and `焼き` 焼."""
+    stem = text.rstrip(_OKURIGANA)
+    if not stem or stem == text or len(text) - len(stem) > 2 or is_kana_text(stem):
+        return []
+    written = Term("single", stem) if len(stem) == 1 else _side_by_side("title", bigrams(stem))
+    return [Boost(written, _STEM)]
+
+
 def _guessed(text: str, words: Sequence[Word]) -> list[Wanted]:
     """Written in other letters, sounding the same: `急す`, `茶漉し`.
 
@@ -288,7 +325,7 @@ def _guessed(text: str, words: Sequence[Word]) -> list[Wanted]:
     """
     if is_kana_text(text):
         return []
-    sounds = morae(fold("".join(word.reading for word in words)))
+    sounds = morae(fold(_reading(words)))
     if len(sounds) < (2 if is_kana_text(text[-1]) else 3):
         return []
     return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from sudachipy import Dictionary, SplitMode, Tokenizer
+from sudachipy import Dictionary, Morpheme, SplitMode, Tokenizer
 
 from kessai.search.domain.words import Weight, Word
 
@@ -15,6 +15,7 @@ _GRAMMAR: Final = frozenset({"助詞", "助動詞", "補助記号", "空白", "�
 _AFFIX: Final = frozenset({"接頭辞", "接尾辞"})
 # A longer text is no title and no query.
 _MAX_LETTERS: Final = 2_000
+_SHORT: Final = 40
 
 
 class SudachiWords:
@@ -22,16 +23,21 @@ class SudachiWords:
 
     def __init__(self) -> None:
         self._tokenizer: Tokenizer | None = None
+        # A query is asked about again and again, a title seldom.
+        self._short = lru_cache(maxsize=8_192)(self._split)
 
     def __call__(self, text: str) -> Sequence[Word]:
+        return self._short(text) if len(text) <= _SHORT else self._split(text)
+
+    def _split(self, text: str) -> tuple[Word, ...]:
         if self._tokenizer is None:
             self._tokenizer = Dictionary(dict="core").tokenizer(mode=SplitMode.A)
-        return [
-            Word(
-                m.surface(), m.reading_form(), m.normalized_form(), _weight(*m.part_of_speech()[:3])
-            )
-            for m in self._tokenizer.tokenize(text[:_MAX_LETTERS])
-        ]
+        return tuple(map(_word, self._tokenizer.tokenize(text[:_MAX_LETTERS])))
+
+
+def _word(found: Morpheme) -> Word:
+    weight = _weight(*found.part_of_speech()[:3])
+    return Word(found.surface(), found.reading_form(), found.normalized_form(), weight)
 
 
 @lru_cache(maxsize=256)

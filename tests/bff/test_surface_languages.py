@@ -75,10 +75,9 @@ async def test_whoever_types_a_category_finds_its_goods(shop: Shop) -> None:
 
 @story(1)
 async def test_what_is_found_has_its_names_and_one_picture_everywhere(shop: Shop) -> None:
-    body = await get(shop, f"/api/products/search?q={quote('teapot')}")
-    assert isinstance(body, dict)
-    assert body["total"] >= 3
-    for item in body["items"]:
+    items = await shop.found(f"q={quote('teapot')}")
+    assert len(items) >= 3
+    for item in items:
         product = await get(shop, f"/api/products/{item['productId']}")
         assert isinstance(product, dict)
         assert (item["title"], item["titles"]) == (product["name"], product["names"])
@@ -88,11 +87,10 @@ async def test_what_is_found_has_its_names_and_one_picture_everywhere(shop: Shop
 
 
 @story(1)
-async def test_completions_come_in_the_language_that_is_typed(shop: Shop) -> None:
+async def test_whoever_types_a_name_is_shown_its_product(shop: Shop) -> None:
     for row in demo_rows()[::15]:
-        for column, shown in (("titleEn", "titleEn"), ("titleZh", "titleZh"), ("title", "title")):
+        for column in ("titleEn", "titleZh", "title"):
             typed = row[column]
             body = await get(shop, f"/api/products/suggest?q={quote(typed)}")
             assert isinstance(body, dict)
-            assert row[shown] in body["suggestions"], typed
             assert int(row["productId"]) in [one["productId"] for one in body["products"]], typed

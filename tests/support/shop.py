@@ -163,6 +163,17 @@ class Shop:
         assert len(found) == 1, found
         return found[0]
 
+    async def found(self, query: str, *, within_s: float = 10.0) -> list[Json]:
+        """What a search finds, once the index has heard of all that happened, pictures too."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + within_s
+        while True:
+            found = (await self.send("GET", f"{SHOP}/api/products/search?{query}")).ok()["items"]
+            if found and all(item["thumbnailUrl"] for item in found):
+                return list(found)
+            assert loop.time() < end_s, f"{query} finds no product with a picture: {found}"
+            await asyncio.sleep(0.2)
+
     async def stock(self, product_id: int) -> int:
         product = (await self.send("GET", f"{SHOP}/api/products/{product_id}")).ok()
         return int(product["stock"])

@@ -233,3 +233,21 @@ def test_the_answer_does_not_depend_on_what_was_read_before() -> None:
     twice = [list(CatalogueFile(content, FileLimits()).rows()) for _ in range(2)]
     assert twice[0] == twice[1]
     assert len(twice[0]) == 2
+
+
+async def test_an_import_has_the_right_of_way_until_its_pieces_stop_coming() -> None:
+    async with a_storage() as story:
+        assert not story.imports.is_running
+        await story.load(a_row(1))
+        assert story.imports.is_running
+        story.clock.ms += 1000
+        assert not story.imports.is_running
+
+
+async def test_what_is_known_already_is_only_read() -> None:
+    async with a_storage({1: 5, 2: 5}) as story:
+        story.db.transactions.clear()
+        assert (await story.load(a_row(1, stock=5), a_row(2, stock=5))).unchanged == 2
+        assert story.db.transactions == []
+        assert (await story.load(a_row(1, stock=5), a_row(2, stock=6))).changed == 1
+        assert len(story.db.transactions) == 1

@@ -29,6 +29,10 @@ from kessai.storage.web import IMPORT_PATH, keep_doing, routes
 from kessai.topology import PRODUCTS_TOPIC, SIGNALS_TOPIC, STORAGE
 
 OVERDUE_EVERY_S = 30.0
+# A large import makes work for a long time, which others in this process share.
+ANNOUNCE_BREATH_S = 0.05
+# Nobody waits for the index as long as files are coming in, but a person for the file.
+WHILE_IMPORTING_S = 0.5
 # What an order may still take after its deadline before its open reservation is worth a signal.
 SETTLE_MARGIN_S = 600
 _CALL_PATH = "/internal/calls/import_catalogue"
@@ -54,11 +58,17 @@ async def build(runtime: Runtime, *, demo_catalogue: bool = True) -> Unit[Storag
     products = announcements.announce_products
     overdue = announcements.signal_reservations
 
+    def breath_s() -> float:
+        return WHILE_IMPORTING_S if imports.is_running else ANNOUNCE_BREATH_S
+
     async def start() -> None:
         supervisor.start("outbox", outbox.relay)
         if runtime.settings.outbox_lag_s:
             supervisor.start("outbox-lag", lag.run)
-        supervisor.start("announce", keep_doing(products, every_s=runtime.settings.idle_poll_s))
+        supervisor.start(
+            "announce",
+            keep_doing(products, every_s=runtime.settings.idle_poll_s, breath_s=breath_s),
+        )
         supervisor.start("overdue", keep_doing(overdue, every_s=OVERDUE_EVERY_S))
 
     return Unit(

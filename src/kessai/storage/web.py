@@ -37,13 +37,16 @@ def _import_route(storage: StorageService, token: str) -> APIRouter:
 
 
 def keep_doing(
-    round_: Callable[[], Awaitable[int]], *, every_s: float
+    round_: Callable[[], Awaitable[int]],
+    *,
+    every_s: float,
+    breath_s: Callable[[], float] = lambda: 0.0,
 ) -> Callable[[], Awaitable[None]]:
-    """A loop for the Supervisor; a round that found work is followed by the next at once."""
+    """A loop for the Supervisor; a round that found work is followed by the next after a breath."""
 
     async def loop() -> None:
         while True:
-            if not await round_():
-                await asyncio.sleep(every_s)
+            found = await round_()
+            await asyncio.sleep(breath_s() if found else every_s)
 
     return loop

@@ -18,6 +18,7 @@ from kessai.storage.domain.catalogue_file import CatalogueFile, CatalogueRow, Fi
 from kessai.storage.domain.movements import Kind, Movement
 
 _log = get_log(__name__)
+_PIECES_APART_MS = 1000
 
 
 class CatalogueImport:
@@ -32,7 +33,7 @@ class CatalogueImport:
         stock: StockBook,
         *,
         limits: FileLimits,
-        batch_rows: int = 50,
+        batch_rows: int = 100,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -41,6 +42,12 @@ class CatalogueImport:
         self._stock = stock
         self._limits = limits
         self._batch_rows = batch_rows
+        self._last_ms = 0
+
+    @property
+    def is_running(self) -> bool:
+        """A file comes in, by pieces that follow each other soon."""
+        return self._clock.now_ms() - self._last_ms < _PIECES_APART_MS
 
     async def seed(self, content: bytes) -> None:
         """The first catalogue of an empty shop; does nothing as soon as there is a product."""
@@ -80,6 +87,7 @@ class CatalogueImport:
 
     async def _write(self, rows: Sequence[CatalogueRow], import_id: str) -> list[Plan]:
         """What is there already is only looked at: a re-run keeps nobody from writing."""
+        self._last_ms = self._clock.now_ms()
         plans = await self._compare(rows)
         if all(p.change is Change.UNCHANGED and not p.is_noted for p in plans):
             return plans

@@ -1,6 +1,7 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it } from 'vitest'
 
+import { nextCursor } from '@/api/client'
 import { problemOf } from '@/api/problem'
 import { mayRetry } from '@/api/queries'
 import { ServerClock } from '@/live/clock'
@@ -152,5 +153,13 @@ describe('small rules', () => {
   it('asks again only where it can help', () => {
     const error = (status: number) => problemOf(new Response(null, { status: status || 500 }), { code: 'X' })
     expect([mayRetry(0, error(503)), mayRetry(0, error(429)), mayRetry(0, error(404)), mayRetry(2, error(503))]).toEqual([true, true, false, false])
+  })
+})
+
+describe('the next page of the catalogue', () => {
+  it('is named by the Link header', () => {
+    expect(nextCursor('</api/products?categoryId=2&cursor=abc-_&limit=24>; rel="next"')).toBe('abc-_')
+    expect(nextCursor('</api/products?limit=24>; rel="next"')).toBeUndefined()
+    expect(nextCursor(null)).toBeUndefined()
   })
 })

@@ -276,3 +276,38 @@ def test_an_order_of_somebody_else_is_not_there(shopper: Shopper) -> None:
     for path in ("/orders/nobodys", "/checkout/nobodys/pay"):
         shopper.page.goto(shopper.shop + path)
         shopper.page.wait_for_selector("text=この注文は見つかりません")
+
+
+def test_without_the_search_the_shelves_can_be_looked_through(
+    window: Window, system: Processes
+) -> None:
+    shopper = Shopper(window("phone"), system)
+    page = shopper.page
+
+    def is_away(route: Route) -> None:
+        problem = json.dumps({"code": "SEARCH_UNAVAILABLE", "status": 503})
+        route.fulfill(status=503, content_type="application/problem+json", body=problem)
+
+    for path in ("search", "suggest"):
+        page.route(f"**/api/products/{path}*", is_away)
+    shopper.open("/products?q=急須")
+    page.wait_for_selector("text=いま検索をお休みしています >> visible=true")
+    cards = page.locator(".grid-products > *")
+    cards.first.wait_for()
+    assert cards.count() == 24
+    page.get_by_role("button", name="もっと見る").click()
+    cards.nth(47).wait_for()
+    assert cards.count() == 48
+    category = page.request.get(f"{shopper.shop}/api/categories").json()[0]
+    shopper.open(f"/products?cat={category['id']}")
+    goods = page.request.get(
+        f"{shopper.shop}/api/products?categoryId={category['id']}&limit=24"
+    ).json()
+    page.wait_for_selector(f"text={goods[0]['name']} >> visible=true")
+    # Typing goes on without a word about suggestions.
+    page.locator("input[role=combobox] >> visible=true").first.fill("きゅう")
+    page.wait_for_timeout(500)
+    assert page.get_by_role("alert").count() == 0
+    page.unroute_all()
+    page.get_by_role("button", name="もう一度試す").first.click()
+    page.wait_for_selector("text=いま検索をお休みしています", state="detached")

@@ -95,6 +95,11 @@ export const api = {
   categories: () => call(() => client.GET('/api/categories')),
   search: (query: SearchQuery, signal?: AbortSignal) =>
     call(() => client.GET('/api/products/search', { params: { query: compact(query) }, ...(signal && { signal }) })),
+  shelf: (categoryId: number | undefined, cursor: string | undefined) =>
+    call(async () => {
+      const { data, error, response } = await client.GET('/api/products', { params: { query: compact({ categoryId, cursor, limit: 24 }) } })
+      return { response, ...(data ? { data: shelfPage(data, response) } : { error }) }
+    }),
   suggest: (q: string, size: number, signal: AbortSignal) =>
     call(() => client.GET('/api/products/suggest', { params: { query: { q, size } }, signal })),
   product: (id: number | string) =>
@@ -111,6 +116,25 @@ export const api = {
   cancel: (id: string) => call(() => client.POST('/api/orders/{order_id}/cancel', order(id))),
   refund: (id: string, reason: string) =>
     call(() => client.POST('/api/orders/{order_id}/refund', { ...order(id), body: { reason } })),
+}
+
+/** A page of the catalogue itself, which is there without the search. */
+export interface ShelfPage {
+  items: FoundProduct[]
+  next: string | undefined
+}
+
+function shelfPage(products: Schemas['ProductAnswer'][], response: Response): ShelfPage {
+  const items = products.map(({ id, name, names, price, stock, categoryId, imageUrl }) => ({
+    productId: id, title: name, titles: names, price, stock, categoryId, thumbnailUrl: imageUrl, createdAt: '',
+  }))
+  return { items, next: nextCursor(response.headers.get('link')) }
+}
+
+/** From `</api/products?cursor=...>; rel="next"`. */
+export function nextCursor(link: string | null): string | undefined {
+  const query = /^<[^>?]*\?([^>]*)>; rel="next"$/.exec(link ?? '')?.[1]
+  return new URLSearchParams(query).get('cursor') ?? undefined
 }
 
 type Compact<T> = { [K in keyof T]?: Exclude<T[K], undefined> }

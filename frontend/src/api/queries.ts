@@ -27,6 +27,7 @@ const CATALOGUE = ['catalogue'] as const
 export const keys = {
   categories: [...CATALOGUE, 'categories'] as const,
   search: (query: unknown) => [...CATALOGUE, 'search', query] as const,
+  shelf: (categoryId: number | undefined) => [...CATALOGUE, 'shelf', categoryId] as const,
   product: (id: string) => [...CATALOGUE, 'product', id] as const,
   orders: (status: string) => ['orders', status] as const,
   account: ['account'] as const,

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from kessai.search.domain.analysis import LATIN_PREFIX, SOUND_PREFIX, TOP_RANK, WRITTEN_PREFIX
@@ -77,8 +78,10 @@ class Planner:
     def __init__(self, split: Split, synonyms: Synonyms) -> None:
         self._split = split
         self._synonyms = synonyms
+        # The same words are asked for all day long.
+        self.plan = lru_cache(maxsize=2_048)(self._plan)
 
-    def plan(self, query: str) -> Plan | None:
+    def _plan(self, query: str) -> Plan | None:
         """None for a query without a letter or a digit."""
         chunks, typed = words_of(query), as_typed(query)
         clauses = [clause for chunk in chunks for clause in self._clauses(chunk, typed)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tantivy import Document as Row
-from tantivy import FieldType, Index, IndexWriter, Occur, Order, Query, Schema, Searcher
+from tantivy import FieldType, Index, IndexWriter, Order, Query, Schema, Searcher
 
 from kessai.contracts.search import Facets
 from kessai.kernel.aside import Aside
@@ -19,7 +19,7 @@ from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
 from kessai.search.application.ports import Hit, Hits, Indexed, WordCount, Writable
 from kessai.search.domain.document import ANALYSIS_VERSION, Document
-from kessai.search.domain.wanted import Request
+from kessai.search.domain.wanted import Filters, Request
 from kessai.search.gateway import tantivy_query as ask
 
 UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
@@ -173,10 +173,11 @@ class TantivyIndex:
     async def search(self, request: Request) -> Hits:
         live = self._known()
         searcher = live.searcher
-        wanted = ask.whole_query(live.schema, request)
+        wanted = ask.query(live.schema, request.wanted) if request.wanted else None
         depth = min(request.limit, max(0, _DEEPEST - request.offset))
         field, order = _ORDERS.get(request.sort, (None, Order.Desc))
-        found = searcher.search(wanted, max(1, depth), True, field, request.offset, order)
+        whole = ask.whole_query(live.schema, request, wanted)
+        found = searcher.search(whole, max(1, depth), True, field, request.offset, order)
         total = int(found.count or 0)  # type: ignore[attr-defined]
         hits = found.hits[:depth]
         ids = searcher.fast_field_values("product_id", [place for _, place in hits])
@@ -184,7 +185,7 @@ class TantivyIndex:
             Hit(int(i or 0), float(key or 0), bytes(searcher.doc(place).get_first("shown") or b""))
             for i, (key, place) in zip(ids, hits, strict=True)
         )
-        facets = _facets(live.schema, searcher, request) if request.facets else None
+        facets = _facets(live.schema, searcher, request.filters, wanted) if request.facets else None
         return Hits(items, total, facets)
 
     async def words(self, limit: int) -> Sequence[WordCount]:
@@ -295,18 +296,17 @@ def _row(document: Document) -> Row:
     return row
 
 
-def _facets(schema: Schema, searcher: Searcher, request: Request) -> Facets:
+def _facets(schema: Schema, searcher: Searcher, of: Filters, wanted: Query | None) -> Facets:
     """A facet leaves its own filter out; those whose filters are the same are counted at once."""
     own = {
-        "categories": request.filters.without_category(),
-        "cheapest": request.filters.without_price(),
-        "dearest": request.filters.without_price(),
-        "stock": request.filters.without_stock(),
+        "categories": of.without_category(),
+        "cheapest": of.without_price(),
+        "dearest": of.without_price(),
+        "stock": of.without_stock(),
     }
     counted: dict[str, Any] = {}
     for filters in dict.fromkeys(own.values()):
-        parts = [(Occur.Must, ask.query(schema, request.wanted))] if request.wanted else []
-        parts += [(Occur.Must, part) for part in ask.filters(schema, filters)]
-        asked = {name: ask.COUNTS[name] for name, of in own.items() if of == filters}
-        counted |= searcher.aggregate(Query.boolean_query(parts), asked)
+        asked = {name: ask.COUNTS[name] for name, without in own.items() if without == filters}
+        found = Query.boolean_query(ask.found_by(schema, wanted, filters))
+        counted |= searcher.aggregate(found, asked)
     return ask.read_facets(counted, 1)

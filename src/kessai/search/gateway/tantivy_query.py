@@ -47,13 +47,17 @@ def build_schema() -> Schema:
     return made.build()
 
 
-def whole_query(schema: Schema, request: Request) -> Query:
-    """What is found and how it ranks. A tree of more than a few hundred nodes is nobody's query."""
-    parts = [(Occur.Must, query(schema, request.wanted))] if request.wanted else []
-    parts += [(Occur.Must, part) for part in filters(schema, request.filters)]
+def whole_query(schema: Schema, request: Request, wanted: Query | None) -> Query:
+    """What is found and how it ranks; `wanted` is the request's own, made once for all uses."""
+    parts = found_by(schema, wanted, request.filters)
     if request.sort == "relevance":
         parts += [(Occur.Should, query(schema, part)) for part in request.preferred]
     return Query.boolean_query(parts)
+
+
+def found_by(schema: Schema, wanted: Query | None, of: Filters) -> list[tuple[Occur, Query]]:
+    parts = [] if wanted is None else [(Occur.Must, wanted)]
+    return parts + [(Occur.Must, part) for part in filters(schema, of)]
 
 
 def query(schema: Schema, wanted: Wanted) -> Query:

@@ -160,7 +160,7 @@ async def test_nothing_else_is_found_there(shop: Shop) -> None:
         f"/images/{key}0",
         f"/images/{key.upper()}",
         f"/images/{key}.webp",
-        f"/images/thumbnails/{key}/160.webp",
+        f"/images/products/{key}/160.webp",
         f"/images/originals/{key}",
         f"/images/originals%2F{key}",
         "/images/..%2F..%2Fetc%2Fpasswd",

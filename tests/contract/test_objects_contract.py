@@ -78,8 +78,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_what_was_put_is_read(store: Objects) -> None:
     content = bytes(range(256)) * 40
-    await store.put("thumbnails/a/160.webp", content, media_type="image/webp")
-    assert await store.get("thumbnails/a/160.webp") == content
+    await store.put("products/a/160.webp", content, media_type="image/webp")
+    assert await store.get("products/a/160.webp") == content
 
 
 async def test_what_is_not_there_is_none(store: Objects) -> None:
@@ -103,7 +103,7 @@ async def test_the_largest_picture_is_kept_whole(store: Objects) -> None:
 
 async def test_of_two_who_write_the_same_one_is_read_whole(store: Objects) -> None:
     """Two processes may make the same thumbnail; no reader may see half of one."""
-    name, one, other = "thumbnails/a/160.webp", b"1" * 300_000, b"2" * 300_000
+    name, one, other = "products/a/160.webp", b"1" * 300_000, b"2" * 300_000
     await store.put(name, one, media_type="image/webp")
     writes = [store.put(name, content, media_type="image/webp") for content in (other, one) * 4]
     reads = [store.get(name) for _ in range(8)]
@@ -114,8 +114,8 @@ async def test_of_two_who_write_the_same_one_is_read_whole(store: Objects) -> No
 
 
 async def test_a_folder_of_objects_is_none_of_them(store: Objects) -> None:
-    await store.put("thumbnails/a/160.webp", b"1", media_type="image/webp")
-    assert await store.get("thumbnails/a") is None
+    await store.put("products/a/160.webp", b"1", media_type="image/webp")
+    assert await store.get("products/a") is None
     assert await store.get("thumbnails") is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import io
 from collections.abc import AsyncIterator, Callable
@@ -126,6 +127,14 @@ async def test_thumbnails_have_their_width_and_the_shape_of_the_picture(
         assert abs(blue - 30) < 6
 
 
+async def test_thumbnails_lie_where_others_look_for_them() -> None:
+    async with a_shelf() as shelf:
+        key = await shelf.bring(a_picture(2000, 1500))
+        for format_, ending in (("webp", "webp"), ("jpeg", "jpg")):
+            await shelf.small(key, 480, format_)  # type: ignore[arg-type]
+            assert await shelf.objects.get(f"products/{key}/480.{ending}") is not None
+
+
 async def test_a_small_picture_is_not_blown_up_and_a_tall_one_not_endless() -> None:
     async with a_shelf() as shelf:
         assert (await shelf.small(await shelf.bring(a_picture(90, 60)), 480)).size == (90, 60)
@@ -157,7 +166,7 @@ NO_PICTURES: list[tuple[str, Callable[[], bytes]]] = [
     ("empty", lambda: b""),
     ("text", lambda: b"GIF89a is what I am"),
     ("html", lambda: b"<html><script>alert(1)</script></html>"),
-    ("svg", lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>'),
+    ("packed svg", lambda: gzip.compress(SVG)),
     ("gif", lambda: a_picture(format_="GIF")),
     ("tiff", lambda: a_picture(format_="TIFF")),
     ("cut off", lambda: a_picture()[:150]),
@@ -175,6 +184,32 @@ async def test_what_is_no_sound_picture_is_refused_and_kept_nowhere(
         with pytest.raises(Invalid) as refused:
             await shelf.bring(content)
         assert refused.value.facts == {"errors": [{"field": "file", "code": "NOT_A_PICTURE"}]}
+        assert (await shelf.product()).image_key is None
+        key = hashlib.sha256(content).hexdigest()
+        assert await shelf.objects.get(original_name(key)) is None
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SVG,
+        b"\xef\xbb\xbf \n" + SVG.replace(b"<svg", b"<SVG"),
+        b'<?xml version="1.0"?><!-- ' + b"-" * 2000 + b" --><!DOCTYPE svg>" + SVG,
+        b"\xff\xfe" + SVG.decode().encode("utf-16-le"),
+    ],
+    ids=["plain", "marked", "late", "wide"],
+)
+async def test_a_drawing_may_carry_scripts_and_is_refused_by_name(content: bytes) -> None:
+    async with a_shelf() as shelf:
+        for dry_run in (True, False):
+            with pytest.raises(Invalid) as refused:
+                await shelf.search.import_image(
+                    ProductImage(product_id=7, content=content, dry_run=dry_run)
+                )
+            assert refused.value.facts == {"errors": [{"field": "file", "code": "SVG_REFUSED"}]}
         assert (await shelf.product()).image_key is None
         key = hashlib.sha256(content).hexdigest()
         assert await shelf.objects.get(original_name(key)) is None
@@ -324,10 +359,16 @@ async def test_a_file_is_brought_by_form_behind_the_token() -> None:
         async with httpx2.AsyncClient(transport=transport, base_url="http://es") as client:
             content = a_picture()
             # Neither the name nor the type that the sender gives is believed.
-            form = {"file": ("../../../etc/any.exe", content, "text/plain")}
+            form = {"file": ("any.exe", content, "text/plain")}
             url = "/internal/products/7/image"
             for headers in ({}, {"Authorization": "Bearer wrong"}):
                 assert (await client.post(url, files=form, headers=headers)).status_code == 403
+            assert (await shelf.product()).image_key is None
+            for path in ("../../../etc/a.png", "/a.png", "a/b.png"):
+                by_path = {"file": (path, content, "image/png")}
+                refused = await client.post(url, files=by_path, headers=TOKEN)
+                assert refused.status_code == 422, path
+                assert refused.json()["errors"] == [{"field": "file", "code": "PATH_IN_NAME"}]
             assert (await shelf.product()).image_key is None
             done = await client.post(url, files=form, headers=TOKEN)
             assert done.json() == {"imageKey": hashlib.sha256(content).hexdigest()}

@@ -175,7 +175,7 @@ def original_name(image_key: str) -> str:
 
 
 def thumbnail_name(image_key: str, width: int, format_: Format) -> str:
-    return f"thumbnails/{image_key}/{width}.{format_}"
+    return f"products/{image_key}/{width}.{'jpg' if format_ == 'jpeg' else format_}"
 
 
 def media_type(format_: Format) -> str:

@@ -19,10 +19,12 @@ from kessai.contracts.storage import ProductSnapshot
 from kessai.contracts.wire import Nothing
 from kessai.kernel.bus import Record
 from kessai.kernel.calls import mount
-from kessai.kernel.errors import Kind, NotFound, Refused
+from kessai.kernel.errors import Invalid, Kind, NotFound, Refused
 
 IMAGES_PREFIX = "/internal/products/"
 _LAST_ID = 2**53 - 1
+# Nothing is kept under the name, but whoever sends a path means something else.
+_NOT_IN_A_NAME = frozenset("/\\\0")
 
 
 def routes(search: SearchService, *, token: str) -> list[APIRouter]:
@@ -77,6 +79,8 @@ def _image_route(search: SearchService, token: str) -> APIRouter:
         _require(request, token)
         if not 0 < product_id <= _LAST_ID:
             raise NotFound("no such product")
+        if set(file.filename or "") & _NOT_IN_A_NAME:
+            raise Invalid("file", "PATH_IN_NAME", "the name of the file is a path")
         content = await file.read(MAX_IMAGE_BYTES + 1)
         if len(content) > MAX_IMAGE_BYTES:
             message = f"the picture is larger than {MAX_IMAGE_BYTES} bytes"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from tests.support.fleet import SHORT_WINDOWS, require_agreement, wait_until_up
-from tests.support.outages import Server, Traffic, own_stack, traffic
+from tests.support.outages import Server, Traffic, own_stack, searches, traffic
 from tests.support.process import Processes, processes
 from tests.support.stack import Shell
 
@@ -150,3 +150,16 @@ async def test_while_kafka_is_away_orders_are_paid_and_shown(shell: Shell, shop:
         assert await converge(shop, made, 60) == []
     finally:
         await asyncio.to_thread(server.up)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_elasticsearch_everything_is_sold_and_searching_says_so(
+    shell: Shell, shop: Processes, way: str
+) -> None:
+    async with searches(shop.urls) as looked:
+        seen = await outage(shop, Server(shell, "elasticsearch"), way)
+    assert only({**seen.away, **seen.back}, "ok"), (seen.away, seen.back)
+    answers = [one.what for one in looked.answers]
+    assert set(answers) == {"ok", "503 SEARCH_UNAVAILABLE"}, answers
+    assert (answers[0], answers[-1]) == ("ok", "ok")
+    assert await converge(shop, seen.traffic, 60) == []

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
+from tests.support.indexes import own_prefix
 from tests.support.kafka import empty_kafka
 from tests.support.mongo import own_url
 from tests.support.process import Processes, processes
@@ -30,12 +33,26 @@ def require_agreement(system: Processes) -> None:
     assert report["orders"] >= 4
 
 
+def require_search(system: Processes) -> None:
+    """As the demo goods are called, and as nobody has typed them to the end."""
+    answer = found(system, "search?q=%E6%80%A5%E9%A0%88")
+    assert answer["total"] >= len(answer["items"]) >= 1, answer
+    assert found(system, "suggest?q=%E3%81%8D%E3%82%85%E3%81%86")["suggestions"]
+
+
+def found(system: Processes, path: str) -> dict[str, Any]:
+    with urlopen(f"{system.urls.shop}/api/products/{path}", timeout=30) as answer:
+        told: dict[str, Any] = json.load(answer)
+        return told
+
+
 EMBEDDED = {
     "KESSAI_SQL_URL": "sqlite:",
     "KESSAI_BUS_URL": "local:",
     "KESSAI_REDIS_URL": "memory:",
     "KESSAI_AUDIT_URL": "sql:",
     "KESSAI_OBJECTS_URL": "file:",
+    "KESSAI_SEARCH_URL": "tantivy:",
 }
 SERVERS = {
     "mysql": ("KESSAI_SQL_URL", own_schemas),
@@ -43,6 +60,7 @@ SERVERS = {
     "redis": ("KESSAI_REDIS_URL", lambda: server_url("KESSAI_REDIS_URL")),
     "mongodb": ("KESSAI_AUDIT_URL", lambda: own_url(server_url("KESSAI_AUDIT_URL"))),
     "minio": ("KESSAI_OBJECTS_URL", lambda: server_url("KESSAI_OBJECTS_URL")),
+    "elasticsearch": ("KESSAI_SEARCH_URL", lambda: own_prefix(server_url("KESSAI_SEARCH_URL"))),
 }
 
 
@@ -54,6 +72,7 @@ def test_the_demo_converges_and_every_book_agrees(tmp_path: Path, mix: str) -> N
         system.start("up")
         assert "Everything agrees" in system.run("demo")
         require_agreement(system)
+        require_search(system)
         assert system.stop("up") == 0
 
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tests.support.stack import Shell
 
 from kessai.proof.customer import Answered, Customer, SeenOrder, ShopUrls
 from kessai.proof.line import LOST
 
-SERVERS = ("redis", "mariadb", "kafka")
+SERVERS = ("redis", "mariadb", "kafka", "elasticsearch")
 PAUSED_S = 30.0
 STOPPED_S = 8.0
 _RETRY_S = 0.5
@@ -128,6 +129,39 @@ async def traffic(urls: ShopUrls) -> AsyncIterator[Traffic]:
             made.end()
     for customer in customers:
         await customer.close()
+
+
+@dataclass
+class Searches:
+    """A shopper who looks for the same goods again and again, and what was answered."""
+
+    answers: list[Answer] = field(default_factory=list)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def one(self, urls: ShopUrls) -> None:
+        asked = f"{urls.shop}/api/products/search?q=%E6%80%A5%E9%A0%88"
+        async with aiohttp.ClientSession() as session:
+            while not self._stop.is_set():
+                async with session.get(asked) as answer:
+                    told = await answer.json()
+                    ok = answer.status == 200 and told["total"] > 0
+                    what = "ok" if ok else f"{answer.status} {told.get('code', 'nothing found')}"
+                self.answers.append(Answer(time.monotonic(), what))
+                await asyncio.sleep(_RETRY_S)
+
+    def end(self) -> None:
+        self._stop.set()
+
+
+@asynccontextmanager
+async def searches(urls: ShopUrls) -> AsyncIterator[Searches]:
+    made = Searches()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(made.one(urls))
+        try:
+            yield made
+        finally:
+            made.end()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from tests.support.indexes import product, unavailable
 
 from kessai.kernel.errors import Unknown
 from kessai.search.application.ports import ProductIndex
+from kessai.search.domain.document import ANALYSIS_VERSION
 from kessai.search.domain.wanted import Request
 from kessai.search.gateway.elastic_index import open_elastic
 
@@ -148,3 +150,44 @@ async def test_the_client_does_not_tell_it_once_more(caplog: pytest.LogCaptureFi
             with unavailable():
                 await index.search(Request(None))
     assert [one.message for one in caplog.records if "elastic" in one.name] == []
+
+
+async def test_what_a_rebuild_left_that_failed_at_its_beginning_goes_with_the_next() -> None:
+    """Its index was made, and then there was silence."""
+    asked: list[str] = []
+    left, new = (f"t1-products-{ANALYSIS_VERSION}-{number}" for number in (1, 2))
+    told = {
+        name: {
+            "aliases": {"t1-products-building": {}},
+            "mappings": {"_meta": {"layout": 1, "builder": "a"}},
+            "settings": {"index": {"creation_date": "1"}},
+        }
+        for name in (left, new)
+    }
+    answers = iter(
+        [
+            answering("200 OK", "{}"),
+            answering("200 OK", '{"acknowledged":true}'),
+            answering("429 Too Many", "{}"),
+            answering("200 OK", json.dumps({left: told[left]})),
+            answering("200 OK", '{"acknowledged":true}'),
+            answering("200 OK", json.dumps(told)),
+            answering("200 OK", '{"acknowledged":true}'),
+        ]
+    )
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode().partition(" HTTP")[0].partition("?")[0])
+        await next(answers, answering("503 Unavailable", "{}"))(reader, writer)
+
+    async with index_at(handle) as index:
+        for _ in range(2):
+            with unavailable():
+                await filled(index)
+    assert asked[1] == f"PUT /{left}"
+    assert asked[4:7] == [f"PUT /{new}", "GET /t1-products-*", f"DELETE /{left}"]
+
+
+async def filled(index: ProductIndex) -> None:
+    async with index.rebuild() as new:
+        await new.put([product(1)])

@@ -27,6 +27,8 @@ SERVERS = ("redis", "mariadb", "kafka", "elasticsearch")
 PAUSED_S = 30.0
 STOPPED_S = 8.0
 _RETRY_S = 0.5
+# Elasticsearch takes minutes to start where others work too.
+_UP_S = 420
 _AT_ONCE = 3
 _SERVED_AGAIN = 10
 _QUIET_S = 5.0
@@ -149,6 +151,15 @@ class Searches:
                 self.answers.append(Answer(time.monotonic(), what))
                 await asyncio.sleep(_RETRY_S)
 
+    async def until_found(self, *, within_s: float) -> None:
+        """From now on. Raises `TimeoutError`."""
+        since = time.monotonic()
+        async with asyncio.timeout(within_s):
+            while True:
+                if any(one.at_s >= since and one.what == "ok" for one in self.answers):
+                    return
+                await asyncio.sleep(0.2)
+
     def end(self) -> None:
         self._stop.set()
 
@@ -196,7 +207,7 @@ class Server:
         return list(self.shell.status()[self.name]["pids"].values())
 
     def up(self) -> None:
-        done = self.shell.run("up", self.name)
+        done = self.shell.run("up", self.name, limit_s=_UP_S)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def down(self) -> None:

@@ -95,12 +95,13 @@ class Generations:
     async def begin(self) -> Generation:
         """A new index, into which puts go from now on; what crashed rebuilds left goes."""
         name = await self._create(await self.all())
-        self._mine.append(name)
         every = await self.all()
         made = next((one for one in every if one.name == name), None)
         if made is None:
             raise Unknown(UNAVAILABLE, "the new index is not there")
         await self._delete([one for one in every if self._is_left_over(one, made)])
+        # From here on it is whoever asked for it that gives it up; before, it is left over.
+        self._mine.append(name)
         return made
 
     async def change_over(self, made: Generation) -> None:
@@ -150,7 +151,7 @@ class Generations:
 
     def _is_left_over(self, other: Generation, made: Generation) -> bool:
         """Both times are those of Elasticsearch."""
-        if other.is_live or other.name in self._mine:
+        if other.is_live or other.name in (made.name, *self._mine):
             return False
         if not other.is_building or other.builder == self._instance:
             return True

@@ -87,10 +87,11 @@ async def test_what_is_found_has_its_names_and_one_picture_everywhere(shop: Shop
 
 
 @story(1)
-async def test_whoever_types_a_name_is_shown_its_product(shop: Shop) -> None:
+async def test_completions_come_in_the_language_that_is_typed(shop: Shop) -> None:
     for row in demo_rows()[::15]:
         for column in ("titleEn", "titleZh", "title"):
             typed = row[column]
             body = await get(shop, f"/api/products/suggest?q={quote(typed)}")
             assert isinstance(body, dict)
+            assert row[column] in body["suggestions"], typed
             assert int(row["productId"]) in [one["productId"] for one in body["products"]], typed

@@ -9,6 +9,7 @@ import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import httpx2
 import pytest
@@ -162,6 +163,7 @@ async def test_a_photograph_is_turned_upright_and_tells_nothing_of_its_place() -
             assert not small.getexif()
 
 
+SVG: Final = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 NO_PICTURES: list[tuple[str, Callable[[], bytes]]] = [
     ("empty", lambda: b""),
     ("text", lambda: b"GIF89a is what I am"),
@@ -187,9 +189,6 @@ async def test_what_is_no_sound_picture_is_refused_and_kept_nowhere(
         assert (await shelf.product()).image_key is None
         key = hashlib.sha256(content).hexdigest()
         assert await shelf.objects.get(original_name(key)) is None
-
-
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
 @pytest.mark.parametrize(

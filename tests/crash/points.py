@@ -12,6 +12,7 @@ from typing import get_type_hints
 from kessai import topology
 from kessai.embedded import Ports
 from kessai.kernel.calls import operations
+from kessai.kernel.settings import Settings
 from kessai.payment.gateway.paypay.limits import OPERATIONS
 
 SOURCE = Path(__file__).parents[2] / "src" / "kessai"
@@ -105,6 +106,9 @@ def _text(path: Path, node: ast.expr) -> str:
         case ast.Name(id=name):
             package = path.parent.name
             return str(getattr(importlib.import_module(f"kessai.{package}.main"), name))
+        case ast.Call(func=ast.Name(id=name)):
+            made = getattr(importlib.import_module(f"kessai.{path.parent.name}.main"), name)
+            return str(made(Settings(_env_file=None, instance=INSTANCE)))
         case ast.Attribute(value=ast.Name(id=card), attr=attribute):
             return str(getattr(getattr(topology, card), attribute))
         case ast.JoinedStr():

@@ -56,9 +56,8 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     searching = Searching(index, Planner(split, read_synonyms(split)), words, split)
     port = Search(searching, indexing, pictures)
     intake = Intake(indexing)
-    group = index_group(settings)
     consumer = runtime.bus.consumer(
-        group, [PRODUCTS_TOPIC], on_product(intake.take), at_once=MAX_BATCH
+        index_group(settings), [PRODUCTS_TOPIC], on_product(intake.take), at_once=MAX_BATCH
     )
 
     async def start() -> None:

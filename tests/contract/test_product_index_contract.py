@@ -244,3 +244,12 @@ async def test_versions_come_in_the_order_of_ids_page_by_page(index: ProductInde
         seen += page
         after = page[-1].product_id
     assert seen == [Indexed(number, number % 7 + 1) for number in sorted(numbers)]
+
+
+async def test_versions_of_those_that_are_there(index: ProductIndex) -> None:
+    await index.put(
+        [product(number, version=number, on_sale=number % 2 == 0) for number in (1, 2, 3)]
+    )
+    await index.remove([3])
+    assert await index.versions([3, 2, 1, 9]) == {1: 1, 2: 2}
+    assert await index.versions([]) == {}

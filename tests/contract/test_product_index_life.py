@@ -103,7 +103,7 @@ async def test_what_is_put_during_rebuilds_is_there_afterwards(index: ProductInd
 
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(write())
-        for _ in range(5):
+        for _ in range(3):
             async with index.rebuild() as new:
                 for number in range(1, 11):
                     await new.put([stored[number]])

@@ -117,6 +117,18 @@ def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
+async def test_an_index_on_demand_is_filled_by_the_first_who_asks() -> None:
+    shop = await a_search_shop([])
+    shop.shelf.set([POT])
+    index = await TantivyIndex.open(None, at_once)
+    words = WordList(index, SystemClock())
+    lazy = Indexing(index, cast(StorageService, shop.shelf), words, SPLIT, on_demand=True)
+    assert await lazy.put([POT]) == 0
+    await asyncio.gather(lazy.ready(), lazy.ready())
+    assert await index.indexed(0, 10) == [Indexed(1, 1)]
+    assert await lazy.put([CUP]) == 1
+
+
 class Slow:
     """Writes when it is let, all that waits by then."""
 

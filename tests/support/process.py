@@ -140,6 +140,10 @@ class Processes:
         )
 
 
+# Of those that sell and never search: an index of files is synced, and they are many.
+NO_INDEX = {"KESSAI_SEARCH_URL": "memory:"}
+
+
 @contextmanager
 def processes(folder: Path, **env: str) -> Iterator[Processes]:
     made = Processes(folder, free_offset(), env)

@@ -36,6 +36,7 @@ from kessai.search.web import IMAGES_PREFIX, on_product, routes
 from kessai.topology import PRODUCTS_TOPIC, SEARCH
 
 INDEX_GROUP = "es-service.index"
+IN_MEMORY = "memory:"
 _START_S = 5.0
 _CALL_PATH = "/internal/calls/import_image"
 _log = get_log(__name__)
@@ -52,7 +53,8 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     index = await open_index(runtime)
     split = SudachiWords()
     words = WordList(index, runtime.clock)
-    indexing = Indexing(index, storage, words, split)
+    on_demand = settings.search_url == IN_MEMORY
+    indexing = Indexing(index, storage, words, split, on_demand=on_demand)
     searching = Searching(index, Planner(split, read_synonyms(split)), words, split)
     port = Search(searching, indexing, pictures)
     intake = Intake(indexing)
@@ -70,9 +72,11 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     async def fill(tried: asyncio.Event) -> None:
         """Pictures first, so that what is found has them. Started alone, es-service may be up
         before storage-service is."""
-        steps: list[Callable[[], Awaitable[bool]]] = [lambda: _tried(indexing.init)]
+        steps: list[Callable[[], Awaitable[bool]]] = []
         if settings.env == "local":
-            steps.insert(0, pictures.hang_drawings)
+            steps.append(pictures.hang_drawings)
+        if not on_demand:
+            steps.append(lambda: _tried(indexing.init))
         for done in steps:
             while not await done():
                 tried.set()
@@ -92,7 +96,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
 async def open_index(runtime: Runtime) -> ProductIndex:
     """Raises `ValueError` with a line for people."""
     settings = runtime.settings
-    if settings.search_url == "memory:":
+    if settings.search_url == IN_MEMORY:
         return await TantivyIndex.open(None, runtime.aside)
     if settings.search_url == "tantivy:":
         # The files have one writer; every process has its own, as it has its own rule state.
@@ -106,7 +110,7 @@ async def open_index(runtime: Runtime) -> ProductIndex:
 
 def index_group(settings: Settings) -> str:
     """An index that is shared is kept by all together, files of its own by each process alone."""
-    own = settings.search_url in ("tantivy:", "memory:")
+    own = settings.search_url in ("tantivy:", IN_MEMORY)
     return f"{INDEX_GROUP}.{settings.instance}" if own else INDEX_GROUP
 
 

@@ -25,10 +25,20 @@ MAX_BATCH = 1_000
 
 
 class Indexing:
+    """`on_demand`: filled by whoever asks first, and kept from then on."""
+
     def __init__(
-        self, index: ProductIndex, storage: StorageService, words: WordList, split: Split
+        self,
+        index: ProductIndex,
+        storage: StorageService,
+        words: WordList,
+        split: Split,
+        *,
+        on_demand: bool = False,
     ) -> None:
         self._index = index
+        self._on_demand = on_demand
+        self._first = asyncio.Lock()
         self._storage = storage
         self._words = words
         self._split = split
@@ -36,6 +46,9 @@ class Indexing:
 
     async def put(self, products: Sequence[ProductSnapshot]) -> int:
         """Late and repeated ones change nothing, and are not even read."""
+        if self._on_demand and not await self._index.fits():
+            # It will be filled from the catalogue, which has it already.
+            return 0
         known = await self._index.versions([product.product_id for product in products])
         newer = [p for p in products if p.version > known.get(p.product_id, -1)]
         if not newer:
@@ -47,6 +60,11 @@ class Indexing:
         if await self._index.fits():
             return Reindexed(products=0)
         return await self.reindex()
+
+    async def ready(self) -> None:
+        if self._on_demand and not await self._index.fits():
+            async with self._first:
+                await self.init()
 
     async def reindex(self) -> Reindexed:
         if self._building.locked():

@@ -30,9 +30,11 @@ class Search:
         self._pictures = pictures
 
     async def search_products(self, command: SearchProducts) -> SearchPage:
+        await self._indexing.ready()
         return await self._searching.search(command)
 
     async def suggest(self, command: Suggest) -> Suggestions:
+        await self._indexing.ready()
         return await self._searching.suggest(command)
 
     async def init_index(self, command: Nothing) -> Reindexed:  # noqa: ARG002

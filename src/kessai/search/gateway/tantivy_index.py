@@ -146,7 +146,9 @@ class TantivyIndex:
         return self._live is not None
 
     async def ping(self) -> None:
-        self._known()
+        """In memory there is nothing that could be away."""
+        if self._folder is not None:
+            self._known()
 
     async def close(self) -> None:
         async with self._writing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kessai.search.domain.folding import bigrams, fold, literal, runs
@@ -55,6 +55,7 @@ def test_tokens_of_a_text() -> None:
     assert bigrams("茶") == ["茶"]
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(max_size=60))
 def test_folding_twice_changes_nothing_more(text: str) -> None:
     once = fold(text)

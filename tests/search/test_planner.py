@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kessai.kernel.errors import Invalid
@@ -94,6 +94,7 @@ def test_a_long_query_has_so_many_words_at_most() -> None:
     assert len(plan.clauses) <= MAX_WORDS
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(max_size=200))
 def test_no_text_makes_a_tree_that_is_large_or_broken(text: str) -> None:
     for plan in (PLANNER.plan(text), PLANNER.typing(text)):
@@ -160,6 +161,7 @@ def test_what_was_found_is_marked_and_all_else_escaped(
     assert Marker(query, split_plainly).html(title) == html
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(max_size=40), st.text(max_size=20))
 def test_marks_never_change_the_text(title: str, query: str) -> None:
     html = Marker(query, split_plainly).html(title)

@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.plain_words import split_plainly
 
 from kessai.kernel.errors import Invalid
 from kessai.search.domain.highlight import Marker
@@ -15,7 +16,6 @@ from kessai.search.domain.lexicon import Lexicon
 from kessai.search.domain.planner import MAX_WORDS, Planner, fuzzy
 from kessai.search.domain.synonyms import Synonyms
 from kessai.search.domain.wanted import AllOf, AnyOf, Boost, Const, Fuzzy, Phrase, Term, Wanted
-from kessai.search.domain.words import split_plainly
 
 PLANNER = Planner(split_plainly, Synonyms.read(["傘, アンブレラ", "ペン => 鉛筆"], split_plainly))
 

@@ -311,4 +311,4 @@ def _facets(schema: Schema, searcher: Searcher, of: Filters, wanted: Query | Non
         asked = {name: ask.COUNTS[name] for name, without in own.items() if without == filters}
         found = Query.boolean_query(ask.found_by(schema, wanted, filters))
         counted |= searcher.aggregate(found, asked)
-    return ask.read_facets(counted, 1)
+    return ask.read_facets(counted)

@@ -103,7 +103,7 @@ COUNTS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
-def read_facets(counted: Mapping[str, Any], total: int) -> Facets:
+def read_facets(counted: Mapping[str, Any]) -> Facets:
     categories = []
     for bucket in counted["categories"]["buckets"]:
         category_id, _, name = str(bucket["key"]).partition("\t")
@@ -113,12 +113,13 @@ def read_facets(counted: Mapping[str, Any], total: int) -> Facets:
     return Facets(
         categories=tuple(sorted(categories, key=lambda c: (-c.count, c.id))),
         price=PriceRange(
-            min=_yen(counted["cheapest"]["value"], total),
-            max=_yen(counted["dearest"]["value"], total),
+            min=_yen(counted["cheapest"]["value"]),
+            max=_yen(counted["dearest"]["value"]),
         ),
         in_stock=StockCount(true=stock.get(True, 0), false=stock.get(False, 0)),
     )
 
 
-def _yen(value: object, total: int) -> int | None:
-    return int(value) if isinstance(value, int | float) and total else None
+def _yen(value: object) -> int | None:
+    """None where nothing was found."""
+    return int(value) if isinstance(value, int | float) else None

@@ -81,15 +81,16 @@ async def test_pages_hold_every_product_once() -> None:
 
 
 async def test_what_sells_comes_first_and_what_is_out_of_stock_last() -> None:
-    plain, sold, out = (a_product(n, "急須") for n in (1, 2, 3))
+    # Equal ones stay in the order in which they came: the last shall be first.
+    out, plain, sold = (a_product(n, "急須") for n in (1, 2, 3))
     shop = await a_search_shop(
         [
+            out.model_copy(update={"stock": 0}),
             plain,
             sold.model_copy(update={"sold_count_30d": 50}),
-            out.model_copy(update={"stock": 0}),
         ]
     )
-    assert await shop.find("急須") == [2, 1, 3]
+    assert await shop.find("急須") == [3, 2, 1]
 
 
 async def test_the_title_says_more_than_the_description() -> None:

@@ -73,7 +73,7 @@ test-crash: $(DEV_STAMP) ## real processes that are killed
 test-long: $(DEV_STAMP) ## killed at every seam, and two of each service of which one is killed: minutes
 	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup tests/crash
 
-crash-points: $(DEV_STAMP) ## break the shop at every point in every way, and write docs/crash-points.md
+crash-points: $(DEV_STAMP) ## break the shop at every point in every way, and write docs/proof/crash-points.md
 	PYTHONPATH=src:. $(BIN)/python -m tests.crash.matrix
 
 mutants: $(DEV_STAMP) ## put known mistakes into copies of the source: the simulation must find each

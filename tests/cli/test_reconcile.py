@@ -15,7 +15,7 @@ from kessai.cli import app
 from kessai.payment.domain.settlement import DifferenceKind, Remedy
 
 NAME = "transaction_x_20261125000000_20261125235959_v2.csv"
-DOCS = Path(__file__).parents[2] / "docs" / "reconciliation.md"
+DOCS = Path(__file__).parents[2] / "docs" / "operations" / "reconciliation.md"
 
 
 class Shell:

@@ -26,7 +26,7 @@ from kessai.contracts.search import SearchService
 from kessai.kernel.calls import operations
 from kessai.kernel.crash_points import MODES, Mode
 
-PAGE = Path(__file__).parents[2] / "docs" / "crash-points.md"
+PAGE = Path(__file__).parents[2] / "docs" / "proof" / "crash-points.md"
 # No use case of the running shop comes there yet, so nothing can break on the way.
 _PICTURES = "no customer needs a picture to buy; one that was not made is made when next asked for"
 _SEARCH = "looking for goods changes nothing; an index is a copy that is made anew at any time"

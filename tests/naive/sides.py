@@ -15,7 +15,7 @@ from tests.naive.peer import Verdict
 from kessai.proof.virtual_time import VirtualLoop
 
 Side = Literal["naive", "kessai"]
-PAGE = Path(__file__).parents[2] / "docs" / "naive.md"
+PAGE = Path(__file__).parents[2] / "docs" / "proof" / "naive.md"
 SEED = 1
 
 _HEAD = """# The other algorithm, side by side

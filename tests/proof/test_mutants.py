@@ -10,7 +10,7 @@ import pytest
 from kessai.proof.mutants import MUTANTS, Edit, Mutant, Unfit, mutated
 from kessai.proof.mutants.campaign import SOURCE
 
-PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
+PAGE = Path(__file__).parents[2] / "docs" / "proof" / "mutants.md"
 _ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| (\d+) \| ([^|]+) \|$", re.MULTILINE)
 
 

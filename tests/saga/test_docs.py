@@ -1,4 +1,4 @@
-"""docs/saga.md: its programs print what stands below them, its commands do what they say."""
+"""docs/architecture/saga.md: its programs print what stands below them, its commands do what they say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from kessai.cli import app
 from kessai.kernel import telemetry
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "architecture"
 TEXT = (DOCS / "saga.md").read_text("utf-8")
 
 

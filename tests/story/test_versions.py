@@ -1,4 +1,4 @@
-"""Stories in which one service is a version behind the others: docs/upgrades.md."""
+"""Stories in which one service is a version behind the others: docs/operations/upgrades.md."""
 
 from __future__ import annotations
 

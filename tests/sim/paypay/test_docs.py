@@ -1,4 +1,4 @@
-"""The knobs of docs/simulator.md are the simulator's: each of them, with its default."""
+"""The knobs of docs/develop/simulator.md are the simulator's: each of them, with its default."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.paypay import Json
 from kessai.sim.paypay.domain.faults import ApiFaults, Faults
 from kessai.sim.paypay.domain.operations import OPERATIONS
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "develop" / "simulator.md"
 ROW = re.compile(r"^\| `([\w.<>]+)` \| [^|]+ \| `([^`]+)` \| [^|]+ \|$", re.MULTILINE)
 
 

@@ -26,7 +26,7 @@ class DifferenceKind(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What to do about it; `docs/reconciliation.md` says how."""
+    """What to do about it; `docs/operations/reconciliation.md` says how."""
 
     ASK_PROVIDER = "ASK_PROVIDER"
     REFUND = "REFUND"

@@ -17,7 +17,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`deviation`: its number in docs/saga-deviations.md."""
+    """`deviation`: its number in docs/architecture/saga-deviations.md."""
 
     case: str
     result: Result

@@ -1,8 +1,8 @@
 """One version behind: what older programs wrote is read, and what newer ones add is skipped.
 
 `version_1.json` holds an example of everything that crosses a service's border. An entry is never
-changed; `python -m tests.support.samples` adds those that are missing. docs/operations/upgrades.md says what
-follows for whoever changes a contract.
+changed; `python -m tests.support.samples` adds those that are missing. docs/operations/upgrades.md
+says what follows for whoever changes a contract.
 """
 
 from __future__ import annotations

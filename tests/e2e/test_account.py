@@ -154,7 +154,9 @@ def test_an_order_and_its_receipt_speak_the_readers_language_and_print_alone(
     newcomer: tuple[Shopper, str],
 ) -> None:
     shopper, _ = newcomer
-    order_id = shopper.order()
+    shopper.to_checkout()
+    (bought,) = shopper.cart()
+    order_id = shopper.pay_button()
     shopper.phase("waiting")
     shopper.wallet.press("pay", order_id)
     shopper.phase("paid")
@@ -162,7 +164,7 @@ def test_an_order_and_its_receipt_speak_the_readers_language_and_print_alone(
     shopper.page.evaluate("localStorage.setItem('kessai.theme', 'dark')")
     for path in (f"/orders/{order_id}", f"/orders/{order_id}/receipt", "/orders"):
         shopper.open(path)
-        shopper.page.wait_for_selector("text=Tokoname teapot")
+        shopper.page.get_by_text(bought["names"]["en"]).first.wait_for()
     shopper.open(f"/orders/{order_id}/receipt")
     shopper.page.wait_for_selector(".receipt .seal")
     shopper.page.emulate_media(media="print")

@@ -1,4 +1,4 @@
-"""docs/architecture/saga.md: its programs print what stands below them, its commands do what they say."""
+"""docs/architecture/saga.md: programs print what stands below, commands do what they say."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ def product(
     price: int = 1000,
     in_stock: bool = True,
     created_at_ms: int = 1_700_000_000_000,
+    level: int = 0,
     **tokens: str,
 ) -> Document:
     """What it shows names its version, so that a test sees which one was found."""
@@ -52,6 +53,7 @@ def product(
         in_stock=in_stock,
         created_at_ms=created_at_ms,
         shown=json.dumps({"id": product_id, "version": version, "茶": '"\\\n'}).encode(),
+        level=level,
     )
 
 

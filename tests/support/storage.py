@@ -232,6 +232,7 @@ async def a_storage(
 async def a_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
     """What a service's `build` needs, with everything in memory."""
     clock, chance = SystemClock(), SeededChance(7)
+    given = settings or Settings(_env_file=None)
 
     async def open_db(_name: str) -> Db:
         return await open_database("sqlite:")
@@ -239,7 +240,7 @@ async def a_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
     bus = await open_local_bus(None, clock, partitions=PARTITIONS, instance="story")
     try:
         yield Runtime(
-            settings=settings or Settings(_env_file=None),
+            settings=given.model_copy(update={"search_url": "memory:"}),
             clock=clock,
             ids=RandomIds(clock, chance),
             chance=chance,

@@ -247,7 +247,7 @@ class PromiseWindow(Wire):
 
 
 class PromiseReport(Wire):
-    """The share of payments whose order was PAID within `limitS` of the payment; docs/architecture/slo.md."""
+    """The share of payments whose order was PAID within `limitS`; docs/architecture/slo.md."""
 
     at: str
     limit_s: int

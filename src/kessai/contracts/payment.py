@@ -170,7 +170,7 @@ class LedgerChecked(Wire):
 
 
 class SettlementDifference(Wire):
-    """One difference between the provider's file and our books; see `docs/operations/reconciliation.md`.
+    """A difference of the provider's file from our books; `docs/operations/reconciliation.md`.
 
     `kind`: MISSING_HERE, MISSING_THERE, DIFFERING, DUPLICATE, BROKEN. `remedy`: ASK_PROVIDER,
     REFUND, WAIT, NEW_FILE, OPERATOR.

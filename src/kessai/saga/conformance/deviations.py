@@ -1,7 +1,8 @@
 """Where our engine deliberately does otherwise than Seata's, and what it then has to do.
 
 Each is a predicate over what was recorded and a check of what we did, computed from the recording;
-none knows a case by its name. docs/architecture/saga-deviations.md gives the reasons under the same numbers.
+none knows a case by its name. docs/architecture/saga-deviations.md gives the reasons under the
+same numbers.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def _unmarked(value: JsonValue) -> JsonValue:
     return value
 
 
-# --- what we do otherwise on purpose: the same numbers as in docs/architecture/saga-deviations.md -------------
+# --- what we do otherwise on purpose, numbered as in docs/architecture/saga-deviations.md ---------
 
 
 def _is_entry_of_map(facts: _Facts) -> bool:

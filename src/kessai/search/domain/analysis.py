@@ -47,6 +47,7 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
     titles = [t for t in (product.titles.en, product.titles.zh) if t]
     words = list(split(product.title))
     categories = [product.category.name, product.category.names.en, product.category.names.zh]
+    level = rank(product.sold_count_30d, product.stock)
     by_field = {
         "title": _text([product.title]),
         "single": " ".join(_letters([product.title, *titles, *filter(None, categories)])),
@@ -56,7 +57,7 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
         "prefix": " ".join(_prefixes(product, words, titles)),
         "category": _text(filter(None, categories)),
         "text": " ".join(literal(fold(product.description[:_MAX_DESCRIPTION]))),
-        "rank": f"r{rank(product.sold_count_30d, product.stock)}",
+        "rank": f"r{level}",
     }
     return Document(
         product_id=product.product_id,
@@ -70,6 +71,7 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
         in_stock=product.stock > 0,
         created_at_ms=int(datetime.fromisoformat(product.created_at).timestamp() * 1000),
         shown=_shown(product),
+        level=level,
     )
 
 

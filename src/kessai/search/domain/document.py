@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # Raised with every change of the analysis: an index that was made otherwise is built anew.
-ANALYSIS_VERSION: Final = 2
+ANALYSIS_VERSION: Final = 3
 # Every text field holds tokens between blanks, made by `search.domain.analysis` alone.
 TEXT_FIELDS: Final = (
     "title",
@@ -26,6 +26,7 @@ TEXT_FIELDS: Final = (
 class Document:
     """`tokens` by the names of `TEXT_FIELDS`; `words` are for suggestions, as they are shown.
 
+    `level` is what a list without words is ordered by, the highest first.
     What is not `on_sale` is kept with its version, so that a late event does not bring it back,
     and never found.
     """
@@ -41,3 +42,4 @@ class Document:
     in_stock: bool
     created_at_ms: int
     shown: bytes
+    level: int = 0

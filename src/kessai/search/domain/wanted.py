@@ -89,10 +89,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Only what is on sale is found. `wanted` None is everything.
+    """Only what is on sale is found. `wanted` None is everything, by the documents' `level`.
 
-    `preferred` are constants that a product gets on top when it matches. Equal ones
-    keep one order from page to page, so that no product is on two of them.
+    `preferred` are constants that a product gets on top of how well it fits. Equal ones come by id,
+    so that no product is on two pages, whatever is written meanwhile.
     """
 
     wanted: Wanted | None
@@ -102,6 +102,11 @@ class Request:
     offset: int = 0
     limit: int = 20
     facets: bool = True
+
+    @property
+    def order(self) -> Sort | Literal["level"]:
+        """Without words all fit alike."""
+        return "level" if self.sort == "relevance" and self.wanted is None else self.sort
 
 
 def all_of(parts: Sequence[Wanted]) -> Wanted:

@@ -33,6 +33,7 @@ _MAX_LONG: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
 _SORTS: Final[Mapping[str, Json]] = {
     "relevance": {"_score": "desc"},
+    "level": {"level": "desc"},
     "newest": {"created_at_ms": "desc"},
     "price_asc": {"price": "asc"},
     "price_desc": {"price": "desc"},
@@ -52,6 +53,7 @@ def mapping() -> Json:
         "product_id": number,
         "price": number,
         "created_at_ms": {**number, "index": False},
+        "level": {**number, "index": False},
         "in_stock": {"type": "boolean"},
         "on_sale": {"type": "boolean"},
         "shown": {"type": "keyword", "index": False, "doc_values": False},
@@ -68,6 +70,7 @@ def source(document: Document) -> Json:
         "product_id": document.product_id,
         "price": document.price,
         "created_at_ms": document.created_at_ms,
+        "level": document.level,
         "in_stock": document.in_stock,
         "on_sale": document.on_sale,
         "shown": document.shown.decode(),
@@ -84,7 +87,7 @@ def body(request: Request) -> Json:
         "from": request.offset if depth else 0,
         "size": depth,
         "track_total_hits": True,
-        "sort": [_SORTS[request.sort], {"product_id": "asc"}],
+        "sort": [_SORTS[request.order], {"product_id": "asc"}],
     }
     if late:
         asked["post_filter"] = {"bool": {"filter": given}}
@@ -99,7 +102,7 @@ def _whole_query(request: Request, given: Sequence[Json]) -> Json:
         "must": [wanted],
         "filter": [{"term": {"on_sale": True}}, *given],
     }
-    if request.sort == "relevance" and request.preferred:
+    if request.order == "relevance" and request.preferred:
         made["should"] = [query(part) for part in request.preferred]
         made["minimum_should_match"] = 0
     return {"bool": made}

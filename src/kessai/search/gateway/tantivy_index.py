@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tantivy import (
+    DocAddress,
+    FieldType,
+    Index,
+    IndexWriter,
+    Order,
+    Query,
+    Schema,
+    Searcher,
+    SearchResult,
+)
 from tantivy import Document as Row
-from tantivy import FieldType, Index, IndexWriter, Order, Query, Schema, Searcher
 
 from kessai.contracts.search import Facets
 from kessai.kernel.aside import Aside
@@ -26,11 +36,8 @@ UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
 _CURRENT: Final = "current"
 # The least that tantivy takes for one thread.
 _HEAP_BYTES: Final = 16_000_000
-_ORDERS: Final = {
-    "newest": ("created_at_ms", Order.Desc),
-    "price_asc": ("price", Order.Asc),
-    "price_desc": ("price", Order.Desc),
-}
+# So many behind a page are looked at, for those that fit as well as its last one.
+_TIES: Final = 64
 # Nobody pages further; a search that goes so deep answers nothing more.
 _DEEPEST: Final = 10_000
 _log = get_log(__name__)
@@ -176,16 +183,23 @@ class TantivyIndex:
         live = self._known()
         searcher = live.searcher
         wanted = ask.query(live.schema, request.wanted) if request.wanted else None
-        depth = min(request.limit, max(0, _DEEPEST - request.offset))
-        field, order = _ORDERS.get(request.sort, (None, Order.Desc))
         whole = ask.whole_query(live.schema, request, wanted)
-        found = searcher.search(whole, max(1, depth), True, field, request.offset, order)
-        total = int(found.count or 0)  # type: ignore[attr-defined]
-        hits = found.hits[:depth]
-        ids = searcher.fast_field_values("product_id", [place for _, place in hits])
+        field, order = ask.ORDERS.get(request.order, (None, Order.Desc))
+        depth = min(request.limit, max(0, _DEEPEST - request.offset))
+        # tantivy takes memory for as many as it is asked for.
+        offset = request.offset if depth else 0
+        if field is None:
+            hits, total = _best(searcher, whole, offset, depth)
+        else:
+            found = searcher.search(whole, max(1, depth), True, field, offset, order)
+            ids = searcher.fast_field_values("product_id", [place for _, place in found.hits])
+            hits = [
+                (0.0, int(i or 0), place) for i, (_, place) in zip(ids, found.hits, strict=True)
+            ]
+            total = _count(found)
         items = tuple(
-            Hit(int(i or 0), float(key or 0), bytes(searcher.doc(place).get_first("shown") or b""))
-            for i, (key, place) in zip(ids, hits, strict=True)
+            Hit(product_id, score, bytes(searcher.doc(place).get_first("shown") or b""))
+            for score, product_id, place in hits[:depth]
         )
         facets = _facets(live.schema, searcher, request.filters, wanted) if request.facets else None
         return Hits(items, total, facets)
@@ -291,11 +305,35 @@ def _row(document: Document) -> Row:
     row.add_unsigned("version", document.version)
     row.add_unsigned("category_id", document.category_id)
     row.add_unsigned("price", document.price)
-    row.add_integer("created_at_ms", document.created_at_ms)
+    for name, key in ask.order_keys(document).items():
+        row.add_unsigned(name, key)
     row.add_boolean("in_stock", document.in_stock)
     row.add_boolean("on_sale", document.on_sale)
     row.add_bytes("shown", document.shown)
     return row
+
+
+def _best(
+    searcher: Searcher, whole: Query, offset: int, depth: int
+) -> tuple[list[tuple[float, int, DocAddress]], int]:
+    """What fits best, and of those that fit alike the lowest id.
+
+    Exact as long as no more than `_TIES` behind the page fit as well as its last one; of more,
+    those are on it that lie first.
+    """
+    found = searcher.search(whole, offset + depth + _TIES, True)
+    places = [place for _, place in found.hits]
+    ids = searcher.fast_field_values("product_id", places)
+    hits = [
+        (float(score), int(i or 0), place)
+        for i, (score, place) in zip(ids, found.hits, strict=True)
+    ]
+    hits.sort(key=lambda hit: (-hit[0], hit[1]))
+    return hits[offset:], _count(found)
+
+
+def _count(found: SearchResult) -> int:
+    return int(found.count or 0)  # type: ignore[attr-defined]
 
 
 def _facets(schema: Schema, searcher: Searcher, of: Filters, wanted: Query | None) -> Facets:

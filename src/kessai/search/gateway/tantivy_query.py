@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tantivy import FieldType, Occur, Query, Schema, SchemaBuilder
+from tantivy import FieldType, Occur, Order, Query, Schema, SchemaBuilder
 
 from kessai.contracts.search import CategoryCount, Facets, PriceRange, StockCount
+from kessai.search.domain.document import Document
 from kessai.search.domain.wanted import (
     AllOf,
     AnyOf,
@@ -24,6 +25,16 @@ from kessai.search.domain.wanted import (
 # Phrases need positions, all else only how often.
 WITH_POSITIONS: Final = ("title", "names", "reading", "category", "text")
 WITHOUT_POSITIONS: Final = ("single", "whole", "prefix", "rank")
+# Numbers that no two products share, so that equal ones come by id whatever was written last:
+# tantivy itself takes them as they lie, and each change of a product lays it behind the others.
+ORDERS: Final = {
+    "level": ("by_level", Order.Desc),
+    "newest": ("by_day", Order.Desc),
+    "price_asc": ("by_price", Order.Asc),
+    "price_desc": ("by_price_down", Order.Desc),
+}
+_ID_BITS: Final = 34
+_DAY_ID_BITS: Final = 22
 _MAX_PRICE: Final = 2**53
 _MAX_ID: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
@@ -40,17 +51,35 @@ def build_schema() -> Schema:
     made.add_text_field("category_key", fast=True, tokenizer_name="raw", index_option="basic")
     for name in ("product_id", "version", "category_id", "price"):
         made.add_unsigned_field(name, indexed=True, fast=True)
-    made.add_integer_field("created_at_ms", fast=True)
+    for name, _ in ORDERS.values():
+        made.add_unsigned_field(name, fast=True)
     made.add_boolean_field("in_stock", indexed=True, fast=True)
     made.add_boolean_field("on_sale", indexed=True, fast=True)
     made.add_bytes_field("shown", stored=True)
     return made.build()
 
 
+def order_keys(of: Document) -> dict[str, int]:
+    return {
+        "by_level": _key(of.level, _ID_BITS, of.product_id, down=True),
+        "by_day": _key(of.created_at_ms, _DAY_ID_BITS, of.product_id, down=True),
+        "by_price": _key(of.price, _ID_BITS, of.product_id, down=False),
+        "by_price_down": _key(of.price, _ID_BITS, of.product_id, down=True),
+    }
+
+
+def _key(value: int, id_bits: int, product_id: int, *, down: bool) -> int:
+    """Both in 64 bits. Values and ids that have no room there are equal among themselves."""
+    last = (1 << id_bits) - 1
+    tie = min(product_id, last)
+    room = (1 << (64 - id_bits)) - 1
+    return min(max(value, 0), room) << id_bits | (last - tie if down else tie)
+
+
 def whole_query(schema: Schema, request: Request, wanted: Query | None) -> Query:
     """What is found and how it ranks; `wanted` is the request's own, made once for all uses."""
     parts = found_by(schema, wanted, request.filters)
-    if request.sort == "relevance":
+    if request.order == "relevance":
         parts += [(Occur.Should, query(schema, part)) for part in request.preferred]
     return Query.boolean_query(parts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.indexes import POTS, SHELF, find, ids, product
+from tests.support.indexes import POTS, SHELF, Place, TantivyPlace, find, ids, product
 
 from kessai.contracts.search import CategoryCount, PriceRange, Sort, StockCount
 from kessai.search.application.ports import Indexed, ProductIndex, WordCount
@@ -33,6 +33,22 @@ async def test_only_a_newer_version_changes_anything(index: ProductIndex) -> Non
     assert await find(index, Term("title", "second")) == []
     assert await find(index, Term("title", "third")) == [1]
     assert await index.indexed(0, 10) == [Indexed(1, 6)]
+
+
+async def test_an_edition_is_known_only_where_nobody_else_writes_and_ends_with_a_change(
+    place: Place, index: ProductIndex
+) -> None:
+    before = index.edition()
+    assert (before is None) == (not isinstance(place, TantivyPlace))
+    assert index.edition() is before
+    await index.put([product(1, "tea")])
+    if before is not None:
+        after = index.edition()
+        assert after is not before
+        await index.put([product(1, "tea")])
+        assert index.edition() is after
+        await index.remove([1])
+        assert index.edition() not in (before, after)
 
 
 async def test_of_one_batch_the_newest_counts(index: ProductIndex) -> None:

@@ -56,7 +56,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     on_demand = settings.search_url == IN_MEMORY
     indexing = Indexing(index, storage, words, split, on_demand=on_demand)
     searching = Searching(index, Planner(split, read_synonyms(split)), words, split)
-    port = Search(searching, indexing, pictures)
+    port = Search(index, searching, indexing, pictures)
     intake = Intake(indexing)
     consumer = runtime.bus.consumer(
         index_group(settings), [PRODUCTS_TOPIC], on_product(intake.take), at_once=MAX_BATCH

@@ -59,6 +59,10 @@ class ProductIndex(Writable, Protocol):
         """There is an index, made by this version of the analysis."""
         ...
 
+    def edition(self) -> object | None:
+        """Another object once anything may be found otherwise; None where others write, too."""
+        ...
+
     async def search(self, request: Request) -> Hits: ...
 
     async def words(self, limit: int) -> Sequence[WordCount]:

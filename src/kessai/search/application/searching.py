@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from kessai.contracts.search import (
     Facets,
@@ -112,7 +113,7 @@ class Searching:
             completed = await self._that_are_there(" ".join(command.q.split()[:-1]), completed)
         request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
         hits = await self._index.search(request)
-        products = tuple(FoundProduct.model_validate_json(hit.shown) for hit in hits.items)
+        products = tuple(_shown(hit.shown) for hit in hits.items)
         texts: dict[str, str] = {}
         for text in (*completed, *_names(products, command.q)):
             texts.setdefault(fold(text), text)
@@ -132,9 +133,17 @@ class Searching:
 
     def _marked(self, items: Sequence[FoundProduct], query: str) -> tuple[FoundProduct, ...]:
         marker = Marker(query, self._split)
-        return tuple(
-            item.model_copy(update={"highlight": marker.html(item.title)}) for item in items
-        )
+        return tuple(_with_highlight(item, marker.html(item.title)) for item in items)
+
+
+@lru_cache(maxsize=2_048)
+def _shown(hit: bytes) -> FoundProduct:
+    """What is found is found again and again."""
+    return FoundProduct.model_validate_json(hit)
+
+
+def _with_highlight(item: FoundProduct, html: str | None) -> FoundProduct:
+    return item if html is None else item.model_copy(update={"highlight": html})
 
 
 def _names(products: Sequence[FoundProduct], typed: str) -> list[str]:
@@ -160,9 +169,7 @@ def _nearly(clause: Clause) -> Wanted:
 
 def _page(command: SearchProducts, hits: Hits | None, meant: str | None = None) -> SearchPage:
     return SearchPage(
-        items=tuple(FoundProduct.model_validate_json(hit.shown) for hit in hits.items)
-        if hits
-        else (),
+        items=tuple(_shown(hit.shown) for hit in hits.items) if hits else (),
         total=hits.total if hits else 0,
         page=command.page,
         size=command.size,

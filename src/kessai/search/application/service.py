@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kessai.contracts.search import (
     CheckIndex,
     ImportedImage,
@@ -18,24 +20,37 @@ from kessai.contracts.search import (
 from kessai.contracts.wire import Nothing
 from kessai.search.application.indexing import Indexing
 from kessai.search.application.pictures import Pictures
+from kessai.search.application.ports import ProductIndex
+from kessai.search.application.remembered import Remembered
 from kessai.search.application.searching import Searching
+
+# A page of products is some 20 KB. What is begun to be typed is begun so by many.
+_SEARCHES: Final = 256
+_SUGGESTIONS: Final = 1_024
 
 
 class Search:
     """Implements `contracts.search.SearchService`."""
 
-    def __init__(self, searching: Searching, indexing: Indexing, pictures: Pictures) -> None:
-        self._searching = searching
+    def __init__(
+        self,
+        index: ProductIndex,
+        searching: Searching,
+        indexing: Indexing,
+        pictures: Pictures,
+    ) -> None:
+        self._search = Remembered(index, searching.search, size=_SEARCHES)
+        self._suggest = Remembered(index, searching.suggest, size=_SUGGESTIONS)
         self._indexing = indexing
         self._pictures = pictures
 
     async def search_products(self, command: SearchProducts) -> SearchPage:
         await self._indexing.ready()
-        return await self._searching.search(command)
+        return await self._search(command)
 
     async def suggest(self, command: Suggest) -> Suggestions:
         await self._indexing.ready()
-        return await self._searching.suggest(command)
+        return await self._suggest(command)
 
     async def init_index(self, command: Nothing) -> Reindexed:  # noqa: ARG002
         return await self._indexing.init()

@@ -11,7 +11,7 @@ from kessai.search.domain.folding import fold, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
 from kessai.search.domain.planner import words_of
 from kessai.search.domain.romaji import hear
-from kessai.search.domain.words import Split, sound
+from kessai.search.domain.words import Split, Word, sound
 
 # A reading of more words side by side is nobody's query.
 _SIDE_BY_SIDE: Final = 5
@@ -70,18 +70,28 @@ def _heard(text: str) -> str:
 def _sounded(title: str, split: Split, sounds: Sequence[str]) -> list[tuple[int, int]]:
     """Words, or several side by side, that sound like it."""
     words = split(title)
-    starts = [0]
-    for word in words:
-        starts.append(starts[-1] + len(word.surface))
+    # However many are read together, they sound at first as the first of them does.
+    initials = {heard[0] for heard in sounds}
     found = []
-    for first in range(len(words)):
-        reading = ""
-        for last in range(first, min(len(words), first + _SIDE_BY_SIDE)):
-            reading += words[last].reading
-            if sound(reading) in sounds:
-                found.append((starts[first], min(starts[last + 1], len(title))))
-                break
+    start = 0
+    for first, word in enumerate(words):
+        alone = sound(word.reading)
+        near = words[first : first + _SIDE_BY_SIDE] if not alone or alone[0] in initials else ()
+        if (length := _side_by_side(near, sounds)) is not None:
+            found.append((start, min(start + length, len(title))))
+        start += len(word.surface)
     return found
+
+
+def _side_by_side(words: Sequence[Word], sounds: Sequence[str]) -> int | None:
+    """How many letters the fewest of the first words have that sound like one of `sounds`."""
+    reading, length = "", 0
+    for word in words:
+        reading += word.reading
+        length += len(word.surface)
+        if sound(reading) in sounds:
+            return length
+    return None
 
 
 def _html(title: str, spans: Sequence[tuple[int, int]]) -> str:

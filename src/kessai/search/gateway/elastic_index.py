@@ -74,6 +74,10 @@ class ElasticIndex:
     async def close(self) -> None:
         await self._asked.close()
 
+    def edition(self) -> object | None:
+        """Every instance writes into it, and it has caches of its own."""
+        return None
+
     async def fits(self) -> bool:
         async with asking(UNAVAILABLE):
             live = [one for one in await self._generations.all() if one.is_live]

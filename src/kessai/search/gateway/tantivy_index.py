@@ -152,6 +152,10 @@ class TantivyIndex:
     async def fits(self) -> bool:
         return self._live is not None
 
+    def edition(self) -> object | None:
+        """Every commit has a searcher of its own, and nobody else writes into this folder."""
+        return None if self._live is None else self._live.searcher
+
     async def ping(self) -> None:
         """In memory there is nothing that could be away."""
         if self._folder is not None:

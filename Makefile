@@ -70,8 +70,8 @@ test-story: $(DEV_STAMP) ## the whole shop on a virtual clock
 test-crash: $(DEV_STAMP) ## real processes that are killed
 	$(BIN)/python -m pytest -m crash
 
-test-long: $(DEV_STAMP) ## killed at every seam, and two of each service of which one is killed: minutes
-	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup tests/crash
+test-long: $(DEV_STAMP) ## killed at every seam, two of each service of which one is killed, a chaos: minutes
+	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup tests/crash tests/proof/test_chaos_run.py
 
 crash-points: $(DEV_STAMP) ## break the shop at every point in every way, and write docs/proof/crash-points.md
 	PYTHONPATH=src:. $(BIN)/python -m tests.crash.matrix

@@ -192,7 +192,8 @@ def test_killed_at_a_named_point(point: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_moments_of_two_hundred_purchases(seed: int, tmp_path: Path) -> None:
     moments = random.Random(seed)
     with processes(tmp_path, **NO_INDEX, KESSAI_ORDER_DEADLINE_S=str(DEADLINE_S)) as system:

@@ -16,7 +16,12 @@ from tests.support.sql_subset import violations
 from kessai.proof.shopper.mix import Kind
 
 # Not the timeout of a quick test: this one lets all kinds of customers come and go.
-pytestmark = [*MARIADB[:-1], pytest.mark.crash, pytest.mark.timeout(400, func_only=True)]
+pytestmark = [
+    *MARIADB[:-1],
+    pytest.mark.crash,
+    pytest.mark.long,
+    pytest.mark.timeout(400, func_only=True),
+]
 
 # SQLAlchemy's first question, which it puts to each server in that server's own words.
 _OF_THE_LIBRARY = {"SELECT @@tx_isolation"}

@@ -57,6 +57,7 @@ def children_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.long
 def test_a_short_chaos_agrees_and_leaves_nothing_behind(tmp_path: Path) -> None:
     report, page, kept = tmp_path / "r.json", tmp_path / "r.html", tmp_path / "kept"
     files = ("--json", str(report), "--html", str(page), "--keep", str(kept))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import String, text
 from tests.support.order_shop import OrderShop, a_shop, on_virtual_time
+
+from kessai.contracts.order import RefundByOperator
+from kessai.order.gateway.tables import AUDIT
 
 
 async def a_paid_order(shop: OrderShop) -> str:
@@ -37,6 +42,22 @@ async def test_the_chain_holds_every_transition_with_its_cause() -> None:
         ("DECIDED_SETTLE", event_id),
         ("PAYMENT_SUCCEEDED", event_id),
     ]
+
+
+@on_virtual_time
+async def test_a_refund_names_its_operator_as_far_as_a_row_has_room() -> None:
+    shop = await a_shop()
+    order_id = await a_paid_order(shop)
+    name = "hanako.with.a.very.long.name@accounts.shop.example.com"
+    await shop.house.desk.refund_by_operator(
+        RefundByOperator(
+            order_id=order_id, request_id="1", amount=1, actor=name, reason="a scratch"
+        )
+    )
+    trail = await shop.audit(order_id)
+    (actor,) = {one.actor for one in trail.entries if one.cause == "a scratch"}
+    room = cast(String, AUDIT.c.actor.type).length
+    assert actor == f"operator:{name}"[:room]
 
 
 TAMPERINGS = {

@@ -10,6 +10,7 @@ from kessai.kernel.errors import NotFound, Refused
 from kessai.order.application.ports import Limits, Orders, Refunds
 from kessai.order.application.refunding import Refunding
 from kessai.order.application.retry import in_transaction
+from kessai.order.domain.audit import by_operator
 from kessai.order.domain.news import RefundReason, RefundWanted, left_to_refund_yen
 from kessai.order.domain.order import Order
 
@@ -47,8 +48,8 @@ class OperatorRequests:
                 raise _illegal(order)
             asked_yen = await self._refunds.asked_yen(tx, order.order_id, paid)
             wanted = _wanted(command, paid, left_to_refund_yen(order, asked_yen))
-            actor = f"operator:{command.actor}"
-            return await self._refunding.start(tx, order, wanted, actor=actor, cause=command.reason)
+            by = by_operator(command.actor)
+            return await self._refunding.start(tx, order, wanted, actor=by, cause=command.reason)
 
         return await in_transaction(self._db, self._limits.write_tries, body)
 

@@ -25,14 +25,13 @@ from kessai.order.application.purchase import BALANCE_SAGA, CREATE_SAGA
 from kessai.order.application.refunding import REFUND_SAGA, Refunding
 from kessai.order.application.requests import CANCEL_SAGA
 from kessai.order.application.retry import in_transaction
+from kessai.order.domain.audit import by_operator
 from kessai.order.domain.giving_back import Asked, Taken, may_settle, merged, to_give_back
 from kessai.order.domain.order import OPEN_STATUSES, Change, FactKind, Order
 
 _SAGAS = (CREATE_SAGA, BALANCE_SAGA, SETTLE_SAGA, CANCEL_SAGA)
 _CAME = frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.REFUNDING, AttemptStatus.REFUNDED})
 _ENDED_OTHERWISE = frozenset({OrderStatus.FAILED, OrderStatus.REFUNDED})
-# What the audit trail has room for; the whole name lies in the details.
-_ACTOR_LENGTH = 40
 _REASON = "REMEDY"
 _log = get_log("kessai.order")
 
@@ -92,7 +91,8 @@ class Remedies:
             order = await self._order(tx, command.order_id)
             told = {"remedy": command.remedy.value, "by": command.actor}
             change = Change.of(order).note(FactKind.ORDER, "REMEDY_ASKED", told, shown=False)
-            await self._journal.write(tx, change, actor=_actor(command), cause=command.reason)
+            by = by_operator(command.actor)
+            await self._journal.write(tx, change, actor=by, cause=command.reason)
 
         await in_transaction(self._db, self._limits.write_tries, body)
 
@@ -127,7 +127,7 @@ class Remedies:
         steps = []
         for refund in wanted:
             order = await self._refunding.start(
-                tx, order, refund, actor=_actor(command), cause=command.reason
+                tx, order, refund, actor=by_operator(command.actor), cause=command.reason
             )
             steps.append(
                 RemedyStep(
@@ -183,7 +183,7 @@ class Remedies:
         keys += [(REFUND_SAGA, one.refund_id) for one in refunds]
         steps = []
         for saga in await self._sagas.find(keys):
-            if await self._sagas.drive(saga, _actor(command), command.reason):
+            if await self._sagas.drive(saga, by_operator(command.actor), command.reason):
                 code = "SAGA_COMPENSATED" if saga.compensates else "SAGA_FORWARDED"
                 steps.append(RemedyStep(code=code, subject=f"{saga.machine}/{saga.instance_id}"))
         return steps
@@ -226,10 +226,6 @@ def _restocking(order: Order, refunds: Sequence[Asked]) -> str | None:
             if asked_yen >= order.amount:
                 return one.refund_id
     return None
-
-
-def _actor(command: RemedyOrder) -> str:
-    return f"operator:{command.actor}"[:_ACTOR_LENGTH]
 
 
 def _illegal(order: Order, message: str) -> Refused:

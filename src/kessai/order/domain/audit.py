@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from pydantic import JsonValue as WireValue
 
 from kessai.contracts.audit import seal
 from kessai.contracts.order import AuditEntry
 from kessai.order.domain.order import Fact
+
+# What a row has room for.
+_ACTOR_LENGTH: Final = 40
+
+
+def by_operator(name: str) -> str:
+    """An operator as the trail names who acted; of a long name the beginning."""
+    return f"operator:{name}"[:_ACTOR_LENGTH]
 
 
 def chained(

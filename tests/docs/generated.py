@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.docs import settings
+from tests.docs import diagrams, settings
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "python -m tests.docs.generated"
@@ -18,6 +18,9 @@ Render = Callable[[], str]
 
 # Path below the repository's root: what renders it.
 PAGES: Mapping[str, Render] = {
+    "docs/diagrams/data-flow.svg": diagrams.data_flow_svg,
+    "docs/diagrams/kessai.drawio": diagrams.drawio,
+    "docs/diagrams/overview.svg": diagrams.overview_svg,
     "docs/reference/settings.md": settings.settings_page,
 }
 

@@ -1,0 +1,241 @@
+"""The map of the system as pictures. `topology.py` says what is on them, the places are ours.
+
+Whoever adds a service, a call or a topic there finds it missing here: say where it stands.
+"""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from tests.docs.diagram_events import data_flow, short, topic_tone
+from tests.docs.drawing import Box, End, Kind, Line, Point, Sheet, Text, Words
+from tests.docs.drawing_drawio import to_drawio
+from tests.docs.drawing_svg import to_svg
+
+from kessai.topology import (
+    PAYPAY_SIMULATOR,
+    SERVICES,
+    SIMULATORS,
+    TOPICS,
+    ServiceCard,
+)
+
+_LEFT, _WIDE, _COLUMN = 252.0, 740.0, 212.0
+_COLUMNS = (_LEFT, 516.0, 780.0)
+_CALLERS, _CALLED = 252.0, 470.0
+_HIGH = 100.0
+_GAP_1, _GAP_2 = 490.0, 754.0
+
+# Left, top, width, height.
+_PLACES: dict[str, tuple[float, float, float, float]] = {
+    "bff": (_LEFT, 72, _WIDE, 96),
+    "es-service": (_COLUMNS[0], _CALLERS, _COLUMN, _HIGH),
+    "order-service": (_COLUMNS[1], _CALLERS, _COLUMN, _HIGH),
+    "alert-service": (_COLUMNS[2], _CALLERS, _COLUMN, _HIGH),
+    "storage-service": (_COLUMNS[0], _CALLED, _COLUMN, _HIGH),
+    "account-service": (_COLUMNS[1], _CALLED, _COLUMN, _HIGH),
+    "payment-service": (_COLUMNS[2], _CALLED, _COLUMN, _HIGH),
+    "paypay-simulator": (1052, 72, 124, 498),
+    "firebase-simulator": (24, _CALLERS, 150, _HIGH),
+}
+_TONES = {
+    "order-service": "tetsu",
+    "alert-service": "enji",
+    "es-service": "yama",
+    "payment-service": "matsu",
+    "paypay-simulator": "matsu",
+    "account-service": "kikyo",
+    "firebase-simulator": "kikyo",
+}
+_TITLES = {"paypay-simulator": "PayPay", "firebase-simulator": "Firebase"}
+_TEXTS: dict[str, tuple[str, ...]] = {
+    "bff": (
+        "the only door: pages, sessions, live channels, pictures, PayPay's webhooks",
+        "sessions and limits: in memory or Redis",
+        "pushes every change of an order to the page that shows it",
+    ),
+    "es-service": ("search and completion", "tantivy or Elasticsearch", "pictures: folder or S3"),
+    "order-service": ("orders, sagas, audit trail", "ec_order", "trail: SQL or MongoDB"),
+    "alert-service": ("rules over the events", "RocksDB, ec_system", "tells people by a webhook"),
+    "storage-service": ("goods, prices, stock", "reservations, stock ledger", "ec_storage"),
+    "account-service": ("people, roles", "wallets and holds", "ec_account"),
+    "payment-service": ("evidence, refunds, ledger", "webhooks, files of a day", "ec_payment"),
+    "paypay-simulator": ("codes, answers", "webhooks", "", "simulated:", "8090"),
+    "firebase-simulator": ("who somebody is", "simulated:", "8091"),
+}
+
+_Way = tuple[End, End, tuple[Point, ...]]
+_WAYS: dict[tuple[str, str], _Way] = {
+    ("bff", "es-service"): (End("bottom", 106 / _WIDE), End("top", 0.5), ()),
+    ("bff", "order-service"): (End("bottom", 370 / _WIDE), End("top", 0.5), ()),
+    ("bff", "alert-service"): (End("bottom", 634 / _WIDE), End("top", 0.5), ()),
+    ("bff", "storage-service"): (
+        End("bottom", (_GAP_1 - 8 - _LEFT) / _WIDE),
+        End("right", 0.5),
+        (Point(_GAP_1 - 8, _CALLED + 50),),
+    ),
+    ("bff", "account-service"): (
+        End("bottom", (_GAP_1 + 8 - _LEFT) / _WIDE),
+        End("left", 0.5),
+        (Point(_GAP_1 + 8, _CALLED + 50),),
+    ),
+    ("bff", "payment-service"): (
+        End("bottom", (_GAP_2 - _LEFT) / _WIDE),
+        End("left", 0.5),
+        (Point(_GAP_2, _CALLED + 50),),
+    ),
+    ("order-service", "account-service"): (End("bottom", 0.5), End("top", 0.5), ()),
+    ("order-service", "storage-service"): (
+        End("bottom", 0.2),
+        End("top", 0.55),
+        (Point(516 + 0.2 * _COLUMN, 386), Point(_LEFT + 0.55 * _COLUMN, 386)),
+    ),
+    ("order-service", "payment-service"): (
+        End("bottom", 0.8),
+        End("top", 0.3),
+        (Point(516 + 0.8 * _COLUMN, 438), Point(780 + 0.3 * _COLUMN, 438)),
+    ),
+    ("alert-service", "order-service"): (End("left", 0.5), End("right", 0.5), ()),
+    ("alert-service", "payment-service"): (End("bottom", 0.6), End("top", 0.6), ()),
+    ("alert-service", "storage-service"): (
+        End("bottom", 0.2),
+        End("top", 0.85),
+        (Point(780 + 0.2 * _COLUMN, 412), Point(_LEFT + 0.85 * _COLUMN, 412)),
+    ),
+    ("es-service", "storage-service"): (End("bottom", 0.25), End("top", 0.25), ()),
+}
+
+
+def drawio() -> str:
+    return to_drawio((overview(), data_flow()))
+
+
+def overview_svg() -> str:
+    return to_svg(overview())
+
+
+def data_flow_svg() -> str:
+    return to_svg(data_flow())
+
+
+def overview() -> Sheet:
+    services = tuple(_service(card) for card in (*SERVICES, *SIMULATORS))
+    browser = Box(
+        "browser",
+        "Browser",
+        24,
+        72,
+        150,
+        96,
+        "outside",
+        texts=(Text("shop and console"), Text("Vue 3, TypeScript")),
+    )
+    calls = tuple(_call(card, name) for card in SERVICES for name in card.calls)
+    return Sheet(
+        name="Overview",
+        title="Kessai: services, ports and calls",
+        about="The browser, PayPay and Firebase stand outside. Every arrow between services is a "
+        "call; below are the topics with who writes and who reads them.",
+        width=1200,
+        height=790,
+        boxes=(browser, *services, *_topics()),
+        lines=(*_outside_lines(), *calls),
+        words=(
+            Words("heading", 24, 42, "Services, ports and calls", "title"),
+            Words("events", 24, 640, "Events: which service writes and reads which topic", "text"),
+        ),
+    )
+
+
+def _service(card: ServiceCard) -> Box:
+    x, y, width, height = _PLACES[card.name]
+    texts = _TEXTS[card.name]
+    outside = card in SIMULATORS
+    kind: Kind = "outside" if outside else "service"
+    ports = [str(card.port)] + ([f"management {card.management_port}"] * bool(card.management_port))
+    return Box(
+        card.name,
+        _TITLES.get(card.name, card.name),
+        x,
+        y,
+        width,
+        height,
+        kind,
+        _TONES.get(card.name, "nezu"),
+        "" if outside else ", ".join(ports),
+        tuple(Text(words, "mono" if words.isdigit() else "text") for words in texts),
+    )
+
+
+def _call(caller: ServiceCard, callee: str) -> Line:
+    """Raises `KeyError` for a call that nobody has drawn a way for."""
+    start, end, via = _WAYS[caller.name, callee]
+    tone = _TONES.get(caller.name, "nezu")
+    return Line(f"call-{caller.name}-{callee}", caller.name, callee, start, end, via, tone)
+
+
+def _outside_lines() -> tuple[Line, ...]:
+    firebase, paypay = "firebase-simulator", PAYPAY_SIMULATOR.name
+    asks = Point(1022, 514)
+    return (
+        Line("requests", "browser", "bff", End("right", 0.35), End("left", 0.35), label="requests"),
+        Line("pushes", "bff", "browser", End("left", 0.7), End("right", 0.7), label="pushes"),
+        Line(
+            "sign-in",
+            "browser",
+            firebase,
+            End("bottom", 0.5),
+            End("top", 0.5),
+            tone="kikyo",
+            label="signs in",
+            label_at=Point(99, 214),
+        ),
+        Line(
+            "keys",
+            "bff",
+            firebase,
+            End("bottom", 14 / _WIDE),
+            End("right", 0.5),
+            (Point(_LEFT + 14, 210), Point(214, 210), Point(214, 302)),
+            "kikyo",
+            "public keys",
+            Point(222, 202),
+        ),
+        Line(
+            "webhook",
+            paypay,
+            "bff",
+            End("left", 48 / 498),
+            End("right", 0.5),
+            tone="matsu",
+            label="webhook",
+        ),
+        Line(
+            "asks",
+            "payment-service",
+            paypay,
+            End("right", 0.5),
+            End("left", 448 / 498),
+            tone="matsu",
+            label="asks",
+            label_at=asks,
+        ),
+    )
+
+
+def _topics() -> tuple[Box, ...]:
+    width, gap = 220.8, 12.0
+    found = []
+    for at, topic in enumerate(TOPICS):
+        writers = ", ".join(_plain(card) for card in SERVICES if topic in card.emits)
+        readers = ", ".join(_plain(card) for card in SERVICES if topic in card.consumes)
+        ends = [*wrap(f"from {writers}", 26), *wrap(f"to {readers}", 30)]
+        texts = tuple(Text(words, "note") for words in ends)
+        x = 24 + at * (width + gap)
+        tone = topic_tone(topic)
+        found.append(Box(topic, short(topic), x, 656, width, 98, "topic", tone, texts=texts))
+    return tuple(found)
+
+
+def _plain(card: ServiceCard) -> str:
+    return card.name.removesuffix("-service")

@@ -135,6 +135,7 @@ $(DEPLOY_STAMP): requirements/deploy.txt $(DEV_STAMP)
 check-deploy: $(DEPLOY_STAMP) ## compose.yaml and the Dockerfiles, by their linters (no Docker needed)
 	$(BIN)/docker-compose -f compose.yaml --profile all config -q
 	$(BIN)/docker-compose -f compose.yaml -f deploy/compose.several.yaml config -q
+	$(BIN)/docker-compose --env-file deploy/env.tls.example -f compose.yaml -f deploy/compose.tls.yaml config -q
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/hadolint deploy/Dockerfile deploy/elasticsearch/Dockerfile
 

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,32 @@ check-deploy: $(DEPLOY_STAMP) ## compose.yaml and the Dockerfiles, by their lint
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/hadolint deploy/Dockerfile deploy/elasticsearch/Dockerfile
 
+DOCS_STAMP := $(VENV)/.installed-docs
+$(DOCS_STAMP): requirements/docs.txt $(DEV_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# Scripts of the site and the checker of Japanese, beside the pages and not among them.
+DOCS_NODE := .cache/docs/node
+DOCS_NODE_STAMP := $(DOCS_NODE)/.installed
+$(DOCS_NODE_STAMP): docs/site/package.json docs/site/package-lock.json
+	@$(NODE_IS_NEW) || { echo "The site of the documents needs Node.js 20.19 or newer."; exit 1; }
+	@mkdir -p $(DOCS_NODE)
+	cp docs/site/package.json docs/site/package-lock.json $(DOCS_NODE)
+	cd $(DOCS_NODE) && npm ci --no-fund --no-audit --ignore-scripts --loglevel=error
+	@touch $@
+
+docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## write the generated pages anew and build the site into out/docs (needs Node.js)
+	PYTHONPATH=src:. $(BIN)/python -m tests.docs.generated
+	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
+
+check-docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## generated pages, links, spelling, Japanese, the site without a warning (needs Node.js)
+	$(BIN)/python -m pytest tests/docs tests/test_readme.py
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs
+	cp docs/site/textlint.yml $(DOCS_NODE)
+	cd $(DOCS_NODE) && npm run --silent textlint -- $(CURDIR)/README.ja.md
+	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
+
 fmt: $(DEV_STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
@@ -165,12 +191,14 @@ lock: ## write the hash-pinned requirements anew (needs uv and npm)
 		--python-version 3.11 -q -o requirements/e2e.txt
 	uv pip compile requirements/deploy.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/deploy.txt
+	uv pip compile requirements/docs.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/docs.txt
 	uv pip compile requirements/temporal.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/temporal.txt
 	uv pip compile requirements/sdk.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/sdk.txt
-	cd tests/sdk/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
-		&& node -e 'const fs = require("fs"), lock = require("./package-lock.json"); for (const part of Object.values(lock.packages)) delete part.funding; fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")'
+	for folder in tests/sdk/node docs/site; do (cd $$folder && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
+		&& node -e 'const fs = require("fs"), lock = require("./package-lock.json"); for (const part of Object.values(lock.packages)) delete part.funding; fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")') || exit 1; done
 
 clean: ## remove what was installed and the local data
 	rm -rf $(VENV) .kessai .cache frontend/dist frontend/node_modules

@@ -53,7 +53,7 @@ def state_machines_page() -> str:
         "State machines",
         "The tables are in `src/kessai/contracts/moves.py`. What they do not have is refused "
         "(`IllegalMove`), and a row is written with `WHERE version = :expected`. `kessai verify` "
-        "asks the same tables of the live books (I14), and so does every seed of `kessai simulate`.",
+        "asks the same tables of the live books (I14), and so does `kessai simulate`.",
         section("Order", "order-service", when.ORDER_LEAD, ORDER_MOVES, OrderStatus.PENDING),
         reasons(),
         section(

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.docs.decisions import FOLDER, SECTIONS, Decision, decisions, read
 
 ROOT = FOLDER.parents[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.docs import decisions, diagrams, saga_machines, settings, state_machines
+from tests.docs import decisions, diagrams, saga_machines, services, settings, state_machines
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "python -m tests.docs.generated"
@@ -20,6 +20,7 @@ Render = Callable[[], str]
 PAGES: Mapping[str, Render] = {
     "docs/adr/index.md": decisions.index_page,
     "docs/architecture/order-sagas.md": saga_machines.order_sagas_page,
+    "docs/architecture/services.md": services.services_page,
     "docs/architecture/state-machines.md": state_machines.state_machines_page,
     "docs/diagrams/data-flow.svg": diagrams.data_flow_svg,
     "docs/diagrams/kessai.drawio": diagrams.drawio,

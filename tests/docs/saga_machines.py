@@ -29,7 +29,8 @@ def section(machine: Machine) -> Iterator[str]:
     yield f"{machine.comment} Version {machine.version}. When its time is up it {way}."
     yield ""
     yield "```mermaid"
-    yield to_mermaid(machine).rstrip("\n")
+    # From the top: a page is higher than wide.
+    yield to_mermaid(machine).rstrip("\n").replace("flowchart LR", "flowchart TB", 1)
     yield "```"
     yield ""
     yield from table(("step", "asks", "undone by"), rows(machine))

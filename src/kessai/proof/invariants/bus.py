@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +95,7 @@ class BusSeen:
         return False
 
     def has(self, event_id: str) -> bool:
-        """Whether it came since the bus was read."""
+        """Whether it is there and need not be in an outbox, or came since the bus was read."""
         return hash(event_id) in self._late
 
     def must_have(self, topic: str, created_at_ms: int) -> bool:
@@ -138,9 +138,11 @@ class BusSeen:
                 for record in page:
                     self._bury(record, json.loads(record.headers))
                 continue
-            if head.topic != ALERTS_TOPIC:
-                # Alerts come from no outbox.
-                self._note_events(page)
+            if head.topic == ALERTS_TOPIC:
+                # Most alerts come from no outbox; the end that a person gave one does.
+                self._late.update(self._events_of(page))
+            else:
+                self._events.update(self._events_of(page))
             if head.topic == ORDERS_TOPIC:
                 self._follow(page, seen, nothing)
             elif head.topic == PAYMENTS_TOPIC:
@@ -162,12 +164,12 @@ class BusSeen:
             for one in await bus.heads()
         )
 
-    def _note_events(self, page: Sequence[RecordRow]) -> None:
-        from_ms = self.from_ms
-        self._events.update(
+    def _events_of(self, page: Sequence[RecordRow]) -> Iterator[int]:
+        return (
             hash(event_id)
             for record in page
-            if (event_id := event_id_of(record.headers)) is not None and record.at_ms >= from_ms
+            if (event_id := event_id_of(record.headers)) is not None
+            and record.at_ms >= self.from_ms
         )
 
     def _bury(self, record: RecordRow, headers: dict[str, str]) -> None:

@@ -159,10 +159,11 @@ docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## write the generated pages anew and bui
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
 
 check-docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## generated pages, links, spelling, Japanese, the site without a warning (needs Node.js)
-	$(BIN)/python -m pytest tests/docs tests/test_readme.py
+	$(BIN)/python -m pytest tests/docs
 	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs
 	cp docs/site/textlint.yml $(DOCS_NODE)
 	cd $(DOCS_NODE) && npm run --silent textlint -- $(CURDIR)/README.ja.md
+	PYTHONPATH=src:. $(BIN)/python -m tests.docs.drawn
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
 
 fmt: $(DEV_STAMP) ## format and fix what can be fixed

@@ -68,14 +68,12 @@ def navigation(docs: Path) -> list[Entry]:
 
 
 def ordered(pages: Sequence[Path], docs: Path) -> list[Path]:
-    """The index first, then as it names the others, then by name."""
+    """The index first, then as it and the home page name the others last, then by name."""
     if not pages:
         return []
     folder = pages[0].parent
-    named: list[Path] = []
-    for index in (folder / "index.md", docs / "index.md"):
-        named.extend(_named(index))
-    place = {page: number for number, page in reversed(list(enumerate(named)))}
+    named = [page for index in (docs, folder) for page in _named(index / "index.md")]
+    place = {page: number for number, page in enumerate(named)}
     return sorted(
         pages, key=lambda page: (page.name != "index.md", place.get(page, len(named)), page.name)
     )

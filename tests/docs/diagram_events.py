@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import get_args
 
-from tests.docs.drawing import LINE_HEIGHT, Box, End, Line, Sheet, Text, Words
+from tests.docs.drawing import LINE_HEIGHT, TITLE_BASE, Box, End, Line, Sheet, Text, Words
 
 from kessai.alert.main import RULES_GROUP, TABLE_GROUP
 from kessai.contracts.alert import AlertEvent
@@ -41,7 +41,7 @@ _WRITTEN: dict[str, tuple[str, ...]] = {
     "storage-service": ("a product as it is now", "goods that nobody settled"),
     "order-service": ("each move of an order", "each change of its view", "refunds that hang"),
     "payment-service": ("what a payment became", "amounts that differ", "silent webhooks, files"),
-    "alert-service": ("what disagrees, and its end", "what a person closed"),
+    "alert-service": ("what disagrees, its end", "what a person closed"),
 }
 _READ: dict[str, tuple[tuple[str, str], ...]] = {
     "es-service": ((INDEX_GROUP, "puts it into the index"),),
@@ -52,8 +52,9 @@ _READ: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "alert-service": ((RULES_GROUP, "asks every rule"), (TABLE_GROUP, "fills sys_pay_alert")),
 }
+_WIDTH, _EDGE = 1090.0, 16.0
 _TOP, _BOTTOM = 84.0, 752.0
-_SIDE, _MIDDLE = 244.0, 368.0
+_SIDE, _MIDDLE = 232.0, 356.0
 _CHARACTERS = 46
 
 
@@ -84,28 +85,34 @@ def _united(annotated: object) -> tuple[type, ...]:
 
 def data_flow() -> Sheet:
     cards = {card.name: card for card in SERVICES}
-    topics = _column([*(_topic(topic) for topic in _ORDER), _state()], 416, _MIDDLE)
-    writers = _column([_writer(cards[name]) for name in _WRITERS], 24, _SIDE)
-    readers = _column([_reader(cards[name]) for name in _READERS], 932, _SIDE)
+    topics = _column(
+        [*(_topic(topic) for topic in _ORDER), _state()], (_WIDTH - _MIDDLE) / 2, _MIDDLE
+    )
+    writers = _column([_writer(cards[name]) for name in _WRITERS], _EDGE, _SIDE)
+    readers = _column([_reader(cards[name]) for name in _READERS], _WIDTH - _EDGE - _SIDE, _SIDE)
     return Sheet(
         name="DataFlow",
         title="Kessai: events and their ways",
         about="On the left who writes, in the middle the topics, on the right who reads them and "
         "what becomes of it.",
-        width=1200,
+        width=_WIDTH,
         height=790,
         boxes=(*writers, *topics, *readers),
         lines=_lines(writers, topics, readers),
         words=(
-            Words("heading", 24, 42, "Events and their ways", "title"),
-            Words("writes", 24, 70, "written with the change, in one transaction (outbox)"),
+            Words("heading", _EDGE, 42, "Events and their ways", "title"),
+            Words("writes", _EDGE, 70, "with the change, in one transaction (outbox)"),
             Words(
-                "topics", 600, 70, f"{PARTITIONS} partitions each, in order by key", centred=True
+                "topics",
+                _WIDTH / 2,
+                70,
+                f"{PARTITIONS} partitions each, by key",
+                centred=True,
             ),
-            Words("reads", 932, 70, "read by group; repeats change nothing"),
+            Words("reads", _WIDTH - _EDGE - _SIDE, 70, "by group; repeats change nothing"),
             Words(
                 "dead-letters",
-                600,
+                _WIDTH / 2,
                 776,
                 "What cannot be handled goes to <topic>.dlt; the partition goes on.",
                 centred=True,
@@ -115,7 +122,7 @@ def data_flow() -> Sheet:
 
 
 def _box(id_: str, title: str, kind: str, tone: str, beside: str, texts: list[Text]) -> Box:
-    height = 25 + LINE_HEIGHT * len(texts) + 13
+    height = TITLE_BASE + LINE_HEIGHT * len(texts) + 13
     is_topic = kind == "topic"
     return Box(
         id_, title, 0, 0, 0, height, "topic" if is_topic else "service", tone, beside, tuple(texts)

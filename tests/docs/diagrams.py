@@ -20,11 +20,13 @@ from kessai.topology import (
     ServiceCard,
 )
 
-_LEFT, _WIDE, _COLUMN = 252.0, 740.0, 212.0
-_COLUMNS = (_LEFT, 516.0, 780.0)
+_WIDTH, _EDGE = 1090.0, 16.0
+_LEFT, _WIDE, _COLUMN = 204.0, 712.0, 208.0
+_COLUMNS = (_LEFT, 456.0, 708.0)
 _CALLERS, _CALLED = 252.0, 470.0
 _HIGH = 100.0
-_GAP_1, _GAP_2 = 490.0, 754.0
+_GAP_1, _GAP_2 = 434.0, 686.0
+_SIDE = 124.0
 
 # Left, top, width, height.
 _PLACES: dict[str, tuple[float, float, float, float]] = {
@@ -35,8 +37,8 @@ _PLACES: dict[str, tuple[float, float, float, float]] = {
     "storage-service": (_COLUMNS[0], _CALLED, _COLUMN, _HIGH),
     "account-service": (_COLUMNS[1], _CALLED, _COLUMN, _HIGH),
     "payment-service": (_COLUMNS[2], _CALLED, _COLUMN, _HIGH),
-    "paypay-simulator": (1052, 72, 124, 498),
-    "firebase-simulator": (24, _CALLERS, 150, _HIGH),
+    "paypay-simulator": (982, 72, 92, 498),
+    "firebase-simulator": (_EDGE, _CALLERS, _SIDE, _HIGH),
 }
 _TONES = {
     "order-service": "tetsu",
@@ -54,21 +56,21 @@ _TEXTS: dict[str, tuple[str, ...]] = {
         "sessions and limits: in memory or Redis",
         "pushes every change of an order to the page that shows it",
     ),
-    "es-service": ("search and completion", "tantivy or Elasticsearch", "pictures: folder or S3"),
-    "order-service": ("orders, sagas, audit trail", "ec_order", "trail: SQL or MongoDB"),
-    "alert-service": ("rules over the events", "RocksDB, ec_system", "tells people by a webhook"),
-    "storage-service": ("goods, prices, stock", "reservations, stock ledger", "ec_storage"),
+    "es-service": ("search, completion", "tantivy, Elasticsearch", "pictures: folder, S3"),
+    "order-service": ("orders, sagas, audit", "ec_order", "trail: SQL, MongoDB"),
+    "alert-service": ("rules over the events", "RocksDB, ec_system", "tells people: webhook"),
+    "storage-service": ("goods, prices, stock", "reservations, ledger", "ec_storage"),
     "account-service": ("people, roles", "wallets and holds", "ec_account"),
-    "payment-service": ("evidence, refunds, ledger", "webhooks, files of a day", "ec_payment"),
-    "paypay-simulator": ("codes, answers", "webhooks", "", "simulated:", "8090"),
-    "firebase-simulator": ("who somebody is", "simulated:", "8091"),
+    "payment-service": ("evidence, refunds", "ledger, day's files", "ec_payment"),
+    "paypay-simulator": ("codes", "answers", "webhooks", "", "stand-in", "8090"),
+    "firebase-simulator": ("who it is", "stand-in", "8091"),
 }
 
 _Way = tuple[End, End, tuple[Point, ...]]
 _WAYS: dict[tuple[str, str], _Way] = {
-    ("bff", "es-service"): (End("bottom", 106 / _WIDE), End("top", 0.5), ()),
-    ("bff", "order-service"): (End("bottom", 370 / _WIDE), End("top", 0.5), ()),
-    ("bff", "alert-service"): (End("bottom", 634 / _WIDE), End("top", 0.5), ()),
+    ("bff", "es-service"): (End("bottom", _COLUMN / 2 / _WIDE), End("top", 0.5), ()),
+    ("bff", "order-service"): (End("bottom", 0.5), End("top", 0.5), ()),
+    ("bff", "alert-service"): (End("bottom", 1 - _COLUMN / 2 / _WIDE), End("top", 0.5), ()),
     ("bff", "storage-service"): (
         End("bottom", (_GAP_1 - 8 - _LEFT) / _WIDE),
         End("right", 0.5),
@@ -88,19 +90,19 @@ _WAYS: dict[tuple[str, str], _Way] = {
     ("order-service", "storage-service"): (
         End("bottom", 0.2),
         End("top", 0.55),
-        (Point(516 + 0.2 * _COLUMN, 386), Point(_LEFT + 0.55 * _COLUMN, 386)),
+        (Point(_COLUMNS[1] + 0.2 * _COLUMN, 386), Point(_LEFT + 0.55 * _COLUMN, 386)),
     ),
     ("order-service", "payment-service"): (
         End("bottom", 0.8),
         End("top", 0.3),
-        (Point(516 + 0.8 * _COLUMN, 438), Point(780 + 0.3 * _COLUMN, 438)),
+        (Point(_COLUMNS[1] + 0.8 * _COLUMN, 438), Point(_COLUMNS[2] + 0.3 * _COLUMN, 438)),
     ),
     ("alert-service", "order-service"): (End("left", 0.5), End("right", 0.5), ()),
     ("alert-service", "payment-service"): (End("bottom", 0.6), End("top", 0.6), ()),
     ("alert-service", "storage-service"): (
         End("bottom", 0.2),
         End("top", 0.85),
-        (Point(780 + 0.2 * _COLUMN, 412), Point(_LEFT + 0.85 * _COLUMN, 412)),
+        (Point(_COLUMNS[2] + 0.2 * _COLUMN, 412), Point(_LEFT + 0.85 * _COLUMN, 412)),
     ),
     ("es-service", "storage-service"): (End("bottom", 0.25), End("top", 0.25), ()),
 }
@@ -123,12 +125,12 @@ def overview() -> Sheet:
     browser = Box(
         "browser",
         "Browser",
-        24,
+        _EDGE,
         72,
-        150,
+        _SIDE,
         96,
         "outside",
-        texts=(Text("shop and console"), Text("Vue 3, TypeScript")),
+        texts=(Text("shop, console"), Text("Vue 3")),
     )
     calls = tuple(_call(card, name) for card in SERVICES for name in card.calls)
     return Sheet(
@@ -136,13 +138,13 @@ def overview() -> Sheet:
         title="Kessai: services, ports and calls",
         about="The browser, PayPay and Firebase stand outside. Every arrow between services is a "
         "call; below are the topics with who writes and who reads them.",
-        width=1200,
+        width=_WIDTH,
         height=790,
         boxes=(browser, *services, *_topics()),
         lines=(*_outside_lines(), *calls),
         words=(
-            Words("heading", 24, 42, "Services, ports and calls", "title"),
-            Words("events", 24, 640, "Events: which service writes and reads which topic", "text"),
+            Words("heading", _EDGE, 42, "Services, ports and calls", "title"),
+            Words("events", _EDGE, 640, "Events: who writes and reads which topic", "text"),
         ),
     )
 
@@ -176,7 +178,7 @@ def _call(caller: ServiceCard, callee: str) -> Line:
 
 def _outside_lines() -> tuple[Line, ...]:
     firebase, paypay = "firebase-simulator", PAYPAY_SIMULATOR.name
-    asks = Point(1022, 514)
+    asks = Point(949, 514)
     return (
         Line("requests", "browser", "bff", End("right", 0.35), End("left", 0.35), label="requests"),
         Line("pushes", "bff", "browser", End("left", 0.7), End("right", 0.7), label="pushes"),
@@ -188,7 +190,7 @@ def _outside_lines() -> tuple[Line, ...]:
             End("top", 0.5),
             tone="kikyo",
             label="signs in",
-            label_at=Point(99, 214),
+            label_at=Point(_EDGE + _SIDE / 2, 216),
         ),
         Line(
             "keys",
@@ -196,10 +198,10 @@ def _outside_lines() -> tuple[Line, ...]:
             firebase,
             End("bottom", 14 / _WIDE),
             End("right", 0.5),
-            (Point(_LEFT + 14, 210), Point(214, 210), Point(214, 302)),
+            (Point(_LEFT + 14, 212), Point(172, 212), Point(172, 302)),
             "kikyo",
             "public keys",
-            Point(222, 202),
+            Point(168, 204),
         ),
         Line(
             "webhook",
@@ -224,14 +226,15 @@ def _outside_lines() -> tuple[Line, ...]:
 
 
 def _topics() -> tuple[Box, ...]:
-    width, gap = 220.8, 12.0
+    gap = 10.0
+    width = (_WIDTH - 2 * _EDGE - 4 * gap) / 5
     found = []
     for at, topic in enumerate(TOPICS):
         writers = ", ".join(_plain(card) for card in SERVICES if topic in card.emits)
         readers = ", ".join(_plain(card) for card in SERVICES if topic in card.consumes)
-        ends = [*wrap(f"from {writers}", 26), *wrap(f"to {readers}", 30)]
+        ends = [*wrap(f"from {writers}", 22), *wrap(f"to {readers}", 22)]
         texts = tuple(Text(words, "note") for words in ends)
-        x = 24 + at * (width + gap)
+        x = _EDGE + at * (width + gap)
         tone = topic_tone(topic)
         found.append(Box(topic, short(topic), x, 656, width, 98, "topic", tone, texts=texts))
     return tuple(found)

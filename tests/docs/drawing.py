@@ -28,12 +28,12 @@ INK = ("#17211F", "#E8EDE9")
 INK2 = ("#46534F", "#B4C0BB")
 EDGE = ("#7F8B87", "#71807B")
 
-SIZES: dict[Font, int] = {"title": 15, "mono": 12, "text": 13, "note": 12}
+SIZES: dict[Font, int] = {"title": 15, "mono": 12, "text": 14, "note": 13}
 # Width of a letter as a share of its size.
-_EM: dict[Font, float] = {"title": 0.62, "mono": 0.61, "text": 0.54, "note": 0.54}
-LINE_HEIGHT = 19
+_EM: dict[Font, float] = {"title": 0.63, "mono": 0.61, "text": 0.54, "note": 0.54}
+LINE_HEIGHT = 20
 PADDING = 12
-TITLE_BASE = 25
+TITLE_BASE = 26
 
 
 class Point(NamedTuple):
@@ -166,8 +166,9 @@ def _too_high(box: Box) -> bool:
 
 def _too_wide(box: Box) -> Iterator[str]:
     """By the widest of the fonts that a reader may have."""
-    room = box.width - 2 * PADDING
-    if _width(box.title, "title") + _width(box.beside, "mono") > room:
+    room = box.width - 2 * PADDING - (4 if box.kind == "service" else 0)
+    between = PADDING / 2 if box.beside else 0
+    if _width(box.title, "title") + between + _width(box.beside, "mono") > room:
         yield box.title
     for text in box.texts:
         if _width(text.words, text.font) > room:

@@ -66,7 +66,7 @@ def _box(box: Box) -> Xml.Element:
         "fillColor": fill,
         "strokeColor": colour,
         "fontColor": INK2[0],
-        "fontSize": 13,
+        "fontSize": 14,
         **({"dashed": 1} if box.kind in ("outside", "band") else {}),
     }
     cell = _cell(box.id, _html(box), style, vertex="1")
@@ -94,7 +94,7 @@ def _line(sheet: Sheet, line: Line) -> Xml.Element:
         "strokeColor": TONES[line.tone][0],
         "strokeWidth": 1.6,
         "fontColor": INK2[0],
-        "fontSize": 12,
+        "fontSize": 13,
         "labelBackgroundColor": PAPER[0],
         "endArrow": "block",
         "endSize": 5,
@@ -140,7 +140,7 @@ def _words(words: Words) -> Xml.Element:
         "align": "center" if words.centred else "left",
         "verticalAlign": "middle",
         "fontColor": INK2[0],
-        "fontSize": 20 if words.font == "title" else 12,
+        "fontSize": 20 if words.font == "title" else 13,
         "fontStyle": 1 if words.font == "title" else 0,
     }
     cell = _cell(words.id, _escaped(words.words), style, vertex="1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("docs/operations", "docs/deploy")
+PLACES = ("README.md", "docs/operations", "docs/deploy")
 SHELL = ("sh", "bash", "shell", "console")
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<language>[^`\s]*)")

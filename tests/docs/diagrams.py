@@ -121,7 +121,7 @@ def data_flow_svg() -> str:
 
 
 def overview() -> Sheet:
-    services = tuple(_service(card) for card in (*SERVICES, *SIMULATORS))
+    services = tuple(drawn_service(card) for card in (*SERVICES, *SIMULATORS))
     browser = Box(
         "browser",
         "Browser",
@@ -132,7 +132,7 @@ def overview() -> Sheet:
         "outside",
         texts=(Text("shop, console"), Text("Vue 3")),
     )
-    calls = tuple(_call(card, name) for card in SERVICES for name in card.calls)
+    calls = tuple(drawn_call(card, name) for card in SERVICES for name in card.calls)
     return Sheet(
         name="Overview",
         title="Kessai: services, ports and calls",
@@ -149,7 +149,10 @@ def overview() -> Sheet:
     )
 
 
-def _service(card: ServiceCard) -> Box:
+def drawn_service(card: ServiceCard) -> Box:
+    """Raises `LookupError` for a service that nobody has given a place."""
+    if card.name not in _PLACES or card.name not in _TEXTS:
+        raise LookupError(f"{__file__}: {card.name} has no place or no words on the picture")
     x, y, width, height = _PLACES[card.name]
     texts = _TEXTS[card.name]
     outside = card in SIMULATORS
@@ -169,9 +172,12 @@ def _service(card: ServiceCard) -> Box:
     )
 
 
-def _call(caller: ServiceCard, callee: str) -> Line:
-    """Raises `KeyError` for a call that nobody has drawn a way for."""
-    start, end, via = _WAYS[caller.name, callee]
+def drawn_call(caller: ServiceCard, callee: str) -> Line:
+    """Raises `LookupError` for a call that nobody has drawn a way for."""
+    way = _WAYS.get((caller.name, callee))
+    if way is None:
+        raise LookupError(f"{__file__}: no way is drawn for the call {caller.name} -> {callee}")
+    start, end, via = way
     tone = _TONES.get(caller.name, "nezu")
     return Line(f"call-{caller.name}-{callee}", caller.name, callee, start, end, via, tone)
 

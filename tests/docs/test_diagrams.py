@@ -10,10 +10,10 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from tests.docs.diagram_events import data_flow
-from tests.docs.diagrams import overview
+from tests.docs.diagrams import drawn_call, drawn_service, overview
 from tests.docs.drawing import Box, Sheet, Text, faults
 
-from kessai.topology import SERVICES, SIMULATORS, STATE_TOPIC, TOPICS
+from kessai.topology import SERVICES, SIMULATORS, STATE_TOPIC, TOPICS, ServiceCard
 
 FOLDER = Path(__file__).parents[2] / "docs" / "diagrams"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -106,9 +106,9 @@ def test_the_lines_of_the_data_flow_are_those_of_the_map(read: Callable[[str], P
     assert {edge for edge in edges if STATE_TOPIC not in edge} == emits | consumes
 
 
-@pytest.mark.parametrize("sheet", [overview(), data_flow()], ids=lambda sheet: str(sheet.name))
-def test_nothing_overlaps_or_has_no_room(sheet: Sheet) -> None:
-    assert faults(sheet) == []
+@pytest.mark.parametrize("draw", [overview, data_flow])
+def test_nothing_overlaps_or_has_no_room(draw: Callable[[], Sheet]) -> None:
+    assert faults(draw()) == []
 
 
 def test_what_is_wrong_with_a_sheet_is_found() -> None:
@@ -154,3 +154,11 @@ def test_a_picture_brings_its_own_ground_and_fetches_nothing(path: Path) -> None
 
 def addresses(text: str) -> Iterator[str]:
     yield from re.findall(r"https?://[^\"')\s]+", text)
+
+
+def test_a_call_or_a_service_without_a_place_is_told() -> None:
+    stranger = ServiceCard("stranger", 8099, "stranger")
+    with pytest.raises(LookupError, match=r"diagrams\.py: stranger has no place"):
+        drawn_service(stranger)
+    with pytest.raises(LookupError, match=r"no way is drawn for the call stranger -> bff"):
+        drawn_call(stranger, "bff")

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.docs import decisions, diagrams, saga_machines, services, settings, state_machines
+from tests.docs import (
+    cli,
+    decisions,
+    diagrams,
+    errors,
+    events,
+    http,
+    invariants,
+    saga_machines,
+    services,
+    settings,
+    state_machines,
+)
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "python -m tests.docs.generated"
@@ -25,6 +37,11 @@ PAGES: Mapping[str, Render] = {
     "docs/diagrams/data-flow.svg": diagrams.data_flow_svg,
     "docs/diagrams/kessai.drawio": diagrams.drawio,
     "docs/diagrams/overview.svg": diagrams.overview_svg,
+    "docs/reference/cli.md": cli.cli_page,
+    "docs/reference/errors.md": errors.errors_page,
+    "docs/reference/events.md": events.events_page,
+    "docs/reference/http.md": http.http_page,
+    "docs/reference/invariants.md": invariants.invariants_page,
     "docs/reference/settings.md": settings.settings_page,
 }
 

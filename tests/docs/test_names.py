@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from tests.docs.blocks import ROOT, documents
+from tests.docs.generated import PAGES
 from tests.docs.names import OTHERS, PLACES, problems
 from tests.docs.vocabulary import is_code
 
@@ -13,7 +14,9 @@ def test_every_name_in_the_documents_exists() -> None:
     wrong = [
         problem
         for path in documents(PLACES)
-        for problem in problems(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
+        # Those are compared with what the code says.
+        if (name := path.relative_to(ROOT).as_posix()) not in PAGES
+        for problem in problems(name, path.read_text("utf-8"))
     ]
     assert wrong == []
 

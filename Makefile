@@ -154,8 +154,9 @@ $(DOCS_NODE_STAMP): docs/site/package.json docs/site/package-lock.json
 	cd $(DOCS_NODE) && npm ci --no-fund --no-audit --ignore-scripts --loglevel=error
 	@touch $@
 
-docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## write the generated pages anew and build the site into out/docs (needs Node.js)
+docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## write the generated pages and sample outputs anew and build the site into out/docs (needs Node.js)
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.generated
+	PYTHONPATH=src:. $(BIN)/python -m tests.docs.samples
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
 
 check-docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## generated pages, links, spelling, Japanese, the site without a warning (needs Node.js)

@@ -8,9 +8,13 @@ import pytest
 from tests.docs.blocks import Block, blocks, lanes, made_by_lanes
 from tests.docs.commands import to_run, wrong_markers
 from tests.docs.running import QUICK, System, a_system
+from tests.docs.samples import command_of, samples, stale
 
 BLOCKS, BY_LANE = blocks(), made_by_lanes()
 RUN = [block for block in BLOCKS if block.is_shell and to_run(block, BY_LANE)]
+SAMPLES: dict[str, list[Block]] = {}
+for sample in samples():
+    SAMPLES.setdefault(sample.output_of or "", []).append(sample)
 network = [pytest.mark.network, pytest.mark.xdist_group("docs"), pytest.mark.timeout(300)]
 
 
@@ -33,3 +37,11 @@ def test_a_block_does_what_its_reader_expects(block: Block, system: System) -> N
             assert ended.code == command.code, ended.told
     finally:
         system.calm()
+
+
+@pytest.mark.parametrize("command", [pytest.param(c, id=c, marks=network) for c in sorted(SAMPLES)])
+def test_a_sample_shows_what_the_command_prints(command: str, system: System) -> None:
+    several = SAMPLES[command]
+    ended = system.run(command_of(several[0]), {})
+    assert ended.code == 0, ended.told
+    assert [line for block in several for line in stale(block, ended.out)] == []

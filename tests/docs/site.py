@@ -36,6 +36,9 @@ GUESTS: Mapping[str, str] = {
     "CHANGELOG.md": "changelog.md",
 }
 LANGUAGES: Mapping[str, str] = {"README.ja.md": "ja", "README.zh-CN.md": "zh"}
+# Between lines of Chinese and Japanese there is no space, where a browser would show one.
+_ENDS = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
+_BEGINS = re.compile(r"[^\s|#<>*+`-]")
 _LIST = re.compile(r"(\s*)(?:[-*+]|\d+[.)])\s")
 
 
@@ -61,7 +64,7 @@ def stage(root: Path = ROOT, stage: Path = STAGE) -> None:
     for page, place in places.items():
         text = for_the_site(page.read_text("utf-8"), Links(root, page, places, stage / "docs"))
         if language := LANGUAGES.get(page.relative_to(root).as_posix()):
-            text = f"---\nlang: {language}\n---\n\n{text}"
+            text = f"---\nlang: {language}\n---\n\n{without_gaps(text)}"
         target = stage / "docs" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
@@ -120,6 +123,18 @@ def for_the_site(text: str, change: Callable[[str], str]) -> str:
         if item and item[1] and len(item[1]) % 4:
             line = " " * (4 * ((len(item[1]) + 3) // 4)) + line.lstrip()
         done.append(line if fenced else rewritten(line, change))
+    return "\n".join(done) + "\n"
+
+
+def without_gaps(text: str) -> str:
+    done: list[str] = []
+    for _, line, fenced in lines(text):
+        before = done[-1] if done else ""
+        goes_on = not fenced and _BEGINS.match(line) and not _LIST.match(line)
+        if goes_on and _ENDS.search(before) and not before.startswith(("#", "|")):
+            done[-1] += line
+        else:
+            done.append(line)
     return "\n".join(done) + "\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.docs.built import faults
 from tests.docs.links import ROOT
 from tests.docs.nav import Entry, Homeless, navigation, toml
-from tests.docs.site import GUESTS, for_the_site, placed, stage
+from tests.docs.site import GUESTS, for_the_site, placed, stage, without_gaps
 
 
 def pages_of(entries: list[Entry]) -> list[str]:
@@ -82,6 +82,12 @@ def test_lists_are_written_as_the_site_reads_them() -> None:
     assert for_the_site(text, str.upper) == (
         "Two things:\n\n- one\n    - inner\n- two\n```sh\n- code\n```\n"
     )
+
+
+def test_lines_of_japanese_meet_without_a_gap() -> None:
+    rest = "- 項目。\n- 別の項目。\n\n| 表。\n次\n```sh\n一。\n二。\n```\n"
+    text = "# 題\n一行目です。\n二行目です。\nWebhook は\n" + rest
+    assert without_gaps(text) == "# 題\n一行目です。二行目です。Webhook は\n" + rest
 
 
 def test_links_lead_to_where_the_site_has_things(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ _FIGURE = re.compile(r"\d+(?:[,.]\d+)*")
 _CODE = re.compile(r"`([^`]+)`")
 _TARGET = re.compile(r"\]\(([^)\s]+)\)")
 _ARROW = re.compile(r"^(\w+)\s*(--?>>|-\))\s*(\w+)\s*:|^(?:actor|participant)\s+(\w+)")
+# An address without angles ends at the next blank only, and begins after one or a bracket.
+_SWALLOWS = re.compile(r"[^\s<(\x00-\x7f]https?://|(?<![<(])https?://[!-;=?-~]*[^\x00-\x7f]")
 # A picture of the pages is there once for each language.
 _LANGUAGE = re.compile(r"\.(?:en|ja|zh-CN)(?=\.png$)")
 
@@ -122,6 +124,25 @@ def test_every_link_and_picture_leads_somewhere(name: str) -> None:
         for target in _TARGET.findall(line):
             if not target.startswith(("http:", "https:", "#")):
                 assert (ROOT / target.partition("#")[0]).exists(), f"{name}:{number}: {target}"
+
+
+@pytest.mark.parametrize("name", [ORIGINAL, *TRANSLATIONS])
+def test_an_address_ends_where_its_sentence_goes_on(name: str) -> None:
+    prose = _CODE.sub("``", text(name))
+    found = [
+        f"{name}:{number}: put < and > around the address"
+        for number, line in enumerate(prose.splitlines(), 1)
+        if _SWALLOWS.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line", ["見る（http://a:1）ところ", "を、http://a:1 を", "http://a:1，把"]
+)
+def test_an_address_that_takes_words_along_is_found(line: str) -> None:
+    assert _SWALLOWS.search(line)
+    assert not _SWALLOWS.search(line.replace("http://a:1", "<http://a:1>"))
 
 
 @pytest.mark.parametrize(

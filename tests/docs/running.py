@@ -204,12 +204,20 @@ class System:
     def environment(self, **more: str) -> dict[str, str]:
         path = f"{self.folder.parent}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
         source = f"{ROOT}/src"
-        return self.shop.environment({"PATH": path, "PYTHONPATH": source, "COLUMNS": "120", **more})
+        shown = {"PATH": path, "PYTHONPATH": source, "COLUMNS": "120"}
+        return self.shop.environment({**shown, **more})
 
     def _stay(self, command: Command, text: str) -> Ended:
-        """It must say something, be there still a moment later, and end well when it is told to."""
+        """It must say something, be there still a moment later, and end well when it is told to.
+
+        With ports and data of its own, beside the system; signals reach the program itself.
+        """
         apart = self.folder.parent / f"apart-{len(self.ran)}"
-        more = {"KESSAI_DATA_DIR": str(apart), "KESSAI_PORT_OFFSET": str(free_offset())}
+        more = {
+            "KESSAI_DATA_DIR": str(apart),
+            "KESSAI_PORT_OFFSET": str(free_offset()),
+            "PATH": f"{self.folder.parent}/whole:{os.environ['PATH']}",
+        }
         log = apart.with_suffix(".log")
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -245,9 +253,11 @@ FILLERS: Mapping[str, Callable[[System], str]] = {
 
 @contextmanager
 def a_system(folder: Path, **env: str) -> Iterator[System]:
-    work, tools = folder / "work", folder / "bin"
-    for made in (work / "images", tools):
+    work, tools, whole = folder / "work", folder / "bin", folder / "whole"
+    for made in (work / "images", tools, whole):
         made.mkdir(parents=True)
+    (whole / "kessai").write_text(f'#!/bin/sh\nexec {sys.executable} -m kessai "$@"\n', "utf-8")
+    (whole / "kessai").chmod(0o755)
     address = tools / "socket"
     with subprocess.Popen(
         [sys.executable, "-m", "tests.docs.quick", str(address)],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.docs.blocks import Block, blocks, lanes, made_by_lanes
-from tests.docs.commands import to_run, wrong_markers
+from tests.docs.commands import Command, to_run, wrong_markers
 from tests.docs.running import QUICK, System, a_system
 from tests.docs.samples import command_of, samples, stale
 
@@ -45,3 +45,13 @@ def test_a_sample_shows_what_the_command_prints(command: str, system: System) ->
     ended = system.run(command_of(several[0]), {})
     assert ended.code == 0, ended.told
     assert [line for block in several for line in stale(block, ended.out)] == []
+
+
+@pytest.mark.network
+@pytest.mark.xdist_group("docs")
+@pytest.mark.timeout(300)
+def test_what_serves_is_seen_alive_and_stopped(system: System) -> None:
+    serving = system.run(Command("here:1", "kessai sim firebase", stays=True), {})
+    assert serving.code == 0, serving.told
+    ended = system.run(Command("here:1", "kessai --help", stays=True), {})
+    assert ended.code != 0, "it ended by itself, so it does not stay"

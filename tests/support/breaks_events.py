@@ -54,6 +54,16 @@ BREAKS = (
     ),
     Break(
         "I25",
+        "closed by a person, and not on the topic",
+        db="bus",
+        sql=sql(
+            "DELETE FROM bus_record WHERE topic LIKE '%alerts%' AND CAST(value AS TEXT) LIKE"
+            " '%hanako%'"
+        ),
+        named="sent, and it is not on the bus",
+    ),
+    Break(
+        "I25",
         "on the bus, and in no outbox",
         sql=sql("DELETE FROM outbox WHERE message_key = '{paid}'"),
     ),

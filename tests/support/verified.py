@@ -13,6 +13,7 @@ from typing import cast
 from sqlalchemy import Connection
 from tests.support.shop import PAYPAY, Customer, Shop, open_shop
 
+from kessai.contracts.alert import ActOnAlert, ListAlerts
 from kessai.contracts.events import write_event
 from kessai.contracts.order import RefundByOperator
 from kessai.contracts.signals import source_signal
@@ -117,8 +118,9 @@ async def _live_through(shop: Shop) -> dict[str, str]:
 
 
 async def _complained(shop: Shop) -> None:
-    """Two alerts about a source, of which one ends."""
+    """Three alerts about a source, of which one ends and a person closes one."""
     for name, subject in (
+        ("SettlementDifference", "d-0"),
         ("SettlementDifference", "d-1"),
         ("SettlementDifference", "d-2"),
         ("SettlementAgrees", "d-1"),
@@ -126,6 +128,10 @@ async def _complained(shop: Shop) -> None:
         signal = source_signal(name, "payment-service", subject, shop.runtime.clock.now_ms())
         await shop.runtime.bus.publish([Message(SIGNALS_TOPIC, signal.source, write_event(signal))])
         await asyncio.sleep(15)
+        if subject == "d-0":
+            (first,) = (await shop.ports.alert.list_alerts(ListAlerts())).alerts
+            order = ActOnAlert(alert_id=first.alert_id, version=1, actor="hanako", reason="booked")
+            await shop.ports.alert.resolve_alert(order)
 
 
 async def _paid(shop: Shop, customer: Customer, *lines: tuple[int, int]) -> str:

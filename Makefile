@@ -159,8 +159,9 @@ docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## write the generated pages and sample o
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.samples
 	PYTHONPATH=src:. $(BIN)/python -m tests.docs.site
 
+# The shell blocks of the documents are run by `make test`, beside the other tests that start a shop.
 check-docs: $(DOCS_STAMP) $(DOCS_NODE_STAMP) ## generated pages, links, spelling, Japanese, the site without a warning (needs Node.js)
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m pytest -m "not network" tests/docs
 	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs
 	cp docs/site/textlint.yml $(DOCS_NODE)
 	cd $(DOCS_NODE) && npm run --silent textlint -- $(CURDIR)/README.ja.md

@@ -63,7 +63,10 @@ class Processes:
         return ShopUrls(*(f"http://127.0.0.1:{port + self.offset}" for port in (8080, 8090, 8091)))
 
     def start(self, *command: str, **env: str) -> None:
-        """`start("up", "--no-simulators")`; returns when its port answers."""
+        """`start("up", "--no-simulators")`; returns when its port answers.
+
+        Whoever signs in goes to the simulators, which may listen a moment after the bff.
+        """
         name = " ".join(command)
         log = (self.folder / f"{command[0]}-{command[-1].strip('-')}.log").open("ab")
         self.running[name] = subprocess.Popen(
@@ -73,7 +76,9 @@ class Processes:
             stderr=log,
         )
         log.close()
-        self._wait_ready(name, self._port_of(command))
+        simulators = (8090, 8091) if command == ("up",) else ()
+        for port in (self._port_of(command), *(port + self.offset for port in simulators)):
+            self._wait_ready(name, port)
 
     def run(self, *command: str, **env: str) -> str:
         """A command to its end; its output. Raises `CalledProcessError`."""

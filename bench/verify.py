@@ -60,6 +60,10 @@ SHARES = {
     "sold_out": 2,
 }
 SERVICES = ("order", "payment", "storage", "account")
+# Its alerts are of no copied order: the table is there, and empty.
+EMPTY = "system"
+# Whose migrations a database has, where it is not the service of its name.
+SCHEMAS = {"paypay-simulator": "sim.paypay", "system": "alert"}
 # What verify does not look into, or what belongs to no single order.
 SKIPPED = {"sg_event", "sg_engine", "leases", "sqlite_sequence", "promise_sample", "promise_count"}
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -434,7 +438,7 @@ def _opened(table: str, columns: Sequence[str], row: Sequence[Any]) -> Sequence[
 async def make_schemas(urls: dict[str, str]) -> None:
     for name, url in urls.items():
         db = await open_database(url)
-        migrate(db, "sim.paypay" if name == "paypay-simulator" else name)
+        migrate(db, SCHEMAS.get(name, name))
         await db.close()
 
 
@@ -445,13 +449,13 @@ def build(folder: Path, orders: int, *, mariadb: bool) -> tuple[dict[str, str], 
     kept = keep_a_shop(made)
     data = folder / "data"
     data.mkdir()
-    files = (*SERVICES, "paypay-simulator")
+    files = (*SERVICES, EMPTY, "paypay-simulator")
     urls = {name: f"sqlite:///{data / name}.db" for name in files}
     schemas: dict[str, str] = {}
     settings = {}
     if mariadb:
         prefix = f"t{os.getpid()}_"
-        for name in SERVICES:
+        for name in (*SERVICES, EMPTY):
             schemas[name] = f"{prefix}{name}"
             server().sql(f"CREATE DATABASE {schemas[name]} COLLATE utf8mb4_bin")
             urls[name] = server().url(schemas[name])
@@ -499,7 +503,7 @@ class Buyer(threading.Thread):
     """Writes what a purchase does, again and again, and how long each took, in milliseconds."""
 
     def __init__(self, url: str, order_id: str) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._url = url
         self._order_id = order_id
         self._is_over = threading.Event()

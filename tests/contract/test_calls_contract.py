@@ -20,6 +20,7 @@ from kessai.kernel.calls import (
     http,
     local,
     mount,
+    observed,
     operations,
     simulated,
     unavailable_code,
@@ -109,7 +110,6 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
             token=TOKEN,
             client=client,
             timeout_s=0.5,
-            observe=outcomes,
         )
     elif request.param == "simulated":
         adder = simulated(
@@ -117,7 +117,6 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
             StraightLine(calculator),
             service="adder-service",
             timeout_s=0.5,
-            observe=outcomes,
         )
     else:
         adder = local(
@@ -125,10 +124,10 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
             calculator,
             service="adder-service",
             timeout_s=0.5,
-            observe=outcomes,
             round_trip="JSON" in request.param,
         )
-    yield Case(adder, calculator, outcomes, client)
+    watched = observed(Adder, adder, "adder-service", outcomes)
+    yield Case(watched, calculator, outcomes, client)
     await client.close()
 
 

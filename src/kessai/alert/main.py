@@ -29,6 +29,7 @@ from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
+from kessai.kernel.calls import observed
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.local_bus import LocalBus
@@ -48,11 +49,14 @@ from kessai.kernel.supervisor import Supervisor
 from kessai.topology import (
     ALERT,
     ALERTS_TOPIC,
+    ORDER,
     ORDERS_TOPIC,
     PARTITIONS,
+    PAYMENT,
     PAYMENTS_TOPIC,
     SIGNALS_TOPIC,
     STATE_TOPIC,
+    STORAGE,
 )
 
 # The schema that others read `sys_pay_alert` in.
@@ -79,6 +83,11 @@ async def build(
     payment: PaymentService,
     storage: StorageService,
 ) -> Unit[AlertService]:
+    metrics = Metrics(ALERT.name)
+    told = metrics.observe_call
+    order = observed(OrderService, order, ORDER.name, told)
+    payment = observed(PaymentService, payment, PAYMENT.name, told)
+    storage = observed(StorageService, storage, STORAGE.name, told)
     db = await runtime.open_db(SCHEMA)
     migrate(db, ALERT.package)
     supervisor = Supervisor(ALERT.name, stop_timeout_s=runtime.settings.stop_timeout_s)
@@ -96,7 +105,6 @@ async def build(
     outbox = open_outbox(runtime, db, ALERT.name)
     closings = OutboxClosings(outbox, alerts_topic=ALERTS_TOPIC, signals_topic=SIGNALS_TOPIC)
     desk = AlertDesk(db, runtime.clock, alerts, witnesses, remedies, telling.note, closings)
-    metrics = Metrics(ALERT.name)
     stream = _stream(runtime, metrics)
     await _require(stream)
     table = runtime.bus.consumer(TABLE_GROUP, [ALERTS_TOPIC], on_alert(book))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -34,6 +35,7 @@ from kessai.contracts.storage import StorageService
 from kessai.kernel.adapters import open_shared_memory
 from kessai.kernel.app import create_app, management_app
 from kessai.kernel.breaker import CircuitBreaker
+from kessai.kernel.calls import observed
 from kessai.kernel.limits import MemoryRateLimit, RateLimit
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.objects import UNAVAILABLE, GuardedObjects
@@ -43,7 +45,17 @@ from kessai.kernel.redis_server import RedisServer
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor
-from kessai.topology import ALERTS_TOPIC, BFF, ORDERS_TOPIC
+from kessai.topology import (
+    ACCOUNT,
+    ALERT,
+    ALERTS_TOPIC,
+    BFF,
+    ORDER,
+    ORDERS_TOPIC,
+    PAYMENT,
+    SEARCH,
+    STORAGE,
+)
 
 
 async def build(
@@ -59,16 +71,20 @@ async def build(
     settings = runtime.settings
     supervisor = Supervisor(BFF.name, stop_timeout_s=1.0)
     metrics = Metrics(BFF.name)
+    told = metrics.observe_call
+    account = observed(AccountService, account, ACCOUNT.name, told)
+    search = observed(SearchService, search, SEARCH.name, told)
+    alert = observed(AlertService, alert, ALERT.name, told)
     redis = await open_shared_memory(settings)
     store = session_store(runtime, redis)
     door = Door(
         settings=settings,
         clock=runtime.clock,
         sessions=_sessions(runtime, store, account, metrics),
-        orders=order,
+        orders=observed(OrderService, order, ORDER.name, told),
         accounts=account,
-        catalogue=storage,
-        payments=payment,
+        catalogue=observed(StorageService, storage, STORAGE.name, told),
+        payments=observed(PaymentService, payment, PAYMENT.name, told),
         alerts=alert,
         images=Images(_guarded(runtime), search),
         limits=_limits(runtime, redis),
@@ -76,11 +92,26 @@ async def build(
         webhook_sources=networks(settings.paypay_webhook_sources),
     )
     hub, feed = Hub(), AlertFeed(alert)
+    return Unit(
+        name=BFF.name,
+        build_app=lambda: _app(runtime, door, search, hub, feed, supervisor, metrics),
+        port=door,
+        supervisor=supervisor,
+        start=_pushing(runtime, supervisor, hub, feed),
+        build_management=lambda app: management_app(app, runtime=runtime),
+        closers=[redis.close if redis else store.close],
+        doors=[door, hub, feed],
+    )
+
+
+def _pushing(
+    runtime: Runtime, supervisor: Supervisor, hub: Hub, feed: AlertFeed
+) -> Callable[[], Awaitable[None]]:
+    """Starts the loops through which orders and alerts come to who watches them."""
     # A group of its own for each instance: every one of them pushes to its own sockets.
     consumer = runtime.bus.consumer(
         f"bff.{runtime.instance}", [ORDERS_TOPIC], hub.on_record, start="latest"
     )
-
     alerts = runtime.bus.consumer(
         f"bff.alerts.{runtime.instance}", [ALERTS_TOPIC], feed.on_record, start="latest"
     )
@@ -92,16 +123,7 @@ async def build(
         await consumer.ready()
         await alerts.ready()
 
-    return Unit(
-        name=BFF.name,
-        build_app=lambda: _app(runtime, door, search, hub, feed, supervisor, metrics),
-        port=door,
-        supervisor=supervisor,
-        start=start,
-        build_management=lambda app: management_app(app, runtime=runtime),
-        closers=[redis.close if redis else store.close],
-        doors=[door, hub, feed],
-    )
+    return start
 
 
 def _app(

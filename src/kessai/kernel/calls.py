@@ -95,7 +95,6 @@ def local(
     *,
     service: str,
     timeout_s: float,
-    observe: Observe | None = None,
     round_trip: bool = False,
 ) -> P:
     """The callee's use cases called directly (3 us instead of 180), as strict as the wire.
@@ -116,7 +115,7 @@ def local(
             return operation.answer.model_validate_json(answer.model_dump_json(by_alias=True))
 
         inner = through_json if round_trip else direct
-        return _guarded(service, operation.name, inner, timeout_s, observe)
+        return _guarded(service, operation.name, inner, timeout_s)
 
     return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
 
@@ -136,7 +135,6 @@ def simulated(
     *,
     service: str,
     timeout_s: float,
-    observe: Observe | None = None,
 ) -> P:
     """The callee wherever `carrier` finds it, through the JSON text of command and answer."""
 
@@ -153,7 +151,7 @@ def simulated(
             answer = await carrier.carry(operation.name, sent, serve)
             return operation.answer.model_validate_json(answer)
 
-        return _guarded(service, operation.name, travel, timeout_s, observe)
+        return _guarded(service, operation.name, travel, timeout_s)
 
     return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
 
@@ -166,7 +164,6 @@ def http(
     token: str,
     client: Http,
     timeout_s: float,
-    observe: Observe | None = None,
 ) -> P:
     """The callee over its `/internal/calls`; a lost call is tried again, being idempotent."""
     again = stamina.AsyncRetryingCaller(
@@ -194,7 +191,7 @@ def http(
             except _LOST as lost:
                 raise Unknown(unavailable_code(service), str(lost)) from lost
 
-        return _guarded(service, operation.name, send_again, timeout_s, observe)
+        return _guarded(service, operation.name, send_again, timeout_s)
 
     return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
 
@@ -203,24 +200,42 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, _LOST)
 
 
-def _guarded(
-    service: str, operation: str, call: Call, timeout_s: float, observe: Observe | None
-) -> Call:
-    """Deadline, metric, and no foreign exception: what is not understood is Unknown."""
+def observed(port: type[P], calls: P, service: str, observe: Observe) -> P:
+    """The same calls, each told to `observe` when it ends: its caller's, whatever the adapter."""
+
+    def bind(operation: Operation) -> Call:
+        call = cast(Call, getattr(calls, operation.name))
+
+        async def timed(command: BaseModel) -> BaseModel:
+            loop = asyncio.get_running_loop()
+            started, outcome = loop.time(), "unknown"
+            try:
+                answer = await call(command)
+                outcome = "value"
+                return answer
+            except Refused:
+                outcome = "refused"
+                raise
+            finally:
+                observe(service, operation.name, outcome, loop.time() - started)
+
+        return timed
+
+    return cast(P, _Calls({op.name: bind(op) for op in operations(port)}))
+
+
+def _guarded(service: str, operation: str, call: Call, timeout_s: float) -> Call:
+    """Deadline, and no foreign exception: what is not understood is Unknown."""
     before, after = (f"call:{service}.{operation}:{side}" for side in ("before", "after"))
 
     async def guarded(command: BaseModel) -> BaseModel:
-        started = asyncio.get_running_loop().time()
-        outcome = "unknown"
         reached(before)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await call(command)
             reached(after)
-            outcome = "value"
             return answer
         except Refused:
-            outcome = "refused"
             reached(after)
             raise
         except Unknown:
@@ -230,10 +245,6 @@ def _guarded(
         except Exception as error:
             _log.exception("call.failed", callee=service, operation=operation)
             raise Unknown(unavailable_code(service), "the service failed") from error
-        finally:
-            if observe:
-                elapsed = asyncio.get_running_loop().time() - started
-                observe(service, operation, outcome, elapsed)
 
     return guarded
 

@@ -17,6 +17,7 @@ from kessai.contracts.storage import StorageService
 from kessai.kernel.adapters import open_audit
 from kessai.kernel.app import create_app
 from kessai.kernel.bus import Consumer
+from kessai.kernel.calls import observed
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import JsonValue
@@ -59,7 +60,15 @@ from kessai.saga.port import SagaEngine
 from kessai.saga.records import Records
 from kessai.saga.services import Local
 from kessai.saga.temporal import Attach, load_temporal
-from kessai.topology import ORDER, ORDERS_TOPIC, PAYMENTS_TOPIC, SIGNALS_TOPIC
+from kessai.topology import (
+    ACCOUNT,
+    ORDER,
+    ORDERS_TOPIC,
+    PAYMENT,
+    PAYMENTS_TOPIC,
+    SIGNALS_TOPIC,
+    STORAGE,
+)
 
 MACHINES = (
     "order_create_saga",
@@ -80,14 +89,15 @@ async def build(
     db = await runtime.open_db("order")
     migrate(db, "order")
     metrics = Metrics(ORDER.name)
+    told = metrics.observe_call
     archive = await _open_archive(runtime, db)
     temporal = await _temporal(runtime.settings)
     house = assemble(
         runtime,
         db,
-        storage,
-        payment,
-        account,
+        observed(StorageService, storage, STORAGE.name, told),
+        observed(PaymentService, payment, PAYMENT.name, told),
+        observed(AccountService, account, ACCOUNT.name, told),
         metrics=metrics,
         archive=archive,
         temporal=temporal,

@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from kessai.contracts.search import MAX_IMAGE_BYTES, SearchService
 from kessai.contracts.storage import StorageService
 from kessai.kernel.app import create_app
+from kessai.kernel.calls import observed
 from kessai.kernel.errors import Unknown
+from kessai.kernel.metrics import Metrics
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
@@ -33,7 +35,7 @@ from kessai.search.gateway.elastic_index import open_elastic
 from kessai.search.gateway.raster import PictureRaster
 from kessai.search.gateway.tantivy_index import TantivyIndex
 from kessai.search.web import IMAGES_PREFIX, on_product, routes
-from kessai.topology import PRODUCTS_TOPIC, SEARCH
+from kessai.topology import PRODUCTS_TOPIC, SEARCH, STORAGE
 
 INDEX_GROUP = "es-service.index"
 IN_MEMORY = "memory:"
@@ -47,7 +49,8 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
 
     A store that is slow or away holds the start up for a moment only: gaps are filled later.
     """
-    settings = runtime.settings
+    settings, metrics = runtime.settings, Metrics(SEARCH.name)
+    storage = observed(StorageService, storage, STORAGE.name, metrics.observe_call)
     supervisor = Supervisor(SEARCH.name, stop_timeout_s=settings.stop_timeout_s)
     pictures = Pictures(runtime.objects, PictureRaster(runtime.aside), storage, supervisor)
     index = await open_index(runtime)
@@ -85,7 +88,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
 
     return Unit(
         name=SEARCH.name,
-        build_app=lambda: _app(runtime, port, index, supervisor),
+        build_app=lambda: _app(runtime, port, index, supervisor, metrics),
         port=port,
         supervisor=supervisor,
         start=start,
@@ -129,13 +132,18 @@ async def _tried(work: Callable[[], Awaitable[object]]) -> bool:
 
 
 def _app(
-    runtime: Runtime, port: SearchService, index: ProductIndex, supervisor: Supervisor
+    runtime: Runtime,
+    port: SearchService,
+    index: ProductIndex,
+    supervisor: Supervisor,
+    metrics: Metrics,
 ) -> FastAPI:
     return create_app(
         title=SEARCH.name,
         runtime=runtime,
         routers=routes(port, token=runtime.settings.service_token.get_secret_value()),
         health={"objects": runtime.objects.ping, "index": index.ping},
+        metrics=metrics,
         supervisor=supervisor,
         # Base64 in a call, boundaries in a form.
         body_limits={

@@ -102,6 +102,10 @@ def _run(
     welcome: Callable[[System], None],
 ) -> None:
     telemetry.configure(settings.log_level)
+    if settings.is_open_with_known_token:
+        telemetry.log.warning(
+            "settings.known_token", bind_host=settings.bind_host, change="KESSAI_SERVICE_TOKEN"
+        )
     if settings.crash_at:
         crash_points.arm(settings.crash_at)
     if settings.crash_points_file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 import socket
 from typing import Annotated, Literal, Self
@@ -296,6 +297,12 @@ class Settings(BaseSettings):
             )
         return self
 
+    @property
+    def is_open_with_known_token(self) -> bool:
+        """Other machines reach the services' own ports, and everybody knows their token."""
+        known = self.service_token.get_secret_value() == LOCAL_SECRETS["service_token"]
+        return known and not _is_loopback(self.bind_host)
+
     @model_validator(mode="after")
     def refuse_defaults_in_production(self) -> Self:
         if self.env != "production":
@@ -316,3 +323,11 @@ class Settings(BaseSettings):
         if weak:
             raise ValueError(f"production refuses default or short values: {', '.join(weak)}")
         return self
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can mean or reach this host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

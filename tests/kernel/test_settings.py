@@ -1,0 +1,39 @@
+"""What settings say of doors that stand open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from kessai.kernel.settings import Settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_what_only_this_machine_reaches_may_have_the_known_token(host: str) -> None:
+    assert not Settings(bind_host=host).is_open_with_known_token
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "order.internal"])
+def test_what_others_reach_needs_a_token_of_its_own(host: str) -> None:
+    assert Settings(bind_host=host).is_open_with_known_token
+    assert not Settings(bind_host=host, service_token=SecretStr("a" * 32)).is_open_with_known_token
+
+
+def test_the_log_says_so_at_the_start(tmp_path: Path) -> None:
+    """At an address of no machine (RFC 5737), where the start then ends."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "kessai", "serve", "account-service"],
+        env={**os.environ, "KESSAI_DATA_DIR": str(tmp_path), "KESSAI_BIND_HOST": "192.0.2.1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert '"settings.known_token"' in ended.stderr
+    assert "kessai-local-service-token" not in ended.stderr

@@ -100,6 +100,7 @@ def _add_groups() -> None:
     from kessai.cli.alerts import app as alerts
     from kessai.cli.catalog import app as catalog
     from kessai.cli.chaos import chaos
+    from kessai.cli.dead_letters import app as dead_letters
     from kessai.cli.order import app as order
     from kessai.cli.reconcile import app as reconcile
     from kessai.cli.saga import app as saga
@@ -113,6 +114,7 @@ def _add_groups() -> None:
     app.add_typer(account, name="account", help="Accounts and roles.")
     app.add_typer(alerts, name="alerts", help="Alerts: what disagrees, and what is done.")
     app.add_typer(catalog, name="catalog", help="The catalogue.")
+    app.add_typer(dead_letters, name="dead-letters", help="What no consumer could handle.")
     app.add_typer(order, name="order", help="One order: give money back.")
     app.add_typer(reconcile, name="reconcile", help="The provider's file of a day, and reports.")
     app.add_typer(saga, name="saga", help="Sagas: definitions and instances.")

@@ -62,6 +62,17 @@ async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncItera
         )
 
 
+@asynccontextmanager
+async def live_bus(settings: Settings) -> AsyncIterator[BusBook]:
+    """The bus alone. Raises `BooksUnreadable` where there is none."""
+    async with AsyncExitStack() as stack:
+        absent: dict[str, str] = {}
+        bus = await _bus(settings, absent, stack)
+        if bus is None:
+            raise BooksUnreadable(f"{absent['bus']}: KESSAI_DATA_DIR is the folder of a shop")
+        yield bus
+
+
 async def _open(url: str, name: str) -> Db:
     try:
         return await open_database(url, read_only=True)

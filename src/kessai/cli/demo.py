@@ -77,7 +77,7 @@ async def _show(settings: Settings) -> int:
             purchases = await _buy_three_times(console, customer, findings)
             await customer.set_faults({"scope": "*", "webhooks": _NO_FAULTS})
         await _observe(console, settings, purchases, findings)
-        console.rule("3  What does not agree is told: rule A")
+        console.rule("and what does not agree is told: rule A")
         bought = [purchase.order.order_id for purchase in purchases]
         await force_rule_a(console, settings, bought, findings)
     _report(console, findings)

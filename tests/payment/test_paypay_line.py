@@ -15,7 +15,7 @@ from tests.support.web import a_client as a_web_client
 
 from kessai.contracts.payment import CreatePayment
 from kessai.kernel.actuator import Degraded
-from kessai.kernel.clock import from_ms
+from kessai.kernel.clock import from_ms, wire
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.http import Answer, NoAnswer
 from kessai.kernel.metrics import Metrics
@@ -191,6 +191,23 @@ async def test_a_little_off_is_well(off_s: float) -> None:
     client = a_client(ScriptedHttp([dated(clock, off_s)]), clock)
     await client.get_payment("o-1")
     await client.clock_agrees()
+
+
+async def test_a_key_that_is_refused_shows_until_it_is_accepted() -> None:
+    clock = StillClock()
+    http = ScriptedHttp([an_answer(401, "UNAUTHORIZED"), an_answer(503, "X")])
+    client = a_client(http, clock)
+    assert await client.key_is_accepted() == {}
+    since = wire(clock.now_ms())
+    for _ in range(2):
+        await unknown(client.get_payment("o-1"))
+        with pytest.raises(Degraded) as degraded:
+            await client.key_is_accepted()
+        assert degraded.value.details == {"refusedSince": since}
+        clock.pass_s(60)
+    http.script = [an_answer(401, "USER_STATE_IS_NOT_ACTIVE")]
+    await unknown(client.get_payment("o-1"))
+    assert await client.key_is_accepted() == {}
 
 
 async def test_answers_that_refuse_us_tell_the_time_too() -> None:

@@ -95,6 +95,7 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
     if provider is None:
         provider = paypay = _paypay(runtime, metrics)
         health["paypay-clock"] = paypay.clock_agrees
+        health["paypay-key"] = paypay.key_is_accepted
         share_among = paypay.share_among
     ear = WebhookEar(
         db,

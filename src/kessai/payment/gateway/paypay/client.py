@@ -70,6 +70,10 @@ class PayPay:
         """So many processes ask under the merchant's one rate."""
         self._line.share_among(processes)
 
+    async def key_is_accepted(self) -> Mapping[str, JsonValue]:
+        """For the health. Raises `Degraded` while the provider refuses key, clock or contract."""
+        return await self._line.key.check()
+
     async def clock_agrees(self) -> Mapping[str, JsonValue]:
         """A health check of our clock: PayPay refuses what is signed two minutes off."""
         return await self._line.skew.check()

@@ -15,6 +15,7 @@ from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.http import Answer, Http
 from kessai.kernel.limits import TokenBucket
 from kessai.payment.application.ports import NOT_SENT
+from kessai.payment.gateway.paypay.key import KeyAccepted
 from kessai.payment.gateway.paypay.limits import (
     CREATE,
     OPERATIONS,
@@ -72,6 +73,7 @@ class Line:
         }
         self._bulkheads = {lane: Bulkhead(lane, limits.at_once(lane)) for lane in Lane}
         self.skew = ClockSkew(clock, alarm_s=limits.skew_alarm_s)
+        self.key = KeyAccepted(clock)
         self._paused_until_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
         meters.watch(self._breakers, self._bulkheads, self.skew)
@@ -110,6 +112,7 @@ class Line:
             self._meters.asked(operation.name, outcome, self._clock.monotonic() - started_s)
         if answer.status == 429:
             self._slow_down(answer)
+        self.key.heard(answer)
         self._pause_s = _FIRST_PAUSE_S
         return answer
 

@@ -20,7 +20,7 @@ _MAX_CODE: Final = 60
 _MAX_MESSAGE: Final = 200
 _DONE: Final = frozenset({"SUCCESS", "REQUEST_ACCEPTED"})
 # 401, but about the customer and not about our key.
-_INACTIVE_USER: Final = "USER_STATE_IS_NOT_ACTIVE"
+INACTIVE_USER: Final = "USER_STATE_IS_NOT_ACTIVE"
 _CAPTURED: Final = (Word.COMPLETED, Word.REFUNDED)
 _COMPLETED: Final = "COMPLETED"
 _USER_REQUESTED: Final = "USER_REQUESTED"
@@ -48,7 +48,7 @@ def content_of(answer: Answer) -> object:
         if code in _DONE:
             return content
         raise Unknown(code, message)
-    if answer.status == 401 and code != _INACTIVE_USER:
+    if answer.status == 401 and code != INACTIVE_USER:
         _log.error("paypay.unauthorized", code=code, message=message)
         raise Unknown("UNAUTHORIZED", "the provider does not accept our key, clock or contract")
     if 400 <= answer.status < 500:

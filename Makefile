@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages pages-or-none demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +26,14 @@ $(DEV_STAMP): requirements/dev.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-up: $(STAMP) ## install, start the whole shop and print its addresses
+# Python's packages and the pages have nothing to do with each other, so they come side by side.
+up: ## install, start the whole shop and print its addresses
+	@$(MAKE) --no-print-directory -j2 $(STAMP) pages-or-none
+	$(BIN)/kessai up
+
+pages-or-none:
 	@$(MAKE) --no-print-directory pages \
 		|| echo "The pages could not be built (npm's words are above); the rest of the shop starts."
-	$(BIN)/kessai up
 
 # The pages are built where Node is there and something changed; a build that is there serves without.
 PAGES := frontend/dist/index.html

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from tests.support.fleet import SHORT_WINDOWS, require_agreement, wait_until_up
-from tests.support.outages import Server, Traffic, own_stack, searches, traffic
+from tests.support.kernel import eventually
+from tests.support.outages import Looks, Server, Traffic, looks, own_stack, traffic
 from tests.support.process import Processes, processes
 from tests.support.stack import Shell
+from tests.support.visitor import Visitor, a_picture, visitor
 
+from kessai.kernel.mongo import open_mongo
+from kessai.order.gateway.archive import COLLECTION
 from kessai.proof.customer import Answered, Customer
 
 pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(900)]
 
 WAYS = ("stopped", "restarted", "paused", "killed")
+# Those that are away for longer than anybody waits for an answer.
+LONG = ("stopped", "paused")
 RECOVERED_WITHIN_S = 10.0
+MEANWHILE_S = 2.0
+# Of the trail of an order that was paid.
+ENTRIES = 8
 UP = "up --profile stack"
 
 
@@ -53,11 +63,20 @@ class Outage:
     recovered_after_s: float
 
 
-async def outage(system: Processes, server: Server, way: str) -> Outage:
+async def outage(
+    system: Processes,
+    server: Server,
+    way: str,
+    meanwhile: Callable[[], Awaitable[object]] | None = None,
+) -> Outage:
     async with traffic(system.urls) as made:
         await asyncio.sleep(2)
         began = time.monotonic()
-        await asyncio.to_thread(getattr(server, way))
+        away = asyncio.create_task(asyncio.to_thread(getattr(server, way)))
+        if meanwhile is not None:
+            await asyncio.sleep(MEANWHILE_S)
+            await meanwhile()
+        await away
         back = time.monotonic()
         await made.until_well(back, within_s=60)
         recovered = made.recovered_after_s(back)
@@ -152,15 +171,102 @@ async def test_while_kafka_is_away_orders_are_paid_and_shown(shell: Shell, shop:
         await asyncio.to_thread(server.up)
 
 
+def sold_all_the_time(seen: Outage) -> bool:
+    return only({**seen.away, **seen.back}, "ok") and seen.away["purchase: ok"] > 0
+
+
+def told(looked: Looks) -> set[str]:
+    return {one.what for one in looked.answers}
+
+
+@pytest.fixture
+async def guest(shop: Processes) -> AsyncIterator[Visitor]:
+    async with visitor(shop) as made:
+        yield made
+
+
 @pytest.mark.parametrize("way", WAYS)
-async def test_without_elasticsearch_everything_is_sold_and_searching_says_so(
-    shell: Shell, shop: Processes, way: str
+async def test_without_elasticsearch_all_is_sold_and_listed_and_the_index_catches_up(
+    shell: Shell, shop: Processes, guest: Visitor, way: str
 ) -> None:
-    async with searches(shop.urls) as looked:
-        await looked.until_found(within_s=120)
-        before = len(looked.answers)
-        seen = await outage(shop, Server(shell, "elasticsearch"), way)
-        await looked.until_found(within_s=60)
-    assert only({**seen.away, **seen.back}, "ok"), (seen.away, seen.back)
-    assert {one.what for one in looked.answers[before:]} == {"ok", "503 SEARCH_UNAVAILABLE"}
+    product, title = 910_000 + WAYS.index(way), f"unheard{way}"
+
+    async def put_on_sale() -> None:
+        assert await guest.put_on_sale(product, title) == "ok"
+        assert await guest.search(title) != "ok"
+
+    async with looks(guest.search) as looked, looks(guest.browse) as listed:
+        seen = await outage(shop, Server(shell, "elasticsearch"), way, put_on_sale)
+    assert sold_all_the_time(seen), (seen.away, seen.back)
+    assert told(looked) == {"ok", "503 SEARCH_UNAVAILABLE"}
+    assert told(listed) == {"ok"}
+    async with looks(lambda: guest.search(title)) as found:
+        await found.until_ok(within_s=30)
     assert await converge(shop, seen.traffic, 60) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_mongodb_all_is_sold_and_the_trails_catch_up(
+    shell: Shell, shop: Processes, guest: Visitor, way: str
+) -> None:
+    before = await one_paid(shop)
+
+    async def read() -> str:
+        return (await guest.trail(before))[0]
+
+    async with looks(read) as looked:
+        seen = await outage(shop, Server(shell, "mongodb"), way)
+    assert sold_all_the_time(seen), (seen.away, seen.back)
+    assert told(looked) <= {"ok", "503 AUDIT_UNAVAILABLE"}
+    assert way not in LONG or "503 AUDIT_UNAVAILABLE" in told(looked)
+    assert await converge(shop, seen.traffic, 60) == []
+    for order in (before, *seen.traffic.paid):
+        what, trail = await guest.trail(order)
+        assert what == "ok"
+        assert trail["intact"], trail
+        assert len(trail["entries"]) >= ENTRIES, trail
+    await moved(shell, [before, *seen.traffic.paid])
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_s3_all_is_sold_and_pictures_are_placeholders_until_it_is_back(
+    shell: Shell, shop: Processes, guest: Visitor, way: str
+) -> None:
+    content, product = a_picture(WAYS.index(way)), 1001
+    await guest.collect_pictures()
+
+    async def upload() -> str:
+        return (await guest.upload(product, content))[0]
+
+    async with looks(guest.picture) as looked, looks(upload) as uploaded:
+        seen = await outage(shop, Server(shell, "minio"), way)
+    assert sold_all_the_time(seen), (seen.away, seen.back)
+    assert told(looked) <= {"ok", "503 placeholder"}
+    assert told(uploaded) <= {"ok", "503 OBJECTS_UNAVAILABLE"}
+    if way in LONG:
+        assert "503 placeholder" in told(looked)
+        assert "503 OBJECTS_UNAVAILABLE" in told(uploaded)
+    what, key = await guest.upload(product, content)
+    assert (what, await guest.shown(key)) == ("ok", "ok")
+    assert await converge(shop, seen.traffic, 60) == []
+
+
+async def moved(shell: Shell, orders: list[str]) -> None:
+    """MongoDB itself has all of their entries, not only the order's own database."""
+    database = await open_mongo(shell.settings()["KESSAI_AUDIT_URL"])
+
+    async def are_there() -> bool:
+        found = database[COLLECTION].find({"orderId": {"$in": orders}}, {"orderId": 1})
+        counted = Counter([one["orderId"] async for one in found])
+        return all(counted[order] >= ENTRIES for order in orders)
+
+    try:
+        await eventually(are_there, within_s=30, every_s=0.5)
+    finally:
+        await database.client.close()
+
+
+async def one_paid(system: Processes) -> str:
+    async with traffic(system.urls) as made:
+        await eventually(lambda: bool(made.paid), within_s=30)
+    return next(iter(made.paid))

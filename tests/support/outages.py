@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-import aiohttp
 import pytest
 from tests.support.stack import Shell
 
 from kessai.proof.customer import Answered, Customer, SeenOrder, ShopUrls
 from kessai.proof.line import LOST
 
-SERVERS = ("redis", "mariadb", "kafka", "elasticsearch")
+SERVERS = ("redis", "mariadb", "kafka", "mongodb", "minio", "elasticsearch")
 PAUSED_S = 30.0
 STOPPED_S = 8.0
 _RETRY_S = 0.5
@@ -40,6 +39,7 @@ _PATIENCE = 20
 class Answer:
     at_s: float
     what: str
+    took_s: float = 0.0
 
 
 @dataclass
@@ -134,24 +134,21 @@ async def traffic(urls: ShopUrls) -> AsyncIterator[Traffic]:
 
 
 @dataclass
-class Searches:
-    """A shopper who looks for the same goods again and again, and what was answered."""
+class Looks:
+    """Somebody who asks the same again and again, and what was answered."""
 
+    ask: Callable[[], Awaitable[str]]
     answers: list[Answer] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def one(self, urls: ShopUrls) -> None:
-        asked = f"{urls.shop}/api/products/search?q=%E6%80%A5%E9%A0%88"
-        async with aiohttp.ClientSession() as session:
-            while not self._stop.is_set():
-                async with session.get(asked) as answer:
-                    told = await answer.json()
-                    ok = answer.status == 200 and told["total"] > 0
-                    what = "ok" if ok else f"{answer.status} {told.get('code', 'nothing found')}"
-                self.answers.append(Answer(time.monotonic(), what))
-                await asyncio.sleep(_RETRY_S)
+    async def run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            what = await self.ask()
+            self.answers.append(Answer(time.monotonic(), what, time.monotonic() - began))
+            await asyncio.sleep(_RETRY_S)
 
-    async def until_found(self, *, within_s: float) -> None:
+    async def until_ok(self, *, within_s: float) -> None:
         """From now on. Raises `TimeoutError`."""
         since = time.monotonic()
         async with asyncio.timeout(within_s):
@@ -165,12 +162,16 @@ class Searches:
 
 
 @asynccontextmanager
-async def searches(urls: ShopUrls) -> AsyncIterator[Searches]:
-    made = Searches()
+async def looks(ask: Callable[[], Awaitable[str]], *, within_s: float = 60) -> AsyncIterator[Looks]:
+    """All is well before the block, and again within the time after it."""
+    made = Looks(ask)
     async with asyncio.TaskGroup() as group:
-        group.create_task(made.one(urls))
+        group.create_task(made.run())
         try:
+            await made.until_ok(within_s=120)
+            made.answers.clear()
             yield made
+            await made.until_ok(within_s=within_s)
         finally:
             made.end()
 

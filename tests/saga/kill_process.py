@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.saga.world import NOTES, Notes, a_machine, a_task
+from tests.support.saga_kills import customers
 
 from kessai.kernel.chance import SystemChance
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import DatabaseUnavailable, JsonValue, Refused
+from kessai.kernel.errors import JsonValue, Refused
 from kessai.kernel.ids import RandomIds
 from kessai.saga import METADATA, Engine, EngineLimits, Local, Machine, StepContext
 from kessai.saga.library import living
@@ -132,25 +132,8 @@ async def serve(url: str, folder: Path, owner: str) -> None:
     db, ledger = await prepared(url), Ledger(folder)
     engine = an_engine(db, ledger, owner)
     async with living(engine):
-        await asyncio.gather(*(_customer(engine, ledger, folder, n) for n in range(AT_ONCE)))
-        sys.stdout.write("quiet\n")
-        sys.stdout.flush()
+        await customers(engine, ledger, folder, AT_ONCE)
         await asyncio.Event().wait()
-
-
-async def _customer(engine: Engine, ledger: Ledger, folder: Path, number: int) -> None:
-    orders = 0
-    while not (folder / "stop").exists():
-        order_id = f"{os.getpid()}-{number}-{orders}"
-        params: dict[str, JsonValue] = {"orderId": order_id, "all": [1, 2, 3]}
-        name = "bulk" if number % 4 == 0 else "order"
-        orders += 1
-        try:
-            instance_id = await engine.begin(name, params, business_key=order_id)
-            ledger.acknowledge(instance_id)
-            await engine.wait(instance_id, 5)
-        except DatabaseUnavailable:
-            await asyncio.sleep(0.1)
 
 
 def main() -> None:

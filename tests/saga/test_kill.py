@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,12 +13,13 @@ from tests.saga.kill_process import Ledger, an_engine, machines, prepared
 from tests.saga.world import notes_in
 from tests.support.kernel import eventually
 from tests.support.mariadb import MARIADB, server
+from tests.support.saga_kills import engines
 
 from kessai.kernel.db import Db
 from kessai.saga import SG_EVENT, SG_MACHINE
 from kessai.saga.library import living
 
-ROOT = Path(__file__).resolve().parents[2]
+PROCESS = "tests.saga.kill_process"
 KILLS = int(os.environ.get("KESSAI_SAGA_KILLS", "5"))
 # How many effects a process makes before it is killed.
 WORK = 120
@@ -38,44 +33,6 @@ DONE = {
 UNDONE = {"box": 1, "label": 1, "unbox": 1}
 
 
-@dataclass
-class Engines:
-    """Processes on one database; all of them end with the block, by their own pids."""
-
-    url: str
-    folder: Path
-    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-
-    def start(self, owner: str) -> None:
-        command = [sys.executable, "-m", "tests.saga.kill_process", self.url]
-        path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-        with (self.folder / f"{owner}.log").open("a") as log:
-            self.running[owner] = subprocess.Popen(
-                [*command, str(self.folder), owner],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": path},
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
-
-    def kill(self, owner: str) -> None:
-        process = self.running.pop(owner)
-        assert process.poll() is None, (self.folder / f"{owner}.log").read_text()[-3000:]
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-
-
-@contextmanager
-def engines(url: str, folder: Path) -> Iterator[Engines]:
-    made = Engines(url, folder)
-    try:
-        yield made
-    finally:
-        for owner in list(made.running):
-            made.kill(owner)
-
-
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=MARIADB)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "mariadb":
@@ -86,7 +43,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.crash
 async def test_after_kill_9_a_successor_finishes_every_saga(url: str, tmp_path: Path) -> None:
     db, ledger = await prepared(url), Ledger(tmp_path)
-    with engines(url, tmp_path) as processes:
+    with engines(PROCESS, url, folder=tmp_path) as processes:
         processes.start("one")
         await eventually(lambda: ledger.count() > WORK, within_s=60)
         processes.kill("one")
@@ -103,7 +60,7 @@ async def test_after_kill_9_a_successor_finishes_every_saga(url: str, tmp_path: 
 @pytest.mark.timeout(60 + 20 * KILLS, func_only=True)
 async def test_two_engines_of_which_one_is_killed_again_and_again(url: str, tmp_path: Path) -> None:
     db, ledger = await prepared(url), Ledger(tmp_path)
-    with engines(url, tmp_path) as processes:
+    with engines(PROCESS, url, folder=tmp_path) as processes:
         processes.start("one")
         processes.start("two")
         for kill in range(KILLS):

@@ -196,23 +196,25 @@ def own_stack() -> Shell:
     return shell
 
 
-@dataclass(frozen=True)
-class Server:
-    """One server of a private stack, and what may happen to it. Each returns when it is back."""
+class Away:
+    """Servers of a private stack, and what may happen to them. Each returns when all are back."""
 
-    shell: Shell
-    name: str
+    def __init__(self, shell: Shell, *names: str) -> None:
+        self._shell = shell
+        self._names = names
 
-    @property
-    def pids(self) -> list[int]:
-        return list(self.shell.status()[self.name]["pids"].values())
+    def _pids(self) -> list[int]:
+        found = self._shell.status()
+        return [pid for name in self._names for pid in found[name]["pids"].values()]
 
     def up(self) -> None:
-        done = self.shell.run("up", self.name, limit_s=_UP_S)
+        done = self._shell.run("up", *self._names, limit_s=_UP_S)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def down(self) -> None:
-        assert self.shell.run("down", self.name).returncode == 0
+        assert self._shell.run("down", *self._names).returncode == 0
+        found = self._shell.status()
+        assert {found[name]["state"] for name in self._names} == {"stopped"}
 
     def stopped(self) -> None:
         self.down()
@@ -224,7 +226,7 @@ class Server:
         self.up()
 
     def paused(self) -> None:
-        pids = self.pids
+        pids = self._pids()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(PAUSED_S)
@@ -232,6 +234,6 @@ class Server:
             os.kill(pid, signal.SIGCONT)
 
     def killed(self) -> None:
-        for pid in self.pids:
+        for pid in self._pids():
             os.kill(pid, signal.SIGKILL)
         self.up()

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages pages-or-none demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages pages-or-none demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-stack-ci test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,7 +112,10 @@ stack-tools:
 	fi
 
 test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
-	$(BIN)/python -m pytest -m stack -rs tests/stack tests/contract tests/kernel
+	$(BIN)/python -m pytest -m stack -rs --durations=20 tests/stack tests/contract tests/kernel
+
+test-stack-ci: $(DEV_STAMP) stack-tools ## the same without the minutes of servers that are away or killed
+	$(BIN)/python -m pytest -m "stack and not long" -rs --durations=20 tests/stack tests/contract tests/kernel
 
 TEMPORAL_STAMP := $(VENV)/.installed-temporal
 $(TEMPORAL_STAMP): requirements/temporal.txt $(DEV_STAMP)

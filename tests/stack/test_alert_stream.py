@@ -14,7 +14,7 @@ from tests.support.alert_orders import MANY, crowd
 from tests.support.alert_process import Job
 from tests.support.servers import server_url
 
-pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(300)]
 
 WINDOW_MS = 4_000
 _names = itertools.count()

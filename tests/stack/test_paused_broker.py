@@ -25,7 +25,7 @@ from kessai.kernel.kafka_bus import KafkaLimits, open_kafka_bus
 from kessai.kernel.kernel_tables import INBOX
 from kessai.kernel.outbox import EVENT_ID_HEADER, Outbox
 
-pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(240)]
 
 # Longer than three batches wait for their acknowledgement (`KafkaLimits.delivery_s`).
 PAUSED_S = 35.0

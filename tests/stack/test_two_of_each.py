@@ -22,7 +22,7 @@ from tests.support.process import Processes, processes
 
 from kessai.topology import BFF, SERVICES
 
-pytestmark = [pytest.mark.stack, pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
 
 UP = "up --profile stack --instances 2"
 DOOR = 8480

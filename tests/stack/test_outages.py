@@ -29,7 +29,6 @@ WAYS = ("stopped", "restarted", "paused", "killed")
 # Those that are away for longer than anybody waits for an answer.
 LONG = ("stopped", "paused")
 RECOVERED_WITHIN_S = 10.0
-MEANWHILE_S = 2.0
 # Of the trail of an order that was paid.
 ENTRIES = 8
 UP = "up --profile stack"
@@ -74,7 +73,6 @@ async def outage(
         began = time.monotonic()
         away = asyncio.create_task(asyncio.to_thread(getattr(servers, way)))
         if meanwhile is not None:
-            await asyncio.sleep(MEANWHILE_S)
             await meanwhile()
         await away
         back = time.monotonic()
@@ -204,6 +202,8 @@ async def test_without_elasticsearch_mongodb_and_s3_all_is_sold_and_each_catches
     await guest.collect_pictures()
 
     async def put_on_sale() -> None:
+        refused = {"503 SEARCH_UNAVAILABLE"}
+        await eventually(lambda: told(searched) >= refused, within_s=60, every_s=0.1)
         assert await guest.put_on_sale(product, title) == "ok"
         assert await guest.search(title) != "ok"
 

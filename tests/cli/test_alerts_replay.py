@@ -127,3 +127,19 @@ def test_without_a_bus_one_line_says_so(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["alerts", "replay"], env={"KESSAI_DATA_DIR": str(tmp_path)})
     assert done.exit_code == 2
     assert "there is no bus in" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:
+    asyncio.run(live(tmp_path, alerts=2))
+    before = files(tmp_path)
+    env = {"KESSAI_DATA_DIR": str(tmp_path), "KESSAI_ALERT_WINDOW_S": "1"}
+    done = CliRunner().invoke(app, ["alerts", "replay"], env=env)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "the same alerts")
+    assert "the table of alerts is not there" in done.stderr
+    assert files(tmp_path) == before
+
+
+def files(folder: Path) -> set[str]:
+    """Without what SQLite keeps beside a file while it is open."""
+    return {one.name for one in folder.iterdir() if not one.name.endswith(("-wal", "-shm"))}

@@ -20,8 +20,9 @@ from kessai.alert.web.watch import OrderWatch
 from kessai.cli.errors import fail, load_settings
 from kessai.cli.saga.paper import UNAVAILABLE, print_json, say, warn
 from kessai.contracts.alert import AlertRaised, read_alert_event
-from kessai.kernel.adapters import open_schema
+from kessai.kernel.adapters import database_url
 from kessai.kernel.clock import Clock, SystemClock, parse_wire, to_ms, wire
+from kessai.kernel.db import open_database
 from kessai.kernel.kafka_bus import BusUnavailable, KafkaLimits, LogReader, cluster_of
 from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.settings import Settings
@@ -205,14 +206,22 @@ def _raised(values: Any) -> dict[str, Alerting]:
 
 
 async def _in_table(settings: Settings) -> set[str] | None:
-    """None where there is no table yet."""
-    db = await open_schema(settings, SCHEMA)
+    """None where there is no table yet; nothing is made in its place."""
+    try:
+        return await _ids(settings)
+    except (FileNotFoundError, OperationalError, ProgrammingError):
+        warn("the table of alerts is not there, or not to be read")
+        return None
+
+
+async def _ids(settings: Settings) -> set[str]:
+    try:
+        db = await open_database(database_url(settings, SCHEMA), read_only=True)
+    except ValueError as error:
+        raise ValueError(f"KESSAI_SQL_URL: {error}") from error
     try:
         async with db.read() as tx:
             return {row["alert_id"] for row in (await tx.run(_IDS)).all()}
-    except (OperationalError, ProgrammingError):
-        warn("the table of alerts is not there, or not to be read")
-        return None
     finally:
         await db.close()
 

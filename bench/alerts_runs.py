@@ -17,9 +17,12 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from tests.support import alert_campaign
+from tests.support.alert_fleet import broker_dies, changing_numbers, random_kills
 from tests.support.alert_orders import MANY, Crowd, Event, crowd
 from tests.support.alert_process import Job
 from tests.support.alert_topics import read_committed
+from tests.support.outages import Server
+from tests.support.servers import private_servers, server_url
 
 from kessai.kernel.clock import SystemClock, parse_wire, to_ms
 from kessai.kernel.kafka_bus import cluster_of
@@ -285,12 +288,30 @@ def _size_mb(folder: Path) -> float:
 async def campaign(
     url: str, folder: Path, orders: int, kills: int, over_s: float, seed: int
 ) -> dict[str, object]:
-    """Kills at random moments, two of them with a wipe, one to three instances."""
+    """Kills at random moments, two of them with a wipe, 1 to 2 to 1 to 3 instances; on Kafka the
+    broker dies once, too, where it is our own. No `url`: on the local bus."""
     job = a_job(url or str(folder / "bus.sqlite"), folder, window_ms=5_000, refund_ms=10_000)
-    job = replace(job, tick_s=2.0, session_s=6.0)
-    people = crowd(orders, seed=seed, over_ms=int(over_s * 1000), window_ms=5_000, mix=MANY)
-    deeds = alert_campaign.random_deeds(kills, wipes=2, over_s=over_s, seed=seed)
+    database = _database(job) if url else f"sqlite:///{folder / 'system.db'}"
+    job = replace(job, tick_s=2.0, session_s=6.0, database=database)
+    deeds = [*random_kills(kills, wipes=2, over_s=over_s, seed=seed), *changing_numbers(over_s)]
+    break_ms: int | None = None
+    if url and "KESSAI_BUS_URL" not in os.environ:
+        break_ms = int(over_s * 550)
+        deeds.append(broker_dies(break_ms / 1000, Server(private_servers(), "kafka").killed))
+    people = crowd(
+        orders,
+        seed=seed,
+        over_ms=int(over_s * 1000),
+        window_ms=job.window_ms,
+        mix=MANY,
+        break_ms=break_ms,
+    )
     return _result(await alert_campaign.run(job, people, deeds, logs=folder, patience_s=180))
+
+
+def _database(job: Job) -> str:
+    """A schema of its own, as in a shop whose bus is Kafka."""
+    return f"{server_url('KESSAI_SQL_URL').rstrip('/')}/t{job.prefix.replace('-', '_')}_system"
 
 
 def _result(done: alert_campaign.Result) -> dict[str, object]:
@@ -298,9 +319,18 @@ def _result(done: alert_campaign.Result) -> dict[str, object]:
         "orders": done.orders,
         "events": done.events,
         "expected": done.expected,
-        "missing": len(done.missing),
-        "unexpected": len(done.unexpected),
-        "doubled": len(done.doubled),
+        "topic": _counted(done.topic),
+        "table": _counted(done.table),
+        "acts": _counted(done.acts),
         "did": ", ".join(done.did),
         "took_s": round(done.took_s, 1),
+        "held_up_s": round(done.held_up_s, 2),
+    }
+
+
+def _counted(judged: alert_campaign.Judged) -> dict[str, int]:
+    return {
+        "missing": len(judged.missing),
+        "unexpected": len(judged.unexpected),
+        "doubled": len(judged.doubled),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import alert_campaign
-from tests.support.alert_campaign import Deed, Fleet
+from tests.support.alert_fleet import Deed, Fleet
 from tests.support.alert_orders import MANY, crowd
 from tests.support.alert_process import Job
 from tests.support.servers import server_url
@@ -26,6 +26,7 @@ def job(tmp_path: Path) -> Job:
         bus=server_url("KESSAI_BUS_URL"),
         prefix=f"t{os.getpid()}-{next(_names)}",
         folder=str(tmp_path / "state"),
+        database=f"sqlite:///{tmp_path / 'system.db'}",
         instance="a",
         window_ms=WINDOW_MS,
         refund_ms=2 * WINDOW_MS,
@@ -54,5 +55,6 @@ def test_each_alert_is_told_once_through_kills_wipes_and_changing_numbers_of_ins
 ) -> None:
     people = crowd(1_500, seed=20_261_126, over_ms=24_000, window_ms=WINDOW_MS, mix=MANY)
     result = asyncio.run(alert_campaign.run(job, people, DEEDS, logs=tmp_path))
-    assert (result.missing, result.unexpected, result.doubled) == ([], [], [])
+    for judged in (result.topic, result.table, result.acts):
+        assert (judged.missing, judged.unexpected, judged.doubled) == ([], [], [])
     assert result.expected > 400

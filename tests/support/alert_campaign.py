@@ -1,26 +1,22 @@
 """Exactly once under fire: a crowd of orders, processes killed and wiped, and what was told.
 
-The same campaign on both buses. A run is judged by what the topic of the alerts holds in the end:
-what is missing, what should not be there, and what is there twice.
+The same campaign on both buses. A run is judged by what the topic of the alerts and the table that
+follows it hold in the end: what is missing, what should not be there, and what is there twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
-import shutil
-import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.alert_fleet import Deed, Fleet, fleet
 from tests.support.alert_orders import Crowd, Event, Told
 from tests.support.alert_process import Job
+from tests.support.alert_table import read_table
 from tests.support.alert_topics import Topics, open_topics, told
 
 from kessai.kernel.bus import Message, partition_of
@@ -29,108 +25,48 @@ from kessai.topology import PARTITIONS
 
 _STEP_S = 0.02
 _LOOK_S = 1.0
-_STOP_S = 15.0
+# The crowd's time goes no faster than it can publish: what should be far apart never comes at once.
+_LONGEST_STEP_S = 0.25
 
 
 @dataclass(frozen=True)
-class Result:
-    orders: int
-    events: int
-    expected: int
+class Judged:
     missing: list[Told]
     unexpected: list[Told]
     doubled: list[Told]
-    did: list[str]
-    took_s: float
 
     @property
     def is_exact(self) -> bool:
         return not (self.missing or self.unexpected or self.doubled)
 
 
-@dataclass
-class Fleet:
-    """Instances of the rules; `job.folder` is the parent of their folders."""
+@dataclass(frozen=True)
+class Result:
+    """`table` and `acts` where the job keeps the table: its rows, and all that was done to them."""
 
-    job: Job
-    logs: Path
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    did: list[str] = field(default_factory=list)
+    orders: int
+    events: int
+    expected: int
+    topic: Judged
+    table: Judged
+    acts: Judged
+    did: list[str]
+    took_s: float
+    held_up_s: float
 
-    def start(self, name: str) -> None:
-        job = replace(self.job, instance=name)
-        root = Path(__file__).parents[2]
-        with (self.logs / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(job.words(), stdout=log, stderr=log, cwd=root)
-        self.did.append(f"start {name}")
-
-    def kill(self, name: str) -> None:
-        process = self.running.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait(_STOP_S)
-        self.did.append(f"kill {name}")
-
-    def stop(self, name: str) -> None:
-        process = self.running.pop(name)
-        process.terminate()
-        process.wait(_STOP_S)
-        self.did.append(f"stop {name}")
-
-    def wipe(self, name: str) -> None:
-        """Its state on this machine. On the local bus all processes share one."""
-        is_own = self.job.bus.startswith("kafka:")
-        folder = Path(self.job.folder) / name if is_own else Path(self.job.folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        self.did.append(f"wipe {name}")
-
-    def require_alive(self) -> None:
-        for name, process in self.running.items():
-            if process.poll() is not None:
-                log = (self.logs / f"{name}.log").read_text("utf-8", "replace")
-                raise AssertionError(f"{name} ended by itself: {log[-2000:]}")
+    @property
+    def is_exact(self) -> bool:
+        return self.topic.is_exact and self.table.is_exact and self.acts.is_exact
 
 
-@contextmanager
-def fleet(job: Job, logs: Path) -> Iterator[Fleet]:
-    logs.mkdir(parents=True, exist_ok=True)
-    made = Fleet(job, logs)
-    try:
-        yield made
-    finally:
-        for process in made.running.values():
-            process.kill()
-            process.wait()
+@dataclass(frozen=True)
+class _Found:
+    topic: Counter[Told]
+    table: Counter[Told]
+    acts: Counter[Told]
 
-
-# What is done at a moment of the run: (seconds after its beginning, the deed).
-Deed = tuple[float, Callable[[Fleet], Awaitable[None] | None]]
-
-
-def random_deeds(kills: int, *, wipes: int, over_s: float, seed: int) -> list[Deed]:
-    """Each kill hits one of those that run; one to three of them run at a time."""
-    chance = random.Random(seed)
-    moments = sorted(over_s * (0.05 + 0.9 * chance.random()) for _ in range(kills))
-    wiped = set(chance.sample(range(kills), min(wipes, kills)))
-    return [
-        (moment, lambda fleet, wipe=number in wiped: _strike(fleet, chance, wipe=wipe))  # type: ignore[misc]
-        for number, moment in enumerate(moments)
-    ]
-
-
-def _strike(fleet: Fleet, chance: random.Random, *, wipe: bool) -> None:
-    victim = chance.choice(sorted(fleet.running))
-    shared = not fleet.job.bus.startswith("kafka:")
-    killed = sorted(fleet.running) if wipe and shared else [victim]
-    for name in killed:
-        fleet.kill(name)
-    if wipe:
-        fleet.wipe(victim)
-    # Sometimes the partitions must go to another, and come back later.
-    if not fleet.running or chance.random() < 0.7:
-        fleet.start(victim)
-    idle = sorted({"a", "b", "c"} - set(fleet.running))
-    if idle and chance.random() < 0.4:
-        fleet.start(idle[0])
+    def has(self, expected: frozenset[Told]) -> bool:
+        return all(expected <= told.keys() for told in (self.topic, self.table, self.acts))
 
 
 async def run(
@@ -141,25 +77,40 @@ async def run(
     try:
         with fleet(job, logs) as made:
             made.start("a")
-            await _publish(topics, job, people, deeds, made)
+            held_up_s = await _publish(topics, job, people, deeds, made)
             last = _last_orders(people, job)
             expected = people.expected | last.expected
             await _publish(topics, job, last, [], made)
-            counted = await _until_told(topics, job, expected, made, patience_s)
+            await _until_told(topics, job, expected, made, patience_s)
             for name in sorted(made.running):
                 made.stop(name)
-            counted = await told(topics, job)
+            found = await _found(topics, job)
     finally:
         await topics.close()
-    return _judge(people, expected, counted, made.did, time.monotonic() - began_s)
+    return Result(
+        orders=len({event.order for event in people.events}),
+        events=len(people.events),
+        expected=len(expected),
+        topic=_judge(expected, found.topic),
+        table=_judge(expected, found.table),
+        acts=_judge(expected, found.acts),
+        did=made.did,
+        took_s=time.monotonic() - began_s,
+        held_up_s=held_up_s,
+    )
 
 
-async def _publish(topics: Topics, job: Job, people: Crowd, deeds: list[Deed], made: Fleet) -> None:
-    """Each event when it is due; what is late goes in one batch."""
-    clock, began_s = SystemClock(), time.monotonic()
-    waiting, at = list(deeds), 0
+async def _publish(
+    topics: Topics, job: Job, people: Crowd, deeds: list[Deed], made: Fleet
+) -> float:
+    """Each event when it is due by the crowd's time, which stands still while a deed is done.
+
+    The longest that a step took.
+    """
+    clock = SystemClock()
+    waiting, at = sorted(deeds, key=lambda deed: deed[0]), 0
+    passed_s, longest_s, looked_s = 0.0, 0.0, time.monotonic()
     while at < len(people.events) or waiting:
-        passed_s = time.monotonic() - began_s
         batch: list[Event] = []
         while at < len(people.events) and people.events[at].after_ms <= passed_s * 1000:
             batch.append(people.events[at])
@@ -167,11 +118,16 @@ async def _publish(topics: Topics, job: Job, people: Crowd, deeds: list[Deed], m
         if batch:
             await topics.publish([_message(job, event, clock.now_ms()) for event in batch])
         made.require_alive()
+        await asyncio.sleep(_STEP_S)
+        took_s = time.monotonic() - looked_s
+        longest_s = max(longest_s, took_s)
+        passed_s += min(took_s, _LONGEST_STEP_S)
         while waiting and waiting[0][0] <= passed_s:
             done = waiting.pop(0)[1](made)
             if done is not None:
                 await done
-        await asyncio.sleep(_STEP_S)
+        looked_s = time.monotonic()
+    return longest_s
 
 
 def _message(job: Job, event: Event, now_ms: int) -> Message:
@@ -196,26 +152,24 @@ def _last_orders(people: Crowd, job: Job) -> Crowd:
 
 async def _until_told(
     topics: Topics, job: Job, expected: frozenset[Told], made: Fleet, patience_s: float
-) -> Counter[Told]:
+) -> None:
     end_s = time.monotonic() + patience_s + job.refund_ms / 1000
-    while True:
-        counted = await told(topics, job)
-        if expected <= counted.keys() or time.monotonic() > end_s:
-            return counted
+    while not (await _found(topics, job)).has(expected) and time.monotonic() < end_s:
         made.require_alive()
         await asyncio.sleep(_LOOK_S)
 
 
-def _judge(
-    people: Crowd, expected: frozenset[Told], counted: Counter[Told], did: list[str], took_s: float
-) -> Result:
-    return Result(
-        orders=len({event.order for event in people.events}),
-        events=len(people.events),
-        expected=len(expected),
+async def _found(topics: Topics, job: Job) -> _Found:
+    on_topic = await told(topics, job)
+    if not job.database:
+        return _Found(on_topic, on_topic, on_topic)
+    table = await read_table(job.database)
+    return _Found(on_topic, table.rows, table.acts)
+
+
+def _judge(expected: frozenset[Told], counted: Counter[Told]) -> Judged:
+    return Judged(
         missing=sorted(expected - counted.keys()),
         unexpected=sorted(counted.keys() - expected),
         doubled=sorted(one for one, count in counted.items() if count > 1),
-        did=did,
-        took_s=took_s,
     )

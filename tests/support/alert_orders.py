@@ -82,10 +82,17 @@ MANY: Final = {
 
 
 def crowd(
-    count: int, *, seed: int, over_ms: int, window_ms: int, mix: dict[str, int] | None = None
+    count: int,
+    *,
+    seed: int,
+    over_ms: int,
+    window_ms: int,
+    mix: dict[str, int] | None = None,
+    break_ms: int | None = None,
 ) -> Crowd:
     """`count` orders that begin evenly within `over_ms`. Rules wait for `window_ms`, D for twice
-    that."""
+    that. `break_ms`: a moment at which no order waits for what keeps a rule from holding, so that
+    nothing changes, however long everything stands still there."""
     chance = random.Random(seed)
     shares = mix or USUAL
     events: list[Event] = []
@@ -94,6 +101,9 @@ def crowd(
     for number, kind in enumerate(kinds):
         order = _order_id(seed, number)
         begins_ms = over_ms * number // count
+        if break_ms is not None and begins_ms < break_ms:
+            # All of these are what they will be before it.
+            begins_ms = begins_ms * max(0, break_ms - window_ms) // break_ms
         events += _events(kind, order, begins_ms, window_ms, chance)
         expected += [(order, rule, told) for rule, told in _ALERTS.get(kind, ())]
     events.sort(key=lambda event: event.after_ms)

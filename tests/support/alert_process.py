@@ -10,14 +10,17 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.support.alert_table import kept
+
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Memory
 from kessai.alert.gateway.codec import FactsCodec
 from kessai.alert.web.events import Topics
 from kessai.alert.web.watch import OrderWatch
+from kessai.kernel.bus import Bus
 from kessai.kernel.clock import Clock, SystemClock
-from kessai.kernel.kafka_bus import cluster_of
-from kessai.kernel.local_bus import open_local_bus
+from kessai.kernel.kafka_bus import KafkaBus, cluster_of, open_kafka_bus
+from kessai.kernel.local_bus import LocalBus, open_local_bus
 from kessai.kernel.server import settle_memory
 from kessai.kernel.streams.clock import SteadyClock
 from kessai.kernel.streams.kafka import KafkaStream
@@ -44,6 +47,8 @@ class Job:
     name: str = ""
     # A complete story is forgotten after so long; None: as in the shop.
     forget_ms: int | None = None
+    # Where the table of the alerts is kept beside the rules; empty: nowhere.
+    database: str = ""
 
     @property
     def topics(self) -> Topics:
@@ -57,6 +62,10 @@ class Job:
     @property
     def changelog(self) -> str:
         return f"{self.prefix}{self.name}.state"
+
+    @property
+    def table_group(self) -> str:
+        return f"{self.prefix}{self.name}.table"
 
     def words(self) -> list[str]:
         return [sys.executable, "-m", "tests.support.alert_process", json.dumps(asdict(self))]
@@ -114,36 +123,42 @@ def plan_of(job: Job, clock: Clock, *, max_poll_s: float = 120.0) -> Plan:
 
 
 async def run(job: Job) -> None:
+    bus: KafkaBus | LocalBus
     if job.bus.startswith("kafka:"):
-        await _until_stopped(kafka_stream(job))
-        return
-    bus = await open_local_bus(job.bus, SystemClock(), partitions=PARTITIONS, instance=job.instance)
-    limits = StreamLimits(tick_s=job.tick_s)
-    folder = Path(job.folder)
-    await _until_stopped(
-        LocalStream(
-            bus,
-            job.group,
-            job.topics.read,
-            watch_of(job),
-            folder=folder,
-            clock=SystemClock(),
-            limits=limits,
+        bus = await open_kafka_bus(job.bus, partitions=PARTITIONS, instance=job.instance)
+        await _until_stopped(kafka_stream(job), job, bus)
+    else:
+        bus = await open_local_bus(
+            job.bus, SystemClock(), partitions=PARTITIONS, instance=job.instance
         )
-    )
+        await _until_stopped(_local_stream(job, bus), job, bus)
     await bus.close()
 
 
-async def _until_stopped(stream: KafkaStream | LocalStream) -> None:
+def _local_stream(job: Job, bus: LocalBus) -> LocalStream:
+    return LocalStream(
+        bus,
+        job.group,
+        job.topics.read,
+        watch_of(job),
+        folder=Path(job.folder),
+        clock=SystemClock(),
+        limits=StreamLimits(tick_s=job.tick_s),
+    )
+
+
+async def _until_stopped(stream: KafkaStream | LocalStream, job: Job, bus: Bus) -> None:
     settle_memory()
-    task = asyncio.create_task(stream.run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    ready = asyncio.create_task(stream.ready())
-    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-    if ready.done():
-        say("ready")
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    table = kept(bus, job.topics.alerts, job.table_group, job.database)
+    async with table if job.database else contextlib.nullcontext():
+        task = asyncio.create_task(stream.run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        ready = asyncio.create_task(stream.ready())
+        await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            say("ready")
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 if __name__ == "__main__":

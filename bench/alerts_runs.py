@@ -306,7 +306,7 @@ async def campaign(
         mix=MANY,
         break_ms=break_ms,
     )
-    return _result(await alert_campaign.run(job, people, deeds, logs=folder, patience_s=180))
+    return _result(await alert_campaign.run(job, people, deeds, logs=folder, patience_s=60))
 
 
 def _database(job: Job) -> str:

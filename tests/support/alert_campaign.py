@@ -153,10 +153,15 @@ def _last_orders(people: Crowd, job: Job) -> Crowd:
 async def _until_told(
     topics: Topics, job: Job, expected: frozenset[Told], made: Fleet, patience_s: float
 ) -> None:
-    end_s = time.monotonic() + patience_s + job.refund_ms / 1000
-    while not (await _found(topics, job)).has(expected) and time.monotonic() < end_s:
+    """Or until nothing more has come for so long."""
+    patience_s += job.refund_ms / 1000
+    found, heard_s = await _found(topics, job), time.monotonic()
+    while not found.has(expected) and time.monotonic() < heard_s + patience_s:
         made.require_alive()
         await asyncio.sleep(_LOOK_S)
+        now = await _found(topics, job)
+        if now != found:
+            found, heard_s = now, time.monotonic()
 
 
 async def _found(topics: Topics, job: Job) -> _Found:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.kernel import Seen, a_message, eventually, running
 from tests.support.servers import server_url
 
-from kessai.kernel.bus import Bus, Record, Retry, partition_of
+from kessai.kernel.bus import Bus, Record, Retry, dead_letter, partition_of
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.kafka_bus import KafkaLimits, open_kafka_bus
@@ -291,6 +291,18 @@ async def test_dead_letters_are_driven_back_once(cluster: Cluster) -> None:
         assert await bus.redrive(cluster.topic) == 0
     assert seen.records[1].headers == {"trail": "7"}
     assert seen.records[1].partition == seen.records[0].partition
+
+
+async def test_a_dead_letter_that_is_not_whole_is_passed_over(cluster: Cluster) -> None:
+    bus = await cluster.bus()
+    cut = Record(cluster.topic, 0, 7, "k", b"x" * 1_100_000, {}, 0)
+    whole = Record(cluster.topic, 0, 8, "k", b"whole", {}, 0)
+    seen = Seen()
+    async with running(bus.consumer(cluster.group, [cluster.topic], seen)):
+        await bus.publish([dead_letter(one, "g", ValueError()) for one in (cut, whole)])
+        assert await bus.redrive(cluster.topic) == 1
+        await eventually(lambda: seen.values == ["whole"])
+        assert await bus.redrive(cluster.topic) == 0
 
 
 async def test_partitions_are_worked_at_the_same_time(cluster: Cluster) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.kernel import Seen, a_message
 from tests.support.servers import server_url
 
-from kessai.kernel.bus import DEAD_LETTERS, Record, Retry, dead_letter
+from kessai.kernel.bus import DEAD_LETTERS, MOST_LETTER_BYTES, Record, Retry, dead_letter
 from kessai.kernel.errors import Unknown
 from kessai.kernel.kafka_bus import (
     BusMisfit,
@@ -71,3 +71,31 @@ async def test_a_topic_of_another_number_of_partitions_is_refused() -> None:
 def test_what_others_wrote_into_a_topic_can_still_be_buried() -> None:
     record = Record("t", 0, 7, "�", b"\xff", {"trail": "�"}, 0)
     assert dead_letter(record, "g", ValueError()).topic == "t" + DEAD_LETTERS
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (b"x" * 1_048_000, {"trail": "7"}),
+        (b"x" * 5_000_000, {"trail": "7"}),
+        (b"x" * 990_000, {"theirs": "y" * 60_000}),
+        (b"x", {"theirs": "y" * 1_048_000}),
+    ],
+)
+def test_no_dead_letter_is_larger_than_a_client_sends(
+    value: bytes, headers: dict[str, str]
+) -> None:
+    record = Record("t", 0, 7, "key", value, headers, 0)
+    letter = dead_letter(record, "g", ValueError())
+    texts = (letter.key, *letter.headers, *letter.headers.values())
+    assert len(letter.value) + sum(len(text.encode()) for text in texts) <= MOST_LETTER_BYTES
+    assert value.startswith(letter.value)
+    assert letter.headers["dlt-cut"] == str(len(value))
+    assert letter.headers["dlt-error"] == "ValueError"
+
+
+def test_what_fits_is_buried_as_it_was() -> None:
+    record = Record("t", 0, 7, "key", b"x" * 999_000, {"trail": "7"}, 0)
+    letter = dead_letter(record, "g", ValueError())
+    assert letter.value == record.value
+    assert "dlt-cut" not in letter.headers

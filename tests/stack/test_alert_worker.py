@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -185,6 +186,34 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_and_the_partition_goes_on(
     assert [one.headers["dlt-error"] for one in letters] == [why.strip() for why in bad]
     assert [one.value for one in letters] == list(bad.values())
     assert alerts(job) == [(order, "A")]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [random.Random(1).randbytes(1_047_000), b" " * 3_000_000],
+    ids=["as large as it gets", "packed"],
+)
+def test_what_is_larger_than_a_dead_letter_can_be_leaves_its_beginning_there(
+    job: Job, topics: KafkaTopics, noise: bytes
+) -> None:
+    """Others may send more than our own clients would, and a broker measures what is packed."""
+    topic, order, good = success(job)
+    others = Producer(
+        cluster_of(job.bus).config(message_max_bytes=10_000_000, compression_type="lz4")
+    )
+    number = partition_of(order, PARTITIONS)
+    others.produce(topic, good + noise, order, partition=number, headers=[("theirs", b"kept")])
+    assert others.flush(20) == 0
+    publish(job, success(job))
+    with Worker(plan_of(job, SystemClock())) as worker:
+        work_until(worker, lambda: bool(alerts(job)))
+        assert worker.shards[number].counted.poisoned == 1
+    [letter] = read_committed(job.bus, job.topics.payments + DEAD_LETTERS)
+    assert letter.headers["dlt-error"] == "TooLarge"
+    assert letter.headers["dlt-cut"] == str(len(good + noise))
+    assert letter.headers["theirs"] == "kept"
+    assert (good + noise).startswith(letter.value)
+    assert len(letter.value) > 990_000
 
 
 def test_a_changelog_with_another_number_of_partitions_is_refused(job: Job) -> None:

@@ -20,13 +20,19 @@ PARTITION_HEADER = "dlt-partition"
 OFFSET_HEADER = "dlt-offset"
 CONSUMER_HEADER = "dlt-consumer"
 ERROR_HEADER = "dlt-error"
+# How long a value was of which the letter has the beginning only.
+CUT_HEADER = "dlt-cut"
 DEAD_LETTER_HEADERS = (
     TOPIC_HEADER,
     PARTITION_HEADER,
     OFFSET_HEADER,
     CONSUMER_HEADER,
     ERROR_HEADER,
+    CUT_HEADER,
 )
+# A record may be as large as a broker takes; its letter has more headers and must fit all the same.
+MOST_LETTER_BYTES = 1_000_000
+_MOST_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,10 @@ class Delivery:
 
 
 def dead_letter(record: Record, consumer: str, error: Exception) -> Message:
-    """The record as it was, with where it came from and why in its headers (no message text)."""
+    """The record as it was, with where it came from and why in its headers (no message text).
+
+    Of one that no letter can hold the beginning, with its whole length.
+    """
     origin = {
         TOPIC_HEADER: record.topic,
         PARTITION_HEADER: str(record.partition),
@@ -219,13 +228,30 @@ def dead_letter(record: Record, consumer: str, error: Exception) -> Message:
         CONSUMER_HEADER: consumer,
         ERROR_HEADER: type(error).__name__,
     }
-    return Message(
-        record.topic + DEAD_LETTERS, record.key, record.value, {**record.headers, **origin}
-    )
+    headers, value = {**record.headers, **origin}, record.value
+    if _size(record.key, headers) + len(value) > MOST_LETTER_BYTES:
+        if _size("", headers) > _MOST_HEADER_BYTES:
+            headers = origin
+        headers[CUT_HEADER] = str(len(value))
+        value = value[: max(0, MOST_LETTER_BYTES - _size(record.key, headers))]
+    return Message(record.topic + DEAD_LETTERS, record.key, value, headers)
 
 
-def revived(record: Record) -> Message:
-    """A dead letter as the message that it was before it failed."""
+def _size(key: str, headers: Mapping[str, str]) -> int:
+    texts = (key, *headers.keys(), *headers.values())
+    return sum(len(text.encode()) for text in texts)
+
+
+def revived(record: Record) -> Message | None:
+    """A dead letter as the message that it was before it failed; None where it is not whole."""
+    if CUT_HEADER in record.headers:
+        _log.warning(
+            "bus.letter_is_cut",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+        return None
     headers = {k: v for k, v in record.headers.items() if k not in DEAD_LETTER_HEADERS}
     topic = record.headers.get(TOPIC_HEADER, record.topic.removesuffix(DEAD_LETTERS))
     return Message(topic, record.key, record.value, headers)

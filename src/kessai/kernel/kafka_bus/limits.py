@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from kessai.kernel.bus import Retry
+
+# What a broker takes unless it is told otherwise; the client's own floor is lower, and a dead
+# letter of the largest record must pass.
+MESSAGE_MAX_BYTES: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from kessai.kernel.bus import Message
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import BusUnavailable
-from kessai.kernel.kafka_bus.limits import KafkaLimits
+from kessai.kernel.kafka_bus.limits import MESSAGE_MAX_BYTES, KafkaLimits
 from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
@@ -39,6 +39,7 @@ class Sender:
                 # Never: librdkafka gives up one record and still sends the next one of its key.
                 message_timeout_ms=0,
                 compression_type="lz4",
+                message_max_bytes=MESSAGE_MAX_BYTES,
             )
         )
         self._loop = asyncio.get_running_loop()

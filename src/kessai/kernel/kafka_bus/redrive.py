@@ -11,7 +11,7 @@ from kessai.kernel.bus import DEAD_LETTERS, REDRIVE_GROUP, Record, revived
 from kessai.kernel.kafka_bus import topics
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of, unavailable
-from kessai.kernel.kafka_bus.limits import KafkaLimits
+from kessai.kernel.kafka_bus.limits import MESSAGE_MAX_BYTES, KafkaLimits
 from kessai.kernel.kafka_bus.member import record_of
 
 _POLL_S = 0.1
@@ -34,9 +34,7 @@ def redrive(
     )
     try:
         found = _read(consumer, cluster, places, limit, limits)
-        if found:
-            _send(cluster, consumer, topic, found, limits)
-        return len(found)
+        return _send(cluster, consumer, topic, found, limits) if found else 0
     except KafkaException as raised:
         raise unavailable(raised) from raised
     finally:
@@ -73,27 +71,33 @@ def _read(
 
 def _send(
     cluster: Cluster, consumer: Consumer, topic: str, found: list[Record], limits: KafkaLimits
-) -> None:
+) -> int:
+    """How many went; those that are not whole are passed over."""
     producer = Producer(
         cluster.config(
             # The same for all: who begins later ends the transaction of who hangs.
             transactional_id=f"{REDRIVE_GROUP}:{topic}",
             partitioner="murmur2_random",
+            message_max_bytes=MESSAGE_MAX_BYTES,
         )
     )
     producer.init_transactions(limits.request_s)
     producer.begin_transaction()
     try:
         read: dict[int, int] = {}
+        sent = 0
         for record in found:
+            read[record.partition] = record.offset + 1
             message = revived(record)
+            if message is None:
+                continue
+            sent += 1
             producer.produce(
                 message.topic,
                 message.value,
                 message.key.encode(),
                 headers=[(name, value.encode()) for name, value in message.headers.items()],
             )
-            read[record.partition] = record.offset + 1
         letters = found[0].topic
         producer.send_offsets_to_transaction(
             [Part(letters, partition, offset) for partition, offset in read.items()],
@@ -101,6 +105,7 @@ def _send(
             limits.request_s,
         )
         _commit(producer, limits)
+        return sent
     except KafkaException:
         producer.abort_transaction(limits.request_s)
         raise

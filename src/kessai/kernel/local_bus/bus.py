@@ -145,7 +145,7 @@ class LocalBus:
             for place in places:
                 at = await groups.position(tx, REDRIVE_GROUP, place)
                 records = await log.read(tx, place, at, limit - len(messages))
-                messages.extend(revived(record) for record in records)
+                messages += [one for record in records if (one := revived(record)) is not None]
                 if records:
                     following = records[-1].offset + 1
                     await groups.move(tx, REDRIVE_GROUP, place, following, now_ms)

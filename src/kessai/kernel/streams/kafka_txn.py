@@ -16,6 +16,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of
+from kessai.kernel.kafka_bus.limits import MESSAGE_MAX_BYTES
 from kessai.kernel.streams.ports import Output
 
 TIMEOUT_MS: Final = 30_000
@@ -42,6 +43,7 @@ class Transactions:
                 partitioner="murmur2_random",
                 linger_ms=5,
                 compression_type="lz4",
+                message_max_bytes=MESSAGE_MAX_BYTES,
             )
         )
         self._is_open = False

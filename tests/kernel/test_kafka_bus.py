@@ -95,7 +95,7 @@ def test_no_dead_letter_is_larger_than_a_client_sends(
 
 
 def test_what_fits_is_buried_as_it_was() -> None:
-    record = Record("t", 0, 7, "key", b"x" * 999_000, {"trail": "7"}, 0)
+    record = Record("t", 0, 7, "key", b"x" * 1_039_000, {"trail": "7"}, 0)
     letter = dead_letter(record, "g", ValueError())
     assert letter.value == record.value
     assert "dlt-cut" not in letter.headers

@@ -31,7 +31,7 @@ DEAD_LETTER_HEADERS = (
     CUT_HEADER,
 )
 # A record may be as large as a broker takes; its letter has more headers and must fit all the same.
-MOST_LETTER_BYTES = 1_000_000
+MOST_LETTER_BYTES = 1_040_000
 _MOST_HEADER_BYTES = 64 * 1024
 
 

@@ -68,6 +68,21 @@ def test_timers_ring_in_their_order_once_and_only_where_they_still_hold(path: Pa
     store.close()
 
 
+def test_a_timer_that_was_put_off_or_taken_back_is_not_due(path: Path) -> None:
+    store = opened(path)
+    # From now on it knows what is near.
+    assert store.pop_due(0) is None
+    store.put("a", b"1", 100)
+    assert store.is_due(100)
+    assert not store.is_due(99)
+    store.put("a", b"1", 200)
+    store.put("b", b"1", 150)
+    store.put("b", b"1", None)
+    assert not store.is_due(199)
+    assert store.is_due(200)
+    assert store.pop_due(200) == (200, "a")
+
+
 def test_output_is_there_until_it_was_dropped_and_written(path: Path) -> None:
     store = opened(path)
     for n in (1, 2):
@@ -176,6 +191,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
     @rule(until=st.integers(0, 300_000))
     def ring(self, until: int) -> None:
         expected = sorted((w, k) for k, (_, w) in self.now.items() if w is not None and w <= until)
+        assert self.store.is_due(until) or not expected
         rung = []
         while (due := self.store.pop_due(until)) is not None:
             rung.append(due)

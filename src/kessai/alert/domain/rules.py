@@ -65,9 +65,9 @@ _NONE: Final[Openings] = ()
 
 
 def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Openings:
-    if facts.paid is not None or not facts.kept:
+    if facts.paid is not None or not facts.successes or not (kept := facts.kept):
         return _NONE
-    first = facts.kept[0]
+    first = kept[0]
     return (Opening(first.event_id, first.at_ms + windows.pair_ms),)
 
 

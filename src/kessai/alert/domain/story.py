@@ -56,12 +56,17 @@ class Course(NamedTuple):
 
 _FORGOTTEN: Final = Course(None, None)
 _NOT_ANY: Final[Openings] = ()
+_OPENINGS_OF_PAYMENTS: Final = tuple(rule.openings for rule in RULES_OF_PAYMENTS)
 
 
 def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memory) -> Course:
     """What is due at `now_ms`, which is not before any fact's own time."""
     if agrees(facts):
         return _age(facts, now_ms, memory)
+    if not (facts.told or facts.raised):
+        due_ms = _first_due_ms(facts, windows)
+        if due_ms is not None and due_ms > now_ms:
+            return Course(facts, due_ms)
     wake_ms: int | None = None
     notices: list[Notice] = []
     for rule in RULES if facts.told else RULES_OF_PAYMENTS:
@@ -83,6 +88,16 @@ def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memor
     if wake_ms is not None or is_open or not is_complete(facts):
         return Course(facts, wake_ms, tuple(notices))
     return _age(facts, now_ms, memory)._replace(notices=tuple(notices))
+
+
+def _first_due_ms(facts: Facts, windows: Windows) -> int | None:
+    """Of an order that has no alert yet; nearly all that come here have their other half soon."""
+    first_ms: int | None = None
+    for openings_of in _OPENINGS_OF_PAYMENTS:
+        for opening in openings_of(facts, windows):
+            if first_ms is None or opening.due_ms < first_ms:
+                first_ms = opening.due_ms
+    return first_ms
 
 
 def _not_known(rule: Rule, openings: Openings, known: Sequence[Raised]) -> Openings:

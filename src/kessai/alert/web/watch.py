@@ -35,13 +35,16 @@ class OrderWatch:
 
     def apply(self, key: str, state: Facts | None, news: News, now_ms: int) -> Step[Facts]:
         add, fact = news
-        return self.wake(key, add(NOTHING if state is None else state, fact), now_ms)
+        known = add(NOTHING if state is None else state, fact)
+        course = advance(key, known, now_ms, self._windows, self._memory)
+        facts, wake_ms, notices = course
+        return self._told(key, course) if notices else (facts, wake_ms, ())
 
     def wake(self, key: str, state: Facts, now_ms: int) -> Step[Facts]:
-        course = advance(key, state, now_ms, self._windows, self._memory)
+        return self._told(key, advance(key, state, now_ms, self._windows, self._memory))
+
+    def _told(self, key: str, course: Course) -> Step[Facts]:
         facts, wake_ms, notices = course
-        if not notices:
-            return facts, wake_ms, ()
         return facts, wake_ms, tuple(self._output(key, course, one) for one in notices)
 
     def _output(self, key: str, course: Course, notice: Notice) -> Output:

@@ -54,7 +54,7 @@ class Shard(Generic[S]):
                 at_ms = moment_of(at_ms, steady_ms, live=live)
             if at_ms > now_ms:
                 now_ms = at_ms
-                if timers.first_ms <= at_ms:
+                if timers.first_ms <= at_ms and store.is_due(at_ms):
                     self._advance(at_ms)
             try:
                 known = read(topic, value, at_ms)

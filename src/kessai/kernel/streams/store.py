@@ -145,6 +145,10 @@ class ShardStore(Generic[S]):
         self._rows[key] = row
         return row
 
+    def is_due(self, until_ms: int) -> bool:
+        """Whether `pop_due` may have one."""
+        return self.timers.first_ms <= until_ms and self.timers.is_due(until_ms, self._wake_of)
+
     def pop_due(self, until_ms: int) -> tuple[int, str] | None:
         """The earliest timer at or before `until_ms`; whoever gets it puts its key anew."""
         return self.timers.pop(until_ms, self._wake_of)

@@ -67,6 +67,16 @@ class Timers:
                 return None
             self._look_ahead(until_ms)
 
+    def is_due(self, until_ms: int, wake_of: WakeOf) -> bool:
+        """Whether `pop` may have one; cheaper than to ask it, where most were put off since."""
+        near = self._near
+        while near and near[0][0] <= until_ms:
+            if wake_of(near[0][1]) == near[0][0]:
+                return True
+            heappop(near)
+        self._note_first()
+        return self.first_ms <= until_ms
+
     def next_ms(self, wake_of: WakeOf) -> int | None:
         near = self._near
         while near and wake_of(near[0][1]) != near[0][0]:

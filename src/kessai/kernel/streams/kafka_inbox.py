@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Message as KafkaMessage
 
-from kessai.kernel.streams.shard import Fetched, count_until, in_time
+from kessai.kernel.streams.shard import Fetched, count_until, up_to
 
 # Above the first a topic is paused, below the second it goes on.
 FULL, LOW = 4_000, 1_000
@@ -46,12 +46,18 @@ class Inbox:
         self.at_end[topic] = True
         self.end[topic] = offset
 
-    def has_more(self, topic: str, end: int) -> bool:
-        """Whether the broker has records, its `end` being there, that are not here yet."""
-        if end <= self.end[topic]:
-            return False
-        self.at_end[topic] = False
-        return True
+    def ends_at(self, topic: str, end: int) -> None:
+        """By the broker, of whose records some may not be here yet."""
+        if end > self.end[topic]:
+            self.at_end[topic] = False
+
+    @property
+    def known_until_ms(self) -> int | None:
+        """Whatever is not here yet is no earlier; None: nothing is known to come."""
+        return min(
+            (lane.turn_ms for topic, lane in self._lanes.items() if not self.at_end[topic]),
+            default=None,
+        )
 
     @property
     def is_at_end(self) -> bool:
@@ -61,19 +67,13 @@ class Inbox:
         return len(self._lanes[topic].waiting)
 
     def take(self) -> tuple[list[Fetched], int | None]:
-        """What may be handled now, and up to when timers may ring (None: up to now).
-
-        While a topic has more and none of it is here, nothing is known to be next.
-        """
-        more = {topic: not at_end for topic, at_end in self.at_end.items()}
-        waiting = {topic: lane.waiting for topic, lane in self._lanes.items()}
-        if any(more[topic] and not records for topic, records in waiting.items()):
-            return [], 0
-        records, until_ms = in_time(waiting, more)
-        if until_ms is None:
-            for some in waiting.values():
-                some.clear()
-        elif records:
-            for some in waiting.values():
-                del some[: count_until(some, until_ms)]
+        """What may be handled now, and up to when timers may ring (None: up to now)."""
+        until_ms = self.known_until_ms
+        lanes = [lane.waiting for lane in self._lanes.values()]
+        records = up_to(lanes, until_ms)
+        for waiting in lanes:
+            if until_ms is None:
+                waiting.clear()
+            else:
+                del waiting[: count_until(waiting, until_ms)]
         return records, until_ms

@@ -23,7 +23,7 @@ from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of
 from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams import kafka_log
-from kessai.kernel.streams.clock import SteadyClock
+from kessai.kernel.streams.clock import TOLERANCE_MS, SteadyClock
 from kessai.kernel.streams.kafka_ends import Ends
 from kessai.kernel.streams.kafka_inbox import FULL, LOW, Inbox
 from kessai.kernel.streams.kafka_log import LogMisfit
@@ -92,6 +92,7 @@ class Worker:
         self._committed_s = plan.clock.monotonic()
         self._looked_s = -1e9
         self._hurry = False
+        self._settle_ms = int(plan.limits.settle_s * 1000)
         self._ends = Ends(plan.cluster)
         self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}")
         limits = plan.limits
@@ -174,7 +175,9 @@ class Worker:
             for held in self._held.values()
             if (due_ms := held.shard.store.next_due_ms()) is not None
         ]
-        return max(0.005, (min(due) - now_ms) / 1000) if due else _IDLE_S
+        if not due:
+            return _IDLE_S
+        return max(0.005, (min(due) - now_ms) / 1000 + self._plan.limits.settle_s)
 
     def _handle(self, held: _Held) -> bool:
         """What was fetched; True when timers are due, as far as this process knows."""
@@ -190,34 +193,37 @@ class Worker:
             held.positions |= held.shard.feed(records, steady_ms, live=live)
             self._since_commit += len(records) + held.shard.counted.timers - rung
         self._keep_reading(held)
-        if until_ms is not None:
+        if until_ms is None:
+            held.looked_s = now_s
+        elif not live:
+            # In a backlog the records themselves tell the time.
             return False
-        held.looked_s = now_s
         due_ms = held.shard.store.next_due_ms()
-        return due_ms is not None and due_ms <= self._ring_ms(steady_ms)
+        return due_ms is not None and due_ms <= self._ring_until_ms(held, steady_ms)
 
-    def _ring_ms(self, steady_ms: int) -> int:
-        return steady_ms - int(self._plan.limits.settle_s * 1000)
+    def _ring_until_ms(self, held: _Held, now_ms: int) -> int:
+        """Whatever is younger than the last record of a topic may still be behind it, unseen."""
+        ring_ms, until_ms = now_ms - self._settle_ms, held.inbox.known_until_ms
+        if until_ms is None:
+            return ring_ms
+        # By a clock that is far from ours nothing is known of what is on its way.
+        return 0 if until_ms > now_ms + TOLERANCE_MS else min(ring_ms, until_ms)
 
     def _ring(self, due: Sequence[_Held]) -> None:
         """The end that was seen may be an old one: the broker is asked before time decides."""
-        ring_ms = self._ring_ms(self._plan.steady.now_ms())
+        now_ms = self._plan.steady.now_ms()
         places = [(topic, held.number) for held in due for topic in self._plan.topics]
         ends = self._ends.of(places)
         if ends is None:
             return
         for held in due:
-            behind = [
-                topic
-                for topic in self._plan.topics
-                if held.inbox.has_more(topic, ends[topic, held.number])
-            ]
-            if not behind:
-                rung = held.shard.counted.timers
-                held.shard.ring(ring_ms)
-                self._since_commit += held.shard.counted.timers - rung
-                # Somebody waits for what a timer has to say.
-                self._hurry = self._hurry or held.shard.counted.timers > rung
+            for topic in self._plan.topics:
+                held.inbox.ends_at(topic, ends[topic, held.number])
+            rung = held.shard.counted.timers
+            held.shard.ring(self._ring_until_ms(held, now_ms))
+            self._since_commit += held.shard.counted.timers - rung
+            # Somebody waits for what a timer has to say.
+            self._hurry = self._hurry or held.shard.counted.timers > rung
 
     def _look(self) -> None:
         """For the meters; the broker is asked once for all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeAlias
@@ -118,12 +118,16 @@ def in_time(
     """
     known = [some[-1][0] for topic, some in fetched.items() if more[topic]]
     until_ms = min(known, default=None)
+    return up_to(fetched.values(), until_ms), until_ms
+
+
+def up_to(lanes: Iterable[Sequence[Fetched]], until_ms: int | None) -> list[Fetched]:
     found: list[Fetched] = []
-    for records in fetched.values():
+    for records in lanes:
         found += records if until_ms is None else records[: count_until(records, until_ms)]
     # Stable, and nearly sorted: it costs next to nothing.
     found.sort(key=_turn)
-    return found, until_ms
+    return found
 
 
 _turn = itemgetter(0)

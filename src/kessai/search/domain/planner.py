@@ -91,7 +91,7 @@ class Planner:
         joined = self._as_one(chunks) if len(chunks) > 1 else ()
         # Whoever searches may not have finished the last word, or wants all that begins so.
         if begun := _begun(list(runs(chunks[-1]))):
-            last = AnyOf((clauses[-1].wanted, Boost(any_of(begun, _TIE), _TYPING)), _TIE)
+            last = any_of([clauses[-1].wanted, Boost(any_of(begun, _TIE), _TYPING)], _TIE)
             clauses[-1] = Clause(clauses[-1].text, last)
         return Plan(tuple(clauses), tuple(joined))
 

@@ -6,7 +6,7 @@ as this tree says, so that two engines rank alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -114,4 +114,24 @@ def all_of(parts: Sequence[Wanted]) -> Wanted:
 
 
 def any_of(parts: Sequence[Wanted], tie: float = 0.0) -> Wanted:
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts), tie)
+    """Ways within ways are ways like the others; of the same one the surest is kept."""
+    factors: dict[Wanted, float] = {}
+    for part, factor in _ways(parts, tie, 1.0):
+        factors[part] = max(factor, factors.get(part, 0.0))
+    kept = tuple(_times(part, factor) for part, factor in factors.items())
+    return kept[0] if len(kept) == 1 else AnyOf(kept, tie)
+
+
+def _ways(parts: Sequence[Wanted], tie: float, outer: float) -> Iterator[tuple[Wanted, float]]:
+    for part in parts:
+        way, factor = part, outer
+        while isinstance(way, Boost):
+            way, factor = way.part, factor * way.factor
+        if isinstance(way, AnyOf) and way.tie == tie:
+            yield from _ways(way.parts, tie, factor)
+        else:
+            yield way, factor
+
+
+def _times(part: Wanted, factor: float) -> Wanted:
+    return part if factor == 1.0 else Boost(part, factor)

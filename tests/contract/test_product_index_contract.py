@@ -241,6 +241,14 @@ async def test_a_page_behind_the_last_is_empty_and_knows_the_total(
     assert (found.items, found.total) == ((), 5)
 
 
+@pytest.mark.parametrize("wanted", [Term("title", "tea"), None])
+async def test_a_page_of_none_only_counts(index: ProductIndex, wanted: Term | None) -> None:
+    await index.put([product(number, "tea", price=number) for number in (1, 2, 3)])
+    asked = Request(wanted, filters=Filters(min_price=2), limit=0, facets=False)
+    found = await index.search(asked)
+    assert (found.items, found.total, found.facets) == ((), 2, None)
+
+
 async def test_preferred_ones_come_first_and_shut_nobody_out(index: ProductIndex) -> None:
     await index.put([product(1, "tea", rank="a"), product(2, "tea", rank="b"), product(3, "tea")])
     preferred = (Const(Term("rank", "b"), 2.0), Const(Term("rank", "a"), 1.0))

@@ -71,7 +71,7 @@ class Searching:
         return bool((await self._count(wanted)).total)
 
     async def _count(self, wanted: Wanted) -> Hits:
-        return await self._index.search(Request(wanted, limit=1, facets=False))
+        return await self._index.search(Request(wanted, limit=0, facets=False))
 
     async def _otherwise(self, query: str, plan: Plan, request: Request) -> tuple[Hits, str | None]:
         lost = [c for c in plan.clauses if not (await self._count(c.wanted)).total]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # Raised with every change of the analysis: an index that was made otherwise is built anew.
-ANALYSIS_VERSION: Final = 3
+ANALYSIS_VERSION: Final = 4
 # Every text field holds tokens between blanks, made by `search.domain.analysis` alone.
 TEXT_FIELDS: Final = (
     "title",
@@ -28,7 +28,7 @@ class Document:
 
     `level` is what a list without words is ordered by, the highest first.
     What is not `on_sale` is kept with its version, so that a late event does not bring it back,
-    and never found.
+    and never found; its tokens and words are not even kept.
     """
 
     product_id: int

@@ -92,7 +92,7 @@ class Request:
     """Only what is on sale is found. `wanted` None is everything, by the documents' `level`.
 
     `preferred` are constants that a product gets on top of how well it fits. Equal ones come by id,
-    so that no product is on two pages, whatever is written meanwhile.
+    so that no product is on two pages, whatever is written meanwhile. A `limit` of 0 only counts.
     """
 
     wanted: Wanted | None
@@ -126,7 +126,8 @@ def _ways(parts: Sequence[Wanted], tie: float, outer: float) -> Iterator[tuple[W
     for part in parts:
         way, factor = part, outer
         while isinstance(way, Boost):
-            way, factor = way.part, factor * way.factor
+            factor *= way.factor
+            way = way.part
         if isinstance(way, AnyOf) and way.tie == tie:
             yield from _ways(way.parts, tie, factor)
         else:

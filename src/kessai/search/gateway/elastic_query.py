@@ -62,9 +62,10 @@ def mapping() -> Json:
 
 
 def source(document: Document) -> Json:
-    made: Json = {name: _cut_all(text) for name, text in document.tokens.items()}
+    tokens, words = (document.tokens, document.words) if document.on_sale else ({}, ())
+    made: Json = {name: _cut_all(text) for name, text in tokens.items()}
     return made | {
-        "words": document.words,
+        "words": words,
         "category_key": f"{document.category_id}\t{document.category_name}",
         "category_id": document.category_id,
         "product_id": document.product_id,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tantivy import (
     DocAddress,
@@ -29,7 +29,7 @@ from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
 from kessai.search.application.ports import Hit, Hits, Indexed, WordCount, Writable
 from kessai.search.domain.document import ANALYSIS_VERSION, Document
-from kessai.search.domain.wanted import Filters, Request
+from kessai.search.domain.wanted import Request
 from kessai.search.gateway import tantivy_query as ask
 
 UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
@@ -53,7 +53,11 @@ class Generation:
         self.schema: Schema = ask.build_schema()
         self._index = Index(self.schema, path=None if folder is None else str(folder))
         self._writer: IndexWriter | None = None
-        self.searcher: Searcher = self._index.searcher()
+        self.edition = ask.Edition(self.schema, self._index.searcher())
+
+    @property
+    def searcher(self) -> Searcher:
+        return self.edition.searcher
 
     def put(self, documents: Sequence[Document]) -> int:
         newest: dict[int, Document] = {}
@@ -98,7 +102,7 @@ class Generation:
     def _commit(self, writer: IndexWriter) -> None:
         writer.commit()
         self._index.reload()
-        self.searcher = self._index.searcher()
+        self.edition = ask.Edition(self.schema, self._index.searcher())
 
     def close(self) -> None:
         """Ends its threads; what was put stays."""
@@ -153,8 +157,8 @@ class TantivyIndex:
         return self._live is not None
 
     def edition(self) -> object | None:
-        """Every commit has a searcher of its own, and nobody else writes into this folder."""
-        return None if self._live is None else self._live.searcher
+        """Every commit has one of its own, and nobody else writes into this folder."""
+        return None if self._live is None else self._live.edition
 
     async def ping(self) -> None:
         """In memory there is nothing that could be away."""
@@ -184,29 +188,14 @@ class TantivyIndex:
             await self._aside(lambda: live.remove(product_ids))
 
     async def search(self, request: Request) -> Hits:
-        live = self._known()
-        searcher = live.searcher
-        wanted = ask.query(live.schema, request.wanted) if request.wanted else None
-        whole = ask.whole_query(live.schema, request, wanted)
-        field, order = ask.ORDERS.get(request.order, (None, Order.Desc))
+        edition = self._known().edition
         depth = min(request.limit, max(0, _DEEPEST - request.offset))
-        # tantivy takes memory for as many as it is asked for.
-        offset = request.offset if depth else 0
-        if field is None:
-            hits, total = _best(searcher, whole, offset, depth)
-        else:
-            found = searcher.search(whole, max(1, depth), True, field, offset, order)
-            ids = searcher.fast_field_values("product_id", [place for _, place in found.hits])
-            hits = [
-                (0.0, int(i or 0), place) for i, (_, place) in zip(ids, found.hits, strict=True)
-            ]
-            total = _count(found)
+        hits, total = _found(edition, request, depth)
         items = tuple(
-            Hit(product_id, score, bytes(searcher.doc(place).get_first("shown") or b""))
+            Hit(product_id, score, bytes(edition.searcher.doc(place).get_first("shown") or b""))
             for score, product_id, place in hits[:depth]
         )
-        facets = _facets(live.schema, searcher, request.filters, wanted) if request.facets else None
-        return Hits(items, total, facets)
+        return Hits(items, total, _facets(edition, request) if request.facets else None)
 
     async def words(self, limit: int) -> Sequence[WordCount]:
         live = self._known()
@@ -300,10 +289,8 @@ def _nothing_yet() -> Unknown:
 
 def _row(document: Document) -> Row:
     row = Row()
-    for name, tokens in document.tokens.items():
-        row.add_text(name, tokens)
-    for word in document.words:
-        row.add_text("words", word)
+    if document.on_sale:
+        _add_words(row, document)
     row.add_text("category_key", f"{document.category_id}\t{document.category_name}")
     row.add_unsigned("product_id", document.product_id)
     row.add_unsigned("version", document.version)
@@ -317,21 +304,47 @@ def _row(document: Document) -> Row:
     return row
 
 
-def _best(
-    searcher: Searcher, whole: Query, offset: int, depth: int
-) -> tuple[list[tuple[float, int, DocAddress]], int]:
+def _add_words(row: Row, document: Document) -> None:
+    for name, tokens in document.tokens.items():
+        row.add_text(name, tokens)
+    for word in document.words:
+        row.add_text("words", word)
+
+
+_Found: TypeAlias = tuple[Sequence[tuple[float, int, DocAddress]], int]
+
+
+def _found(edition: ask.Edition, request: Request, depth: int) -> _Found:
+    """The page, perhaps with more behind it, and how many there are."""
+    searcher = edition.searcher
+    if not depth:
+        plain = ask.plain_query(edition, request.wanted, request.filters)
+        return (), _count(searcher.search(plain, 1, True, "product_id"))
+    whole = ask.whole_query(edition, request)
+    if request.order == "relevance":
+        return _best(searcher, whole, request.offset, depth)
+    field, order = ask.ORDERS[request.order]
+    found = searcher.search(whole, depth, True, field, request.offset, order)
+    ids = searcher.fast_field_values("product_id", [place for _, place in found.hits])
+    hits = [(0.0, int(i or 0), place) for i, (_, place) in zip(ids, found.hits, strict=True)]
+    return hits, _count(found)
+
+
+def _best(searcher: Searcher, whole: Query, offset: int, depth: int) -> _Found:
     """What fits best, and of those that fit alike the lowest id.
 
     Exact as long as no more than `_TIES` behind the page fit as well as its last one; of more,
     those are on it that lie first.
     """
     found = searcher.search(whole, offset + depth + _TIES, True)
-    places = [place for _, place in found.hits]
-    ids = searcher.fast_field_values("product_id", places)
-    hits = [
-        (float(score), int(i or 0), place)
-        for i, (score, place) in zip(ids, found.hits, strict=True)
-    ]
+    # Made anew by each look.
+    best = found.hits
+    end = offset + depth
+    while end < len(best) and best[end][0] == best[end - 1][0]:
+        end += 1
+    del best[end:]
+    ids = searcher.fast_field_values("product_id", [place for _, place in best])
+    hits = [(float(score), int(i or 0), place) for i, (score, place) in zip(ids, best, strict=True)]
     hits.sort(key=lambda hit: (-hit[0], hit[1]))
     return hits[offset:], _count(found)
 
@@ -340,8 +353,9 @@ def _count(found: SearchResult) -> int:
     return int(found.count or 0)  # type: ignore[attr-defined]
 
 
-def _facets(schema: Schema, searcher: Searcher, of: Filters, wanted: Query | None) -> Facets:
+def _facets(edition: ask.Edition, request: Request) -> Facets:
     """A facet leaves its own filter out; those whose filters are the same are counted at once."""
+    of = request.filters
     own = {
         "categories": of.without_category(),
         "cheapest": of.without_price(),
@@ -351,6 +365,6 @@ def _facets(schema: Schema, searcher: Searcher, of: Filters, wanted: Query | Non
     counted: dict[str, Any] = {}
     for filters in dict.fromkeys(own.values()):
         asked = {name: ask.COUNTS[name] for name, without in own.items() if without == filters}
-        found = Query.boolean_query(ask.found_by(schema, wanted, filters))
-        counted |= searcher.aggregate(found, asked)
+        found = ask.plain_query(edition, request.wanted, filters)
+        counted |= edition.searcher.aggregate(found, asked)
     return ask.read_facets(counted)

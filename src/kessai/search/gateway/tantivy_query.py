@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tantivy import FieldType, Occur, Order, Query, Schema, SchemaBuilder
+from tantivy import FieldType, Occur, Order, Query, Schema, SchemaBuilder, Searcher
 
 from kessai.contracts.search import CategoryCount, Facets, PriceRange, StockCount
 from kessai.search.domain.document import Document
@@ -38,6 +38,7 @@ _DAY_ID_BITS: Final = 22
 _MAX_PRICE: Final = 2**53
 _MAX_ID: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
+_MAX_KNOWN: Final = 50_000
 
 
 def build_schema() -> Schema:
@@ -76,45 +77,119 @@ def _key(value: int, id_bits: int, product_id: int, *, down: bool) -> int:
     return min(max(value, 0), room) << id_bits | (last - tie if down else tie)
 
 
-def whole_query(schema: Schema, request: Request, wanted: Query | None) -> Query:
-    """What is found and how it ranks; `wanted` is the request's own, made once for all uses."""
-    parts = found_by(schema, wanted, request.filters)
+class Edition:
+    """The index as one commit left it: what is asked of it, and which terms it has at all."""
+
+    def __init__(self, schema: Schema, searcher: Searcher) -> None:
+        self.schema = schema
+        self.searcher = searcher
+        self._has: dict[tuple[str, str], bool] = {}
+
+    def has(self, field: str, token: str) -> bool:
+        """Most ways of finding a word are nowhere in a shop, and asking for them costs time."""
+        known = self._has.get((field, token))
+        if known is None:
+            if len(self._has) >= _MAX_KNOWN:
+                self._has.clear()
+            known = self.searcher.doc_freq(field, token) > 0
+            self._has[field, token] = known
+        return known
+
+
+def whole_query(of: Edition, request: Request) -> Query:
+    """What is found and how it ranks."""
+    wanted = None if request.wanted is None else _scored(of, request.wanted)
+    if request.wanted is not None and wanted is None:
+        return Query.empty_query()
+    parts = _within(of, wanted, request.filters)
     if request.order == "relevance":
-        parts += [(Occur.Should, query(schema, part)) for part in request.preferred]
+        preferred = [_scored(of, part) for part in request.preferred]
+        parts += [(Occur.Should, part) for part in preferred if part is not None]
     return Query.boolean_query(parts)
 
 
-def found_by(schema: Schema, wanted: Query | None, of: Filters) -> list[tuple[Occur, Query]]:
-    parts = [] if wanted is None else [(Occur.Must, wanted)]
-    return parts + [(Occur.Must, part) for part in filters(schema, of)]
+def plain_query(of: Edition, wanted: Wanted | None, within: Filters) -> Query:
+    """What is found, without a score: for counting."""
+    found = None if wanted is None else _unscored(of, wanted)
+    if wanted is not None and found is None:
+        return Query.empty_query()
+    return Query.boolean_query(_within(of, found, within))
 
 
-def query(schema: Schema, wanted: Wanted) -> Query:
+def _within(of: Edition, wanted: Query | None, within: Filters) -> list[tuple[Occur, Query]]:
+    """What is not on sale has no words by which it could be found."""
+    schema = of.schema
+    first = Query.term_query(schema, "on_sale", True, "basic") if wanted is None else wanted
+    return [(Occur.Must, part) for part in (first, *filters(schema, within))]
+
+
+def _scored(of: Edition, wanted: Wanted) -> Query | None:
+    """None where nothing can have it."""
     match wanted:
         case Term(field, token):
             option = "position" if field in WITH_POSITIONS else "freq"
-            return Query.term_query(schema, field, token, option)
+            known = of.has(field, token)
+            return Query.term_query(of.schema, field, token, option) if known else None
         case Phrase(field, tokens):
-            return Query.phrase_query(schema, field, list(tokens))
+            known = all(of.has(field, token) for token in tokens)
+            return Query.phrase_query(of.schema, field, list(tokens)) if known else None
         case Fuzzy(field, token, edits):
-            found = Query.fuzzy_term_query(schema, field, token, edits, True)
-            return Query.const_score_query(found, 1.0)
+            near = Query.fuzzy_term_query(of.schema, field, token, edits, True)
+            return Query.const_score_query(near, 1.0)
         case AnyOf(parts, tie):
-            return Query.disjunction_max_query([query(schema, p) for p in parts], tie)
+            ways = [way for part in parts if (way := _scored(of, part)) is not None]
+            return Query.disjunction_max_query(ways, tie) if len(ways) > 1 else _first(ways)
         case AllOf(parts):
-            return Query.boolean_query([(Occur.Must, query(schema, p)) for p in parts])
+            return _together([_scored(of, part) for part in parts])
         case Boost(part, factor):
-            return Query.boost_query(query(schema, part), factor)
+            way = _scored(of, part)
+            return None if way is None else Query.boost_query(way, factor)
         case Const(part, score):
-            return Query.const_score_query(query(schema, part), score)
+            way = _scored(of, part)
+            return None if way is None else Query.const_score_query(way, score)
+
+
+def _unscored(of: Edition, wanted: Wanted) -> Query | None:
+    """The same products: without factors, ways within ways are ways like the others."""
+    found = [_without_factors(of, way) for way in dict.fromkeys(_ways(wanted))]
+    ways = [way for way in found if way is not None]
+    if len(ways) < 2:
+        return _first(ways)
+    return Query.boolean_query([(Occur.Should, way) for way in ways])
+
+
+def _ways(wanted: Wanted) -> Iterator[Wanted]:
+    match wanted:
+        case AnyOf(parts):
+            for part in parts:
+                yield from _ways(part)
+        case Boost(part) | Const(part):
+            yield from _ways(part)
+        case _:
+            yield wanted
+
+
+def _without_factors(of: Edition, way: Wanted) -> Query | None:
+    if isinstance(way, AllOf):
+        return _together([_unscored(of, part) for part in way.parts])
+    return _scored(of, way)
+
+
+def _first(ways: Sequence[Query]) -> Query | None:
+    return ways[0] if ways else None
+
+
+def _together(parts: Sequence[Query | None]) -> Query | None:
+    found = [(Occur.Must, part) for part in parts if part is not None]
+    return Query.boolean_query(found) if len(found) == len(parts) else None
 
 
 def filters(schema: Schema, wanted: Filters) -> list[Query]:
-    """Without a score of their own; what is not on sale passes none of them."""
-    found = [Query.term_query(schema, "on_sale", True, "basic")]
+    """Without a score of their own."""
+    found: list[Query] = []
     if wanted.category_ids:
         ids = [one for one in wanted.category_ids if 0 <= one <= _MAX_ID]
-        found.append(Query.term_set_query(schema, "category_id", ids))
+        found.append(_in_category(schema, ids))
     if wanted.in_stock is not None:
         found.append(Query.term_query(schema, "in_stock", wanted.in_stock, "basic"))
     if wanted.min_price is not None or wanted.max_price is not None:
@@ -122,6 +197,13 @@ def filters(schema: Schema, wanted: Filters) -> list[Query]:
         high = min(_MAX_PRICE if wanted.max_price is None else wanted.max_price, _MAX_PRICE)
         found.append(Query.range_query(schema, "price", FieldType.Unsigned, low, high))
     return [Query.const_score_query(part, 0.0) for part in found]
+
+
+def _in_category(schema: Schema, ids: Sequence[int]) -> Query:
+    # A set is made into an automaton first, which one id does not need.
+    if len(ids) == 1:
+        return Query.term_query(schema, "category_id", ids[0], "basic")
+    return Query.term_set_query(schema, "category_id", list(ids))
 
 
 COUNTS: Final[Mapping[str, dict[str, Any]]] = {

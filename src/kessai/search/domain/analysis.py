@@ -23,7 +23,9 @@ from kessai.search.domain.document import Document
 from kessai.search.domain.folding import (
     Run,
     fold,
+    is_cjk,
     is_kana_text,
+    joined,
     literal,
     runs_of,
     tokens,
@@ -38,6 +40,8 @@ GAP: Final = "|"
 WRITTEN_PREFIX: Final = 2
 LATIN_PREFIX: Final = 8
 SOUND_PREFIX: Final = 8
+# So many kana have so many letters, long vowels left out.
+_HEARD_ON: Final = 2 * SOUND_PREFIX
 TOP_RANK: Final = 9
 _MAX_DESCRIPTION: Final = 2000
 _ENGLISH_GRAMMAR: Final = frozenset({"and", "for", "from", "into", "the", "two", "set", "with"})
@@ -131,8 +135,7 @@ def _is_japanese(word: Word) -> bool:
 
 @lru_cache(maxsize=32_768)
 def _is_cjk(text: str) -> bool:
-    kinds = [run.kind for run in runs_of(text)]
-    return bool(kinds) and all(kind == "cjk" for kind in kinds)
+    return is_cjk(text)
 
 
 def _whole(words: Sequence[Word], titles: Iterable[str]) -> list[str]:
@@ -150,19 +153,14 @@ def _whole(words: Sequence[Word], titles: Iterable[str]) -> list[str]:
 @lru_cache(maxsize=32_768)
 def spellings(group: tuple[Word, ...]) -> tuple[str, ...]:
     """One word or a compound: written, preferred by the dictionary, and sounded."""
-    written = _one_token("".join(word.surface for word in group))
-    normal = _one_token("".join(word.normal for word in group))
+    written = joined("".join(word.surface for word in group))
+    normal = joined("".join(word.normal for word in group))
     heard = sound("".join(word.reading for word in group)) if _all_japanese(group) else ""
     return tuple(token for token in dict.fromkeys((written, normal, heard)) if token)
 
 
 def _all_japanese(group: Sequence[Word]) -> bool:
     return all(_is_japanese(word) for word in group)
-
-
-@lru_cache(maxsize=32_768)
-def _one_token(text: str) -> str:
-    return "".join(run.text for run in runs_of(text))
 
 
 def _prefixes(product: ProductSnapshot, words: Sequence[Word], titles: Iterable[str]) -> list[str]:
@@ -177,10 +175,15 @@ def _prefixes(product: ProductSnapshot, words: Sequence[Word], titles: Iterable[
             if word.weight == "grammar":
                 continue
             found.update(dict.fromkeys(beginnings(fold(word.surface), WRITTEN_PREFIX)))
-            rest = sound("".join(later.reading for later in group[at:]))
-            found.update(dict.fromkeys(beginnings(rest, SOUND_PREFIX)))
+            rest = "".join([later.reading for later in group[at : at + _HEARD_ON]])
+            found.update(dict.fromkeys(_heard_beginnings(rest[:_HEARD_ON])))
     found.update(dict.fromkeys(beginnings(sound(product.reading or ""), SOUND_PREFIX)))
     return list(found)
+
+
+@lru_cache(maxsize=32_768)
+def _heard_beginnings(reading: str) -> tuple[str, ...]:
+    return beginnings(sound(reading), SOUND_PREFIX)
 
 
 def _runs(parts: Iterable[str]) -> list[Run]:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import add
 from typing import Final, Literal, NamedTuple
 
 from kessai.search.domain.hanzi import TO_JAPANESE
@@ -17,7 +18,10 @@ _LETTER: Final[dict[int, int | str]] = {**_TO_HIRAGANA, **TO_JAPANESE}
 _LONG: Final = "ー"
 # What people type for the long vowel mark.
 _DASHES: Final = frozenset("-‐‑‒–—―−〜~")
+_MEANT_LONG: Final = re.compile(f"(?<=[\u3041-\u3096{_LONG}])[{re.escape(''.join(_DASHES))}]+")
 _SHORT: Final = 24
+# More than a shop ever uses.
+_MAX_LETTERS: Final = 8_192
 _HIRAGANA: Final = range(0x3041, 0x3097)
 _LETTERS: Final = {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "×": "x"}
 
@@ -27,7 +31,9 @@ _CJK: Final = (
     "\u3005\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30fe\u3105-\u312f"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_RUN: Final = re.compile(f"([{_CJK}]+)|([0-9]+)|((?:(?![{_CJK}0-9])[^\\W_])+)")
+_RUN: Final = re.compile(f"([{_CJK}]+)|([0-9]+)|([^\\W_0-9{_CJK}]+)")
+_SIGNS: Final = re.compile(f"(?:[^\\w{_CJK}]|_)+")
+_ONLY_CJK: Final = re.compile(f"[{_CJK}]+")
 _KINDS: Final[dict[int, Kind]] = {1: "cjk", 2: "digit", 3: "latin"}
 
 
@@ -39,7 +45,15 @@ class Run(NamedTuple):
     glued: bool
 
 
-@lru_cache(maxsize=4096)
+class _Folding(dict[int, str]):
+    """Letters as they are folded, each when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MAX_LETTERS:
+            self.clear()
+        return self.setdefault(code, _fold_char(chr(code)))
+
+
 def _fold_char(char: str) -> str:
     folded = unicodedata.normalize("NFKC", char).casefold()
     bare = [c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c)]
@@ -49,27 +63,31 @@ def _fold_char(char: str) -> str:
     return "".join(_LETTERS.get(c, c) for c in bare).translate(_LETTER)
 
 
+_FOLDING: Final = _Folding()
+
+
 def fold(text: str) -> str:
     """`ｷｭｳｽ`, `キュウス` and `きゅうす` become one, as do `ＴＥＡ` and `tea`, `café` and `cafe`."""
     return _fold(text) if len(text) > _SHORT else _fold_short(text)
 
 
 def _fold(text: str) -> str:
-    folded = "".join(map(_fold_char, unicodedata.normalize("NFKC", text)))
-    return folded if _DASHES.isdisjoint(folded) else _long_marks(folded)
+    folded = fold_apart(unicodedata.normalize("NFKC", text))
+    return folded if _DASHES.isdisjoint(folded) else _MEANT_LONG.sub(_long_marks, folded)
 
 
 # Words come again and again, whole texts do not.
 _fold_short = lru_cache(maxsize=32_768)(_fold)
 
 
-def _long_marks(text: str) -> str:
+def fold_apart(text: str) -> str:
+    """Each letter by itself, whatever stands beside it."""
+    return text.translate(_FOLDING)
+
+
+def _long_marks(found: re.Match[str]) -> str:
     """A dash after a kana is meant as the long vowel mark: `スニ-カ-`."""
-    chars: list[str] = []
-    for char in text:
-        after_kana = bool(chars) and (is_kana(chars[-1]) or chars[-1] == _LONG)
-        chars.append(_LONG if after_kana and char in _DASHES else char)
-    return "".join(chars)
+    return _LONG * len(found[0])
 
 
 def is_kana(char: str) -> bool:
@@ -91,12 +109,18 @@ def runs(folded: str) -> Iterator[Run]:
 
 def bigrams(text: str) -> list[str]:
     """Pairs of neighbours; a single letter stands alone."""
-    return [text[at : at + 2] for at in range(len(text) - 1)] or [text]
+    return list(map(add, text, text[1:])) or [text]
 
 
 def literal(folded: str) -> list[str]:
     """The tokens of a text as it is written, in order."""
-    return tokens(runs(folded))
+    made: list[str] = []
+    for cjk, *other in _RUN.findall(folded):
+        if cjk:
+            made += bigrams(cjk)
+        else:
+            made += filter(None, other)
+    return made
 
 
 def tokens(found: Iterable[Run]) -> list[str]:
@@ -107,6 +131,16 @@ def tokens(found: Iterable[Run]) -> list[str]:
         else:
             made.append(run.text)
     return made
+
+
+def joined(text: str) -> str:
+    """Its letters and digits alone, folded: all its runs as one word."""
+    return _SIGNS.sub("", fold(text))
+
+
+def is_cjk(text: str) -> bool:
+    """All its runs are, and there is one."""
+    return _ONLY_CJK.fullmatch(joined(text)) is not None
 
 
 @lru_cache(maxsize=4_096)

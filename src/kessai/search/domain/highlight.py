@@ -7,7 +7,7 @@ from functools import lru_cache
 from html import escape
 from typing import Final
 
-from kessai.search.domain.folding import fold, is_kana_text, runs
+from kessai.search.domain.folding import fold_apart, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
 from kessai.search.domain.planner import words_of
 from kessai.search.domain.romaji import hear
@@ -41,14 +41,13 @@ class Marker:
 
 
 @lru_cache(maxsize=4_096)
-def _folded(title: str) -> tuple[str, tuple[int, ...]]:
+def _folded(title: str) -> tuple[str, Sequence[int]]:
     """The folded text, and for each of its letters the letter of the title that it came from."""
-    parts, places = [], list[int]()
-    for at, char in enumerate(title):
-        folded = fold(char)
-        parts.append(folded)
-        places += [at] * len(folded)
-    return "".join(parts), tuple(places)
+    folded = fold_apart(title)
+    if len(folded) == len(title):
+        # No letter is folded to none.
+        return folded, range(len(title))
+    return folded, [at for at, char in enumerate(title) for _ in fold_apart(char)]
 
 
 def _written(folded: str, places: Sequence[int], text: str) -> list[tuple[int, int]]:

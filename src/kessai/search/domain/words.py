@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from kessai.search.domain.folding import fold
 from kessai.search.domain.morae import letters, morae
@@ -14,8 +13,7 @@ from kessai.search.domain.morae import letters, morae
 Weight = Literal["content", "affix", "grammar"]
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """`reading` in kana; `normal` is the spelling that the dictionary prefers: 珈琲 is コーヒー."""
 
     surface: str

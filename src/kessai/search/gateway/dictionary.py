@@ -16,6 +16,7 @@ _AFFIX: Final = frozenset({"接頭辞", "接尾辞"})
 # A longer text is no title and no query.
 _MAX_LETTERS: Final = 2_000
 _SHORT: Final = 40
+_MAX_KNOWN: Final = 16_384
 
 
 class SudachiWords:
@@ -25,6 +26,7 @@ class SudachiWords:
         self._tokenizer: Tokenizer | None = None
         # A query is asked about again and again, a title seldom.
         self._short = lru_cache(maxsize=8_192)(self._split)
+        self._known: dict[tuple[int, str], Word] = {}
 
     def __call__(self, text: str) -> Sequence[Word]:
         return self._short(text) if len(text) <= _SHORT else self._split(text)
@@ -32,7 +34,18 @@ class SudachiWords:
     def _split(self, text: str) -> tuple[Word, ...]:
         if self._tokenizer is None:
             self._tokenizer = Dictionary(dict="core").tokenizer(mode=SplitMode.A)
-        return tuple(map(_word, self._tokenizer.tokenize(text[:_MAX_LETTERS])))
+        return tuple(map(self._word, self._tokenizer.tokenize(text[:_MAX_LETTERS])))
+
+    def _word(self, found: Morpheme) -> Word:
+        """Titles are made of few words, and each question about one costs time."""
+        if found.is_oov():
+            return _word(found)
+        key = (found.word_id(), found.surface())
+        if key not in self._known:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = _word(found)
+        return self._known[key]
 
 
 def _word(found: Morpheme) -> Word:

@@ -20,6 +20,8 @@ _log = get_log(__name__)
 _STOPPED = ("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
 _PAGE = 500
 _BREATH = 10
+# Each commit of a new index makes a segment, which is merged with others later.
+_GATHERED = 2_500
 # How many products one commit takes at most.
 MAX_BATCH = 1_000
 
@@ -72,13 +74,19 @@ class Indexing:
         async with self._building:
             count = 0
             async with self._index.rebuild() as upcoming:
+                gathered: list[Document] = []
                 async for page in self._catalogue():
-                    await upcoming.put(await self._documents(page))
+                    gathered += await self._documents(page)
                     count += len(page)
+                    if len(gathered) >= _GATHERED:
+                        await upcoming.put(gathered)
+                        gathered = []
+                await upcoming.put(gathered)
         self._words.changed()
         _log.info("index.built", products=count)
-        # What another instance put into the old one meanwhile is in storage-service too.
-        await self.check(CheckIndex())
+        if self._on_demand or self._index.edition() is None:
+            # What was not taken, or put into the old one by another instance, storage-service has.
+            await self.check(CheckIndex())
         return Reindexed(products=count)
 
     async def check(self, command: CheckIndex) -> IndexDrift:

@@ -54,6 +54,9 @@ class Lexicon:
             for spelt in (entry.sound or heard_alike(entry.written), _singular(entry.written))
             if spelt
         }
+        self._by_length: dict[int, list[str]] = {}
+        for spelt in self._spelt:
+            self._by_length.setdefault(len(spelt), []).append(spelt)
 
     def __len__(self) -> int:
         return len(self._written[0])
@@ -85,14 +88,11 @@ class Lexicon:
         allowed = 0 if length < 3 else 1 if length < 5 else 2
         if not allowed or not self._spelt:
             return None
-        near = extract(
-            wanted, list(self._spelt), scorer=OSA.distance, score_cutoff=allowed, limit=_MEANT
-        )
-        best = [
-            (distance, -self._spelt[spelt].count, spelt)
-            for spelt, distance, _ in near
-            if abs(len(spelt) - len(wanted)) <= allowed and spelt[:1]
-        ]
+        # More letters too many or too few are more edits.
+        lengths = range(len(wanted) - allowed, len(wanted) + allowed + 1)
+        alike = [spelt for length in lengths for spelt in self._by_length.get(length, ())]
+        near = extract(wanted, alike, scorer=OSA.distance, score_cutoff=allowed, limit=_MEANT)
+        best = [(distance, -self._spelt[spelt].count, spelt) for spelt, distance, _ in near]
         if not best:
             return None
         entry = self._spelt[min(best)[2]]

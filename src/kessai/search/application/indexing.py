@@ -20,8 +20,6 @@ _log = get_log(__name__)
 _STOPPED = ("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
 _PAGE = 500
 _BREATH = 10
-# Each commit of a new index makes a segment, which is merged with others later.
-_GATHERED = 2_500
 # How many products one commit takes at most.
 MAX_BATCH = 1_000
 
@@ -74,14 +72,9 @@ class Indexing:
         async with self._building:
             count = 0
             async with self._index.rebuild() as upcoming:
-                gathered: list[Document] = []
                 async for page in self._catalogue():
-                    gathered += await self._documents(page)
+                    await upcoming.put(await self._documents(page))
                     count += len(page)
-                    if len(gathered) >= _GATHERED:
-                        await upcoming.put(gathered)
-                        gathered = []
-                await upcoming.put(gathered)
         self._words.changed()
         _log.info("index.built", products=count)
         if self._on_demand or self._index.edition() is None:

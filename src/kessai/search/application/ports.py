@@ -82,6 +82,8 @@ class ProductIndex(Writable, Protocol):
     def rebuild(self) -> AbstractAsyncContextManager[Writable]:
         """A new index beside the one that is searched; a clean end changes over, else it goes.
 
+        What is put into it is durable and searchable from that end on.
+
         While it lasts, `put` of the index itself writes to both, so that nothing new is lost.
         """
         ...

@@ -36,6 +36,8 @@ UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
 _CURRENT: Final = "current"
 # The least that tantivy takes for one thread.
 _HEAP_BYTES: Final = 16_000_000
+# As many products as this holds are one segment, and every search asks every segment.
+_BUILDING_BYTES: Final = 50_000_000
 # So many behind a page are looked at, for those that fit as well as its last one.
 _TIES: Final = 64
 # Nobody pages further; a search that goes so deep answers nothing more.
@@ -46,33 +48,41 @@ _log = get_log(__name__)
 class Generation:
     """One index in one folder. `put` may run in a thread beside searches, never beside itself."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, heap_bytes: int = _HEAP_BYTES) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.schema: Schema = ask.build_schema()
         self._index = Index(self.schema, path=None if folder is None else str(folder))
+        self._heap_bytes = heap_bytes
         self._writer: IndexWriter | None = None
+        # Versions that no searcher has seen yet.
+        self._uncommitted: dict[int, int] = {}
         self.edition = ask.Edition(self.schema, self._index.searcher())
 
     @property
     def searcher(self) -> Searcher:
         return self.edition.searcher
 
-    def put(self, documents: Sequence[Document]) -> int:
+    def put(self, documents: Sequence[Document], *, commit: bool = True) -> int:
         newest: dict[int, Document] = {}
         for document in documents:
             known = newest.get(document.product_id)
             if known is None or document.version > known.version:
                 newest[document.product_id] = document
-        versions = self.versions(list(newest))
+        versions = self.versions(list(newest)) | {
+            one: self._uncommitted[one] for one in newest if one in self._uncommitted
+        }
         newer = [d for d in newest.values() if d.version > versions.get(d.product_id, -1)]
         if newer:
             writer = self._write()
-            writer.delete_documents_by_query(self._of([d.product_id for d in newer]))
+            if older := [d.product_id for d in newer if d.product_id in versions]:
+                writer.delete_documents_by_query(self._of(older))
             for document in newer:
                 writer.add_document(_row(document))
-            self._commit(writer)
+            self._uncommitted.update((d.product_id, d.version) for d in newer)
+            if commit:
+                self._commit(writer)
         return len(newer)
 
     def remove(self, product_ids: Sequence[int]) -> None:
@@ -96,11 +106,12 @@ class Generation:
 
     def _write(self) -> IndexWriter:
         if self._writer is None:
-            self._writer = self._index.writer(_HEAP_BYTES, 1)
+            self._writer = self._index.writer(self._heap_bytes, 1)
         return self._writer
 
     def _commit(self, writer: IndexWriter) -> None:
         writer.commit()
+        self._uncommitted.clear()
         self._index.reload()
         self.edition = ask.Edition(self.schema, self._index.searcher())
 
@@ -120,8 +131,9 @@ class _Next:
     aside: Aside
 
     async def put(self, documents: Sequence[Document]) -> int:
+        """Committed with all the rest: of what is not whole nothing is kept."""
         async with self.lock:
-            return await self.aside(lambda: self.generation.put(documents))
+            return await self.aside(lambda: self.generation.put(documents, commit=False))
 
 
 class TantivyIndex:
@@ -223,7 +235,9 @@ class TantivyIndex:
 
     @asynccontextmanager
     async def rebuild(self) -> AsyncIterator[Writable]:
-        generation = await self._aside(lambda: Generation(self._free_folder()))
+        generation = await self._aside(
+            lambda: Generation(self._free_folder(), heap_bytes=_BUILDING_BYTES)
+        )
         upcoming = _Next(generation, asyncio.Lock(), self._aside)
         self._next = upcoming
         try:

@@ -21,7 +21,7 @@ from tests.support.alert_fleet import broker_dies, changing_numbers, random_kill
 from tests.support.alert_orders import MANY, Crowd, Event, crowd
 from tests.support.alert_process import Job
 from tests.support.alert_topics import read_committed
-from tests.support.outages import Server
+from tests.support.outages import Away
 from tests.support.servers import private_servers, server_url
 
 from kessai.kernel.clock import SystemClock, parse_wire, to_ms
@@ -297,7 +297,7 @@ async def campaign(
     break_ms: int | None = None
     if url and "KESSAI_BUS_URL" not in os.environ:
         break_ms = int(over_s * 550)
-        deeds.append(broker_dies(break_ms / 1000, Server(private_servers(), "kafka").killed))
+        deeds.append(broker_dies(break_ms / 1000, Away(private_servers(), "kafka").killed))
     people = crowd(
         orders,
         seed=seed,

@@ -332,7 +332,7 @@ def _found(edition: ask.Edition, request: Request, depth: int) -> _Found:
     """The page, perhaps with more behind it, and how many there are."""
     searcher = edition.searcher
     if not depth:
-        plain = ask.plain_query(edition, request.wanted, request.filters)
+        plain = ask.within(edition, ask.found_by(edition, request.wanted), request.filters)
         return (), _count(searcher.search(plain, 1, True, "product_id"))
     whole = ask.whole_query(edition, request)
     if request.order == "relevance":
@@ -377,8 +377,8 @@ def _facets(edition: ask.Edition, request: Request) -> Facets:
         "stock": of.without_stock(),
     }
     counted: dict[str, Any] = {}
+    found = ask.found_by(edition, request.wanted)
     for filters in dict.fromkeys(own.values()):
         asked = {name: ask.COUNTS[name] for name, without in own.items() if without == filters}
-        found = ask.plain_query(edition, request.wanted, filters)
-        counted |= edition.searcher.aggregate(found, asked)
+        counted |= edition.searcher.aggregate(ask.within(edition, found, filters), asked)
     return ask.read_facets(counted)

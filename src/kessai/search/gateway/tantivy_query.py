@@ -108,12 +108,13 @@ def whole_query(of: Edition, request: Request) -> Query:
     return Query.boolean_query(parts)
 
 
-def plain_query(of: Edition, wanted: Wanted | None, within: Filters) -> Query:
-    """What is found, without a score: for counting."""
-    found = None if wanted is None else _unscored(of, wanted)
-    if wanted is not None and found is None:
-        return Query.empty_query()
-    return Query.boolean_query(_within(of, found, within))
+def found_by(of: Edition, wanted: Wanted | None) -> Query | None:
+    """All that has it, without a score: for counting. None is everything."""
+    return None if wanted is None else _unscored(of, wanted) or Query.empty_query()
+
+
+def within(of: Edition, found: Query | None, these: Filters) -> Query:
+    return Query.boolean_query(_within(of, found, these))
 
 
 def _within(of: Edition, wanted: Query | None, within: Filters) -> list[tuple[Occur, Query]]:

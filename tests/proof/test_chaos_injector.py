@@ -18,6 +18,7 @@ from kessai.kernel.db import open_database
 from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.http import Answer, NotSent
 from kessai.proof.chaos.faults import PROVIDER, Fault, Kind
+from kessai.proof.chaos.fleet import CannotStart
 from kessai.proof.chaos.injector import FULL_DISK_BYTES, Injector
 from kessai.proof.chaos.plan import Profile, draw_plan
 from kessai.proof.chaos.provider import Provider
@@ -173,6 +174,36 @@ def test_a_killed_server_is_ill_until_it_is_up_again_and_healing_waits_for_all()
         ]
         assert injector.fired == {"kill -9 server kafka": 1}
         assert injector.happened[0].ended_s == 13.0
+
+    on_virtual_time(story())
+
+
+def test_a_server_that_is_coming_up_is_not_killed_again() -> None:
+    async def story() -> None:
+        hosts = NotedHosts()
+        injector = Injector(hosts, NotedWeather(hosts), NotedServers(hosts))
+        again = [Fault(at_s, 2.0, Kind.KILL_SERVER, "kafka") for at_s in (1.0, 4.0, 14.0)]
+        await injector.run(again)
+        assert [one for one in hosts.notes if "kill" in one[1]] == [
+            (1.0, "kill kafka"),
+            (14.0, "kill kafka"),
+        ]
+        assert injector.fired == {"kill -9 server kafka": 2}
+
+    on_virtual_time(story())
+
+
+class LostServers(NotedServers):
+    async def up(self, *names: str) -> Mapping[str, str]:
+        raise CannotStart(f"{names[0]}: it ended at once")
+
+
+def test_a_server_that_does_not_come_back_ends_the_campaign_with_its_line() -> None:
+    async def story() -> None:
+        hosts = NotedHosts()
+        injector = Injector(hosts, NotedWeather(hosts), LostServers(hosts))
+        with pytest.raises(CannotStart, match="kafka: it ended at once"):
+            await injector.run([Fault(1.0, 2.0, Kind.KILL_SERVER, "kafka")])
 
     on_virtual_time(story())
 

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from kessai.kernel.telemetry import get_log
 from kessai.proof.chaos.faults import OF_STORE, PROVIDER, Fault, Kind
+from kessai.proof.chaos.fleet import CannotStart
 from kessai.proof.chaos.servers import Servers
 from kessai.proof.chaos.stores import hold_lock
 
@@ -72,6 +73,7 @@ class Injector:
         self._servers = servers
         self.provider = provider
         self._began_s = 0.0
+        self._coming_up: set[str] = set()
         self.happened: list[Happened] = []
         self.fired: Counter[str] = Counter()
         self._acts: Mapping[Kind, Callable[[Fault], Awaitable[bool]]] = {
@@ -91,9 +93,15 @@ class Injector:
     async def run(self, faults: Sequence[Fault]) -> None:
         """Every fault at its time, and back again; returns when the last was taken back."""
         self._began_s = _loop_s()
-        async with asyncio.TaskGroup() as group:
-            for fault in faults:
-                group.create_task(self._one(fault))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for fault in faults:
+                    group.create_task(self._one(fault))
+        except ExceptionGroup as failed:
+            if found := failed.subgroup(CannotStart):
+                # One line for people, as when it does not come up at the beginning.
+                raise found.exceptions[0] from None
+            raise
 
     async def _one(self, fault: Fault) -> None:
         await asyncio.sleep(self._began_s + fault.at_s - _loop_s())
@@ -173,10 +181,17 @@ class Injector:
         return True
 
     async def _kill_server(self, fault: Fault) -> bool:
-        if self._servers is None or not await self._servers.kill(fault.target):
+        """Not one that is on its way up: whoever starts it would hear that it failed."""
+        if self._servers is None or fault.target in self._coming_up:
             return False
-        await asyncio.sleep(fault.for_s)
-        await self._servers.up(fault.target)
+        self._coming_up.add(fault.target)
+        try:
+            if not await self._servers.kill(fault.target):
+                return False
+            await asyncio.sleep(fault.for_s)
+            await self._servers.up(fault.target)
+        finally:
+            self._coming_up.discard(fault.target)
         return True
 
     async def _rush(self, fault: Fault) -> bool:

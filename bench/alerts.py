@@ -2,12 +2,13 @@
 
     .venv/bin/python bench/alerts.py                      # all but the long campaigns
     .venv/bin/python bench/alerts.py catch-up --events 500000
-    .venv/bin/python bench/alerts.py campaign --orders 100000 --kills 20 --over 900
+    .venv/bin/python bench/alerts.py campaign --orders 100000 --kills 20 --over 480
 
-On a Kafka of its own, or the one that `KESSAI_BUS_URL` names. Peers run in the same run, where they
-can be had: quixstreams in an environment of its own, Kafka Streams where `java` and `mvn` are; the
-table says which are not there. Machines are shared: rates count events for each CPU-second of the
-processor's process, and the ratio of two says more than either. A run with a wrong alert is void.
+On a Kafka of its own, or the one that `KESSAI_BUS_URL` names (a campaign kills only its own). Peers
+run in the same run, where they can be had: quixstreams in an environment of its own, Kafka Streams
+where `java` and `mvn` are; the table says which are not there. Machines are shared: rates count
+events for each CPU-second of the processor's process, and the ratio of two says more than either. A
+run with a wrong alert is void.
 """
 
 from __future__ import annotations

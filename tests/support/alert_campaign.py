@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.alert_fleet import Deed, Fleet, fleet
 from tests.support.alert_orders import Crowd, Event, Told
 from tests.support.alert_process import Job
-from tests.support.alert_table import read_table
+from tests.support.alert_table import make_table, read_table
 from tests.support.alert_topics import Topics, open_topics, told
 
 from kessai.kernel.bus import Message, partition_of
@@ -73,6 +73,8 @@ async def run(
     job: Job, people: Crowd, deeds: list[Deed], *, logs: Path, patience_s: float = 90.0
 ) -> Result:
     topics = await open_topics(job)
+    if job.database:
+        await make_table(job.database)
     began_s = time.monotonic()
     try:
         with fleet(job, logs) as made:

@@ -47,6 +47,15 @@ async def kept(bus: Bus, topic: str, group: str, database: str) -> AsyncIterator
         await db.close()
 
 
+async def make_table(database: str) -> None:
+    """Before anybody is killed who would."""
+    db = await open_database(database)
+    try:
+        migrate(db, "alert")
+    finally:
+        await db.close()
+
+
 @dataclass(frozen=True)
 class Table:
     """What the rows say as they stand, and what was ever done to them."""

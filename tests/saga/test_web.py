@@ -8,7 +8,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import pytest
@@ -23,6 +23,7 @@ from kessai.contracts.payment import PaymentService
 from kessai.contracts.storage import StorageService
 from kessai.kernel import telemetry
 from kessai.kernel.app import create_app
+from kessai.kernel.calls import absent
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.db import Db, open_database
 from kessai.kernel.errors import Refused, Unknown
@@ -563,9 +564,9 @@ async def test_order_service_opens_this_door_with_its_token() -> None:
     async with a_runtime() as runtime:
         unit = await kessai.order.main.build(
             runtime,
-            storage=cast(StorageService, None),
-            payment=cast(PaymentService, None),
-            account=cast(AccountService, None),
+            storage=absent(StorageService, service="storage-service"),
+            payment=absent(PaymentService, service="payment-service"),
+            account=absent(AccountService, service="account-service"),
         )
         token = runtime.settings.service_token.get_secret_value()
         headers = {**caller("viewer"), "Authorization": f"Bearer {token}"}

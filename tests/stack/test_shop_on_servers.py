@@ -85,6 +85,7 @@ def test_services_in_processes_of_their_own_share_the_servers(tmp_path: Path) ->
         for name in ("account-service", "storage-service", "payment-service", "order-service"):
             system.start("serve", name, KESSAI_INSTANCE="a")
         system.start("serve", "es-service", KESSAI_INSTANCE="a")
+        system.start("serve", "alert-service", KESSAI_INSTANCE="a")
         system.start("serve", "bff", KESSAI_INSTANCE="a")
         assert "Everything agrees" in system.run("demo")
         system.kill("serve payment-service")

@@ -16,7 +16,7 @@ def invoke(folder: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["stack", *words], env=env)
 
 
-@pytest.mark.parametrize("command", ["up", "status", "logs", "down", "wipe"])
+@pytest.mark.parametrize("command", ["up", "fetch", "status", "logs", "down", "wipe"])
 def test_a_server_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
     result = invoke(tmp_path, command, "oracle")
     assert result.exit_code == 2

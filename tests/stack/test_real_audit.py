@@ -74,6 +74,7 @@ async def until_kept(url: str, orders: int) -> None:
         await database.client.close()
 
 
+@pytest.mark.long
 async def test_an_outage_leaves_orders_alone_and_is_caught_up(tmp_path: Path) -> None:
     url, servers = own_url(private_url(AUDIT)), private_servers()
     with processes(tmp_path, KESSAI_AUDIT_URL=url) as system:

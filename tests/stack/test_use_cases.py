@@ -223,6 +223,19 @@ async def test_what_cannot_be_had_keeps_no_other_from_coming_up(world: World) ->
     assert world.machine.started == ["redis"]
 
 
+async def test_what_is_fetched_is_not_started(world: World) -> None:
+    world.programs.absent = {"toxiproxy"}
+    reports = await world.stack.fetch(chosen(["toxiproxy", "kafka"]), world.told.append)
+    assert {report.server: report.state for report in reports} == {
+        "kafka": State.FETCHED,
+        "toxiproxy": State.ABSENT,
+    }
+    assert sorted(world.told, key=str) == sorted(reports, key=str)
+    assert world.machine.started == []
+    assert world.folder.kept == Remembered({})
+    assert world.folder.env == []
+
+
 async def test_one_that_ends_at_once_is_told_with_its_last_words(world: World) -> None:
     world.dies = {"redis"}
     assert await world.up("redis") == {"redis": State.FAILED}

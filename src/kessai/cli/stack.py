@@ -55,6 +55,19 @@ def up(
 
 
 @app.command()
+def fetch(names: Names = None) -> None:
+    """Fetch and build what is missing, start nothing: `up` then needs no network.
+
+    Exit codes: 0 all are here, 1 one cannot be had, 2 bad usage.
+    """
+    from kessai.stack.domain.reports import State
+
+    cards, _, stack = _open(names)
+    reports = _run(stack.fetch(cards, _tell))
+    raise typer.Exit(0 if all(report.state is State.FETCHED for report in reports) else FAILED)
+
+
+@app.command()
 def status(
     names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
@@ -163,6 +176,8 @@ def _tell(report: Report) -> None:
         line += f"  {report.start_s:.1f} s" + (
             f" after {report.fetch_s:.1f} s of fetching" if report.fetch_s >= 1 else ""
         )
+    elif report.fetch_s >= 1:
+        line += f" in {report.fetch_s:.1f} s"
     typer.echo(line.rstrip() + (f"  {report.why}" if report.why else ""))
 
 

@@ -162,6 +162,25 @@ class Stack:
             self._write_env(place, [*reports, *await self._look(others, place)])
         return reports
 
+    async def fetch(
+        self, cards: Sequence[ServerCard], tell: Callable[[Report], None]
+    ) -> list[Report]:
+        """What `up` would fetch and build, and no more: nothing is started, no folder made."""
+
+        async def one(card: ServerCard) -> Report:
+            began = self._clock.monotonic()
+            try:
+                await self._programs.fetch(card)
+            except CannotHave as error:
+                report = Report(card.name, card.version, State.ABSENT, str(error))
+            else:
+                took_s = self._clock.monotonic() - began
+                report = Report(card.name, card.version, State.FETCHED, fetch_s=took_s)
+            tell(report)
+            return report
+
+        return list(await asyncio.gather(*(one(card) for card in cards)))
+
     def _settle_place(
         self, cards: Sequence[ServerCard], brokers: int | None, proxied: bool | None
     ) -> tuple[Place, dict[str, str]]:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 class State(StrEnum):
     READY = "ready"
+    # Its programs are here; whether it runs was not asked.
+    FETCHED = "fetched"
     NOT_READY = "not ready"
     # It was started and is gone, though nobody took it down.
     ENDED = "ended"

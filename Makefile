@@ -111,11 +111,18 @@ stack-tools:
 		echo "Not found:$$missing. Tests of the servers that need them are skipped (apt-get install$$missing)."; \
 	fi
 
+STACK_TESTS := $(BIN)/python -m pytest -rs --durations=20 tests/stack tests/contract tests/kernel
+
+# Servers that go away are a stack of their own, and their tests wait most of the time: they run beside the others.
 test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
-	$(BIN)/python -m pytest -m stack -rs --durations=20 tests/stack tests/contract tests/kernel
+	@log=$$(mktemp); ended=0; \
+	STACK_FIRST_PORT=23000 $(STACK_TESTS) -m "stack and long" >$$log 2>&1 & away=$$!; \
+	$(STACK_TESTS) -m "stack and not long" || ended=1; \
+	wait $$away || ended=1; \
+	cat $$log; rm -f $$log; exit $$ended
 
 test-stack-ci: $(DEV_STAMP) stack-tools ## the same without the minutes of servers that are away or killed
-	$(BIN)/python -m pytest -m "stack and not long" -rs --durations=20 tests/stack tests/contract tests/kernel
+	$(STACK_TESTS) -m "stack and not long"
 
 TEMPORAL_STAMP := $(VENV)/.installed-temporal
 $(TEMPORAL_STAMP): requirements/temporal.txt $(DEV_STAMP)

@@ -23,6 +23,8 @@ from kessai.proof.customer import Answered, Customer, SeenOrder, ShopUrls
 from kessai.proof.line import LOST
 
 SERVERS = ("redis", "mariadb", "kafka", "mongodb", "minio", "elasticsearch")
+# Far from where `kessai stack` begins by itself: what is stopped here leaves its ports to others.
+FIRST_PORT = 25000
 PAUSED_S = 30.0
 STOPPED_S = 8.0
 _RETRY_S = 0.5
@@ -187,7 +189,7 @@ def own_stack() -> Shell:
         shutil.rmtree(folder)
 
     atexit.register(end)
-    up = shell.run("up", *SERVERS, limit_s=600)
+    up = shell.run("up", *SERVERS, "--port", str(FIRST_PORT), limit_s=600)
     if up.returncode:
         told = f"the servers cannot be had here: {up.stdout}{up.stderr}"
         if os.environ.get("CI") == "true":

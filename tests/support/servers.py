@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from tests.support.stack import Shell
 
+from kessai.stack.domain.server import BASE_PORT
+
 _SERVERS = {
     "KESSAI_SQL_URL": "mariadb",
     "KESSAI_BUS_URL": "kafka",
@@ -24,6 +26,8 @@ _SERVERS = {
     "KESSAI_OBJECTS_URL": "minio",
     "KESSAI_SEARCH_URL": "elasticsearch",
 }
+# Two runs beside each other do not meet, also where a server of one is down for a while.
+_FIRST_PORT = os.environ.get("STACK_FIRST_PORT", str(BASE_PORT))
 # With a build that takes minutes where nothing is cached.
 _UP_S = 1200
 
@@ -37,7 +41,7 @@ def server_url(setting: str) -> str:
 def private_url(setting: str) -> str:
     """Of a server that belongs to these tests, so that they may stop it."""
     shell, server = private_servers(), _SERVERS[setting]
-    up = shell.run("up", server, limit_s=_UP_S)
+    up = shell.run("up", server, "--port", _FIRST_PORT, limit_s=_UP_S)
     if up.returncode:
         told = f"{server} cannot be had here: {up.stdout}{up.stderr}"
         if os.environ.get("CI") == "true":

@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     saga_lease_s: Seconds = Field(2, description="an engine without heartbeat is dead after")
     saga_heartbeat_s: Seconds = Field(0.5, description="pause between heartbeats")
     saga_retry_max_s: Seconds = Field(5, description="longest pause before a step is asked again")
+    saga_keep_days: Annotated[int, Field(ge=1)] = Field(
+        90, description="sagas that came to their end are forgotten after"
+    )
 
     # Sessions and limits.
     session_idle_s: Count = Field(1800, description="a session without requests ends after")

@@ -294,6 +294,7 @@ def _engine(
         lease_s=settings.saga_lease_s,
         heartbeat_s=settings.saga_heartbeat_s,
         retry_max_s=settings.saga_retry_max_s,
+        retention_s=settings.saga_keep_days * 86_400,
     )
     engine = Engine(
         db,

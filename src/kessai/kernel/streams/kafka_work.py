@@ -148,10 +148,9 @@ class Worker:
         if due:
             self._ring(due)
         self._look()
-        at_end = bool(self._held) and all(held.inbox.is_at_end for held in self._held.values())
-        if self._is_commit_due(at_end=at_end):
+        if self._is_commit_due():
             self._try_commit()
-        return at_end
+        return bool(self._held) and all(held.inbox.is_at_end for held in self._held.values())
 
     def _fetch(self) -> None:
         busy = any(not held.inbox.is_at_end for held in self._held.values())
@@ -184,7 +183,7 @@ class Worker:
         plan = self._plan
         records, until_ms = held.inbox.take()
         steady_ms, now_s = plan.steady.now_ms(), plan.clock.monotonic()
-        live = now_s - held.looked_s <= plan.limits.tick_s + plan.limits.live_s
+        live = self._is_live(held, now_s)
         if records:
             # What a commit holds lives until its end, nearly all of it: to look for cycles in it
             # again and again costs a seventh of the time. Afterwards most is gone.
@@ -200,6 +199,10 @@ class Worker:
             return False
         due_ms = held.shard.store.next_due_ms()
         return due_ms is not None and due_ms <= self._ring_until_ms(held, steady_ms)
+
+    def _is_live(self, held: _Held, now_s: float) -> bool:
+        limits = self._plan.limits
+        return now_s - held.looked_s <= limits.tick_s + limits.live_s
 
     def _ring_until_ms(self, held: _Held, now_ms: int) -> int:
         """Whatever is younger than the last record of a topic may still be behind it, unseen."""
@@ -253,12 +256,14 @@ class Worker:
 
     # Commit and abort.
 
-    def _is_commit_due(self, *, at_end: bool) -> bool:
-        limits = self._plan.limits
-        passed_s = self._plan.clock.monotonic() - self._committed_s
+    def _is_commit_due(self) -> bool:
+        """In traffic that never ends the end is seldom seen of all at once: who was there lately
+        is not in a backlog, and lets nobody wait for what a record's time set off."""
+        limits, now_s = self._plan.limits, self._plan.clock.monotonic()
         if self._hurry or self._since_commit >= limits.backlog_commit_records:
             return True
-        return passed_s >= (limits.commit_s if at_end else limits.backlog_commit_s)
+        live = all(self._is_live(held, now_s) for held in self._held.values())
+        return now_s - self._committed_s >= (limits.commit_s if live else limits.backlog_commit_s)
 
     def _try_commit(self) -> None:
         try:

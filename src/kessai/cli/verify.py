@@ -67,13 +67,11 @@ async def look(settings: Settings, only: list[str] | None) -> Report:
     """Raises `UnknownInvariant` and `BooksUnreadable`."""
     from kessai.kernel.clock import SystemClock
     from kessai.kernel.http import AiohttpHttp
-    from kessai.proof.live import live_books
-    from kessai.proof.verify import check
+    from kessai.proof.halves import check_live
 
     http = AiohttpHttp()
     try:
-        async with live_books(settings, SystemClock(), http) as books:
-            return await check(books, only)
+        return await check_live(settings, SystemClock(), http, only)
     finally:
         await http.close()
 

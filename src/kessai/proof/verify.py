@@ -8,29 +8,19 @@ that fell between two reads is never called one, and what is really wrong does n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exc as sql_errors
-
-from kessai.kernel.errors import DatabaseUnavailable
 from kessai.proof.invariants.books import (
     Books,
     BooksUnreadable,
     HttpProviderBook,
-    Look,
     ProviderBook,
 )
-from kessai.proof.invariants.doubts import Doubt, Tally
-from kessai.proof.invariants.limits import Limits
-from kessai.proof.invariants.outboxes import Outboxes
-from kessai.proof.invariants.reading import FIRST, Reader
 from kessai.proof.invariants.rows import PaidBackRow, ProviderRow
-from kessai.proof.invariants.story import Story
 from kessai.proof.invariants.table import TABLE, Invariant
-from kessai.proof.invariants.told import Telling
+from kessai.proof.looks import Part, Seen, look_at
 
 __all__ = [
     "Books",
@@ -46,11 +36,6 @@ __all__ = [
     "Violation",
     "check",
 ]
-
-# Pauses before the second and the third look at what seems wrong.
-LOOKS_S = (0.2, 0.8)
-# What a row raises that was altered until it means nothing.
-_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class UnknownInvariant(ValueError):
@@ -127,18 +112,15 @@ async def check(
     Ages are measured at `now_ms`, or at the books' own clock at each look. Raises
     `UnknownInvariant`, and `BooksUnreadable` where a database or the provider's book is no book.
     """
-    try:
-        return await _Run(books, _chosen(only), now_ms).report()
-    except sql_errors.DBAPIError as error:
-        raise BooksUnreadable(
-            f"a table is not as this program knows it: {error.orig}: "
-            "finish the migration of its database"
-        ) from error
-    except DatabaseUnavailable as error:
-        raise BooksUnreadable(f"a database does not answer: {error}") from error
+    chosen = choose(only)
+    began_s = books.clock.monotonic()
+    part = await look_at(books, chosen, now_ms=now_ms)
+    at_ms = books.clock.now_ms() if now_ms is None else now_ms
+    return report_of(part, at_ms, books.clock.monotonic() - began_s)
 
 
-def _chosen(only: Collection[str] | None) -> list[Invariant]:
+def choose(only: Collection[str] | None) -> list[Invariant]:
+    """Those of `only`, or all, in their order. Raises `UnknownInvariant`."""
     if only is None:
         return list(TABLE)
     wanted = dict.fromkeys(name.strip().upper() for name in only)
@@ -148,166 +130,28 @@ def _chosen(only: Collection[str] | None) -> list[Invariant]:
     return [one for one in TABLE if one.id in wanted]
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What was seen of one invariant so far."""
-
-    invariant: Invariant
-    checked: int = 0
-    settling: int = 0
-    oldest_ms: int | None = None
-    # Order (empty for the books as a whole) -> what seemed wrong there at the last look.
-    suspects: dict[str, list[Doubt]] = field(default_factory=dict)
-
-    def take(self, place: str, doubts: list[Doubt], now_ms: int, *, again: bool = False) -> None:
-        """Another look may only confirm: what is new there is the next verify's."""
-        before = {doubt.subject for doubt in self.suspects.pop(place, ())} if again else None
-        for doubt in doubts:
-            if before is not None and doubt.subject not in before:
-                continue
-            if doubt.is_settling(now_ms):
-                self.settling += 1
-                since_ms = doubt.since_ms or 0
-                self.oldest_ms = min(self.oldest_ms or since_ms, since_ms)
-            else:
-                self.suspects.setdefault(place, []).append(doubt)
-
-    def finding(self, now_ms: int, absent: Mapping[str, str]) -> Finding:
-        doubts = [doubt for found in self.suspects.values() for doubt in found]
-        first = doubts[0] if doubts else None
-        age_s = 0.0 if self.oldest_ms is None else (now_ms - self.oldest_ms) / 1000
-        return Finding(
-            id=self.invariant.id,
-            sentence=self.invariant.sentence,
-            checked=self.checked,
-            settling=Settling(self.settling, age_s),
-            violations=len(doubts),
-            first=Violation(first.subject, first.why, first.row) if first else None,
-            not_asked=self._why_not(absent),
-            partly=self._without(absent, self.invariant.sources),
-        )
-
-    def _why_not(self, absent: Mapping[str, str]) -> str | None:
-        return self.invariant.why_not or self._without(absent, self.invariant.needs)
-
-    def _without(self, absent: Mapping[str, str], names: Collection[str]) -> str | None:
-        found = [f"no {name}: {why}" for name, why in absent.items() if name in names]
-        return "; ".join(found) or None
+def report_of(part: Part, at_ms: int, took_s: float) -> Report:
+    findings = tuple(_finding(seen, at_ms, part.absent) for seen in part.seen)
+    return Report(at_ms, part.orders, took_s, findings)
 
 
-class _Run:
-    def __init__(self, books: Books, invariants: list[Invariant], now_ms: int | None) -> None:
-        self._books = books
-        self._now_ms = now_ms
-        self._limits = Limits.of(books.settings)
-        self._seen = [_Seen(one) for one in invariants]
-        sources = frozenset(source for one in invariants for source in one.sources)
-        outboxes = self._outboxes(Telling() if "events" in sources else None)
-        self._look = Look(books, self._limits, outboxes)
-        self._reader = Reader(books, sources, outboxes)
-        self._orders = 0
-        self._absent = dict(books.absent)
-        for name, book in (("bus", books.bus), ("provider", books.provider)):
-            if book is None:
-                self._absent.setdefault(name, "it is elsewhere")
-        if books.alert is None:
-            self._absent.setdefault("alerts", "no alert-service is part of this shop")
+def _finding(seen: Seen, at_ms: int, absent: Mapping[str, str]) -> Finding:
+    one = seen.invariant
+    # The books as a whole first, then the orders as they came to be.
+    first = seen.suspects[min(seen.suspects)][0] if seen.suspects else None
+    age_s = 0.0 if seen.oldest_ms is None else (at_ms - seen.oldest_ms) / 1000
+    return Finding(
+        id=one.id,
+        sentence=one.sentence,
+        checked=seen.checked,
+        settling=Settling(seen.settling, age_s),
+        violations=sum(map(len, seen.suspects.values())),
+        first=Violation(first.subject, first.why, first.row) if first else None,
+        not_asked=one.why_not or _without(absent, one.needs),
+        partly=_without(absent, one.sources),
+    )
 
-    async def report(self) -> Report:
-        clock = self._books.clock
-        began_s = clock.monotonic()
-        await self._look_at_all()
-        for pause_s in LOOKS_S:
-            if not any(seen.suspects for seen in self._seen):
-                break
-            await asyncio.sleep(pause_s)
-            await self._look_again()
-        at_ms = self._now()
-        return Report(
-            at_ms=at_ms,
-            orders=self._orders,
-            took_s=clock.monotonic() - began_s,
-            findings=tuple(seen.finding(at_ms, self._absent) for seen in self._seen),
-        )
 
-    def _now(self) -> int:
-        return self._books.clock.now_ms() if self._now_ms is None else self._now_ms
-
-    def _outboxes(self, telling: Telling | None) -> Outboxes:
-        books = self._books
-        return Outboxes(books.order, books.payment, books.storage, books.alert, telling)
-
-    async def _look_at_all(self) -> None:
-        for seen in self._seen:
-            await self._ask_books(seen)
-        # A million events need not lie beside the orders.
-        self._look.kept.clear()
-        if any(seen.invariant.of_order for seen in self._seen):
-            await self._reader.open()
-            stories, span = await self._reader.page(FIRST)
-            while span is not None:
-                following = asyncio.ensure_future(self._reader.page(span))
-                try:
-                    await self._ask_all(stories, meanwhile=following)
-                    stories, span = await following
-                finally:
-                    following.cancel()
-            await self._ask_all(stories)
-
-    async def _ask_all(self, stories: list[Story], meanwhile: object = None) -> None:
-        """Between two invariants the page that is read `meanwhile` comes one answer nearer."""
-        self._orders += sum(story.order is not None for story in stories)
-        for seen in self._seen:
-            self._ask(seen, stories)
-            if meanwhile is not None:
-                await asyncio.sleep(0)
-
-    def _ask(self, seen: _Seen, stories: list[Story]) -> None:
-        check, now_ms = seen.invariant.of_order, self._now()
-        if check is None or seen.invariant.needs & self._absent.keys():
-            return
-        tally = Tally(now_ms)
-        for story in stories:
-            try:
-                check(story, self._limits, tally)
-            except _UNREADABLE as error:
-                tally.unreadable(story.order_id, error, story.order)
-            if tally.doubts:
-                seen.take(story.order_id, tally.doubts, now_ms)
-                tally.doubts = []
-        seen.checked += tally.checked
-
-    async def _ask_books(self, seen: _Seen, *, again: bool = False) -> None:
-        check = seen.invariant.of_books
-        if check is None:
-            return
-        tally = Tally(self._now())
-        try:
-            await check(self._look, tally)
-        except _UNREADABLE as error:
-            tally.unreadable("", error)
-        seen.checked += 0 if again else tally.checked
-        seen.take("", tally.doubts, self._now(), again=again)
-
-    async def _look_again(self) -> None:
-        """Each suspect order is read once, whatever number of invariants it seems to break."""
-        self._look = Look(self._books, self._limits, self._outboxes(None))
-        places = dict.fromkeys(place for seen in self._seen for place in seen.suspects)
-        for place in places:
-            doubted = [seen for seen in self._seen if place in seen.suspects]
-            if not place:
-                for seen in doubted:
-                    await self._ask_books(seen, again=True)
-                continue
-            story = await self._reader.story(place)
-            for seen in doubted:
-                self._ask_again(seen, story)
-
-    def _ask_again(self, seen: _Seen, story: Story) -> None:
-        check, tally = seen.invariant.of_order, Tally(self._now())
-        if check is not None:
-            try:
-                check(story, self._limits, tally)
-            except _UNREADABLE as error:
-                tally.unreadable(story.order_id, error, story.order)
-            seen.take(story.order_id, tally.doubts, self._now(), again=True)
+def _without(absent: Mapping[str, str], names: Collection[str]) -> str | None:
+    found = [f"no {name}: {why}" for name, why in absent.items() if name in names]
+    return "; ".join(found) or None

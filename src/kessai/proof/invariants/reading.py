@@ -30,15 +30,12 @@ from kessai.proof.invariants.rows import (
     RestockRow,
     WantedRow,
 )
+from kessai.proof.invariants.span import END, Span
 from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.proof.invariants.story import Story, order_of
 from kessai.proof.invariants.told import Telling
 
 PAGE = 500
-# Behind every id, and behind everything that begins with an id: ids are base 36.
-_END = "~"
-_LAST_CHARACTER = "\U0010ffff"
-
 R = TypeVar("R", bound=NamedTuple)
 
 
@@ -75,27 +72,6 @@ _RETURNS = (
 )
 
 
-class Span(NamedTuple):
-    """Ids and names from `low` on and below `high`."""
-
-    low: str
-    high: str
-
-    @classmethod
-    def of(cls, order_id: str) -> Span:
-        return cls(order_id, f"{order_id}{_END}")
-
-    @property
-    def before(self) -> str:
-        """What nothing can lie between and `low`, for who leaves the ends out."""
-        if not self.low:
-            return ""
-        return f"{self.low[:-1]}{chr(ord(self.low[-1]) - 1)}{_LAST_CHARACTER}"
-
-
-FIRST = Span("", f"{_END}{_END}")
-
-
 class _Shelf(dict[str, Story]):
     """The stories of a page; whoever writes down something of an order begins its story."""
 
@@ -127,7 +103,7 @@ class Reader:
             orders = await _fetch(tx, _ORDERS, OrderRow, span, page=size)
             following = None
             if len(orders) == size:
-                end = f"{orders[-1].order_id}{_END}"
+                end = f"{orders[-1].order_id}{END}"
                 span, following = Span(span.low, end), Span(end, span.high)
             for order in orders:
                 shelf[order.order_id] = Story(order.order_id, order)
@@ -148,7 +124,7 @@ class Reader:
             for story in shelf.values():
                 story.asked_provider = True
         if self._telling is not None:
-            self._add_events(self._telling, shelf, is_last=span.high == FIRST.high)
+            self._add_events(self._telling, shelf, is_last=span.high == self._telling.span.high)
         return list(shelf.values()), following
 
     async def story(self, order_id: str) -> Story:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from kessai.proof.invariants.span import FIRST, Span
 from kessai.topology import ORDERS_TOPIC, PAYMENTS_TOPIC
 
 VIEW = "OrderViewChanged"
@@ -104,20 +105,30 @@ class Told:
 
 
 class Telling:
-    """Folds the rows of the outboxes of order-service and payment-service into `by_order`."""
+    """Folds the rows of the outboxes of order-service and payment-service into `by_order`.
 
-    def __init__(self) -> None:
+    Those of the orders of `span`.
+    """
+
+    def __init__(self, span: Span = FIRST) -> None:
         self.by_order: dict[str, Told] = {}
+        self.span = span
         self._nothing = History()
 
     def fold_orders(self, rows: Iterable[OutboxRow]) -> None:
+        low, high = self.span
         for row in rows:
-            if row.topic == ORDERS_TOPIC:
+            if row.topic == ORDERS_TOPIC and low <= row.message_key < high:
                 self._fold_order(row, self._told(row.message_key))
 
     def fold_payments(self, rows: Iterable[OutboxRow]) -> None:
+        low, high = self.span
         for row in rows:
-            if row.topic == PAYMENTS_TOPIC and _is_asked(row.value):
+            if (
+                row.topic == PAYMENTS_TOPIC
+                and low <= row.message_key < high
+                and _is_asked(row.value)
+            ):
                 self._fold_payment(row, self._told(row.message_key))
 
     def _told(self, order_id: str) -> Told:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import eq
 from typing import Any
 
 import msgspec
@@ -51,6 +55,37 @@ _versioned = msgspec.json.Decoder(_Versioned).decode
 _headers = msgspec.json.Decoder(_Headers).decode
 
 
+class Numbers:
+    """A million numbers in eight bytes each: first they come, then each is taken once."""
+
+    def __init__(self) -> None:
+        self._all = array("q")
+        self._taken = bytearray()
+        self._left = 0
+
+    def update(self, numbers: Iterable[int]) -> None:
+        self._all.extend(numbers)
+
+    def settle(self) -> None:
+        """No more will come."""
+        self._all = array("q", sorted(self._all))
+        self._taken = bytearray(len(self._all))
+        self._left = len(self._all) - sum(map(eq, self._all, islice(self._all, 1, None)))
+
+    def take(self, number: int) -> bool:
+        """Whether it was there."""
+        at = bisect_left(self._all, number)
+        if at == len(self._all) or self._all[at] != number or self._taken[at]:
+            return False
+        self._taken[at] = 1
+        self._left -= 1
+        return True
+
+    def __len__(self) -> int:
+        """How many different ones nobody took."""
+        return self._left
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     name: str
@@ -74,7 +109,7 @@ class BusSeen:
     disordered: list[Wrong] = field(default_factory=list)
     miscounted: list[Wrong] = field(default_factory=list)
     buried: dict[str, None] = field(default_factory=dict)
-    _events: set[int] = field(default_factory=set)
+    _events: Numbers = field(default_factory=Numbers)
     _late: set[int] = field(default_factory=set)
     _behind: dict[Place, RecordRow] = field(default_factory=dict)
     _heads: dict[Place, HeadRow] = field(default_factory=dict)
@@ -88,11 +123,7 @@ class BusSeen:
 
     def explain(self, event_id: str) -> bool:
         """Whether the event is on the bus; what stays unexplained was in no outbox."""
-        number = hash(event_id)
-        if number in self._events:
-            self._events.discard(number)
-            return True
-        return False
+        return self._events.take(hash(event_id))
 
     def has(self, event_id: str) -> bool:
         """Whether it is there and need not be in an outbox, or came since the bus was read."""
@@ -109,6 +140,7 @@ class BusSeen:
             self._take_claim(claim)
         for head in heads:
             await self._read_partition(bus, head)
+        self._events.settle()
 
     def _take_claim(self, claim: ClaimRow) -> None:
         place = (claim.topic, claim.partition)

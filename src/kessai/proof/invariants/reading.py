@@ -96,8 +96,13 @@ class Reader:
             await self._outboxes.order.read()
             await self._outboxes.payment.read()
 
-    async def page(self, span: Span, size: int = PAGE) -> tuple[list[Story], Span | None]:
-        """Stories in the order of their ids, also of what has no order, and where to go on."""
+    async def page(
+        self, span: Span, size: int = PAGE, *, late: bool = False
+    ) -> tuple[list[Story], Span | None]:
+        """Stories in the order of their ids, also of what has no order, and where to go on.
+
+        With `late` also the events that committed after younger ones.
+        """
         shelf = _Shelf()
         async with self._books.order.read() as tx:
             orders = await _fetch(tx, _ORDERS, OrderRow, span, page=size)
@@ -109,13 +114,13 @@ class Reader:
                 shelf[order.order_id] = Story(order.order_id, order)
             await self._beside_the_orders(tx, shelf, span)
             if self._telling is not None:
-                await self._outboxes.order.catch_up(tx)
+                await self._outboxes.order.catch_up(tx, late=late)
         if "audit" in self._sources and self._books.audit is not None:
             await self._archived(self._books.audit, shelf, span)
         if "account" in self._sources:
             await self._wallets(shelf, span)
         if "payment" in self._sources:
-            await self._payments(shelf, span)
+            await self._payments(shelf, span, late=late)
         if "storage" in self._sources:
             await self._stock(shelf, span)
         if "provider" in self._sources and self._books.provider is not None:
@@ -128,7 +133,7 @@ class Reader:
         return list(shelf.values()), following
 
     async def story(self, order_id: str) -> Story:
-        stories, _ = await self.page(Span.of(order_id), 2)
+        stories, _ = await self.page(Span.of(order_id), 2, late=True)
         found = {story.order_id: story for story in stories}
         return found.get(order_id) or Story(order_id)
 
@@ -166,10 +171,10 @@ class Reader:
             for hold in await _fetch(tx, _HOLDS, HoldRow, span):
                 shelf[order_of(hold.hold_id)].holds.append(hold)
 
-    async def _payments(self, shelf: _Shelf, span: Span) -> None:
+    async def _payments(self, shelf: _Shelf, span: Span, *, late: bool) -> None:
         async with self._books.payment.read() as tx:
             if self._telling is not None:
-                await self._outboxes.payment.catch_up(tx)
+                await self._outboxes.payment.catch_up(tx, late=late)
             for attempt in await _fetch(tx, _ATTEMPTS, AttemptRow, span):
                 shelf[attempt.order_id].attempts.append(attempt)
             for refund in await _fetch(tx, _REFUNDS, RefundRow, span):

@@ -31,17 +31,20 @@ _PAYPAY = ".paypay.ne.jp"
 
 
 @asynccontextmanager
-async def live_books(settings: Settings, clock: Clock, http: Http) -> AsyncIterator[Books]:
-    """Raises `BooksUnreadable` for a database that is missing or not of this program's schema."""
+async def live_books(
+    settings: Settings, clock: Clock, http: Http, *, is_known: bool = False
+) -> AsyncIterator[Books]:
+    """Raises `BooksUnreadable` for a database that is missing or not of this program's schema.
+
+    `is_known`: somebody has looked at the schemas a moment ago.
+    """
     async with AsyncExitStack() as stack:
         opened: dict[str, Db] = {}
-        for name in SERVICES:
+        for name, package in (*((one, one) for one in SERVICES), (ALERTS, ALERT_PACKAGE)):
             opened[name] = await _open(database_url(settings, name), name)
             stack.push_async_callback(opened[name].close)
-            await require_schema(opened[name], name)
-        opened[ALERTS] = await _open(database_url(settings, ALERTS), ALERTS)
-        stack.push_async_callback(opened[ALERTS].close)
-        await require_schema(opened[ALERTS], ALERT_PACKAGE)
+            if not is_known:
+                await require_schema(opened[name], package)
         absent: dict[str, str] = {}
         bus = await _bus(settings, absent, stack)
         audit = await _audit(settings, absent)

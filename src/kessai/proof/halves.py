@@ -32,7 +32,7 @@ from kessai.proof.verify import Report, choose, report_of
 
 _SECOND: Final = "kessai.proof.second"
 
-_COUNT: Statement = select(func.count()).select_from(table("orders"))
+_COUNT: Statement = select(func.count().label("orders")).select_from(table("orders"))
 _AT: Statement = (
     select(col("order_id"))
     .select_from(table("orders"))
@@ -96,7 +96,7 @@ async def _shares(
         return (WHOLE,)
     with readable():
         async with books.order.read() as tx:
-            orders = int((await tx.run(_COUNT)).scalar() or 0)
+            orders: int = (await tx.run(_COUNT)).one()["orders"]
             if orders < halving.least_orders:
                 return (WHOLE,)
             before = int(orders * halving.first_share(invariants))

@@ -27,7 +27,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -544,16 +544,15 @@ def told(took_ms: list[float]) -> str:
 
 
 def verify(environment: dict[str, str]) -> tuple[float, float, float, dict[str, Any]]:
-    """Seconds, CPU seconds, peak MiB, and the report of a child process."""
+    """Seconds, CPU seconds, peak MiB, and the report of a child process and of its own."""
     command = [sys.executable, "-m", "kessai", "verify", "--json"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started, peak_mb = time.perf_counter(), 0.0
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        # Its own peak: what `wait4` tells begins with this process's memory.
         while child.poll() is None:
-            peak_mb = max(peak_mb, _peak_mb(child.pid))
-            time.sleep(0.05)
+            peak_mb = max(peak_mb, sum(_pss_mb(pid) for pid in _family(child.pid)))
+            time.sleep(0.1)
         seconds = time.perf_counter() - started
         answer = child.stdout.read()
     if child.returncode not in (0, 1):
@@ -563,13 +562,21 @@ def verify(environment: dict[str, str]) -> tuple[float, float, float, dict[str, 
     return seconds, cpu_s, peak_mb, json.loads(answer)
 
 
-def _peak_mb(pid: int) -> float:
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in path.read_text().split():
+                yield from _family(int(child))
+
+
+def _pss_mb(pid: int) -> float:
+    """What it has alone, and its part of what it shares with others."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0.0
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(lines[0].split()[1]) / 1024 if lines else 0.0
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:") / 1024
 
 
 def main() -> None:
@@ -607,7 +614,7 @@ def main() -> None:
             "checked": sum(one["checked"] for one in report["findings"]),
             "seconds": round(seconds, 1),
             "cpu_s": round(cpu_s, 1),
-            "peak_rss_mb": round(peak_mb, 1),
+            "peak_pss_mb": round(peak_mb, 1),
             "build_s": round(build_s, 1),
             "partly": ",".join(partly),
             "load": os.getloadavg()[0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -103,3 +104,5 @@ class LocalBusBook:
                 return
             yield page
             low = page[-1].position + 1
+            # A file answers without a wait, and Ctrl-C and the second process want to be heard.
+            await asyncio.sleep(0)

@@ -7,6 +7,7 @@ events of its row are known.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from sqlalchemy import bindparam
@@ -49,6 +50,8 @@ class Outbox:
                 if not more:
                     rows += await self._late_rows(tx)
             yield rows
+            # Files answer without a wait, and Ctrl-C and the second process want to be heard.
+            await asyncio.sleep(0)
         self._is_read = True
 
     async def read(self) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, Literal
+from functools import cached_property, lru_cache
+from typing import Final, Literal, TypeAlias
 
 from kessai.search.domain.analysis import LATIN_PREFIX, SOUND_PREFIX, TOP_RANK, WRITTEN_PREFIX
 from kessai.search.domain.folding import Run, bigrams, fold, is_kana_text, runs
@@ -49,6 +49,9 @@ _SMALL: Final = {"や": "ゃ", "ゆ": "ゅ", "よ": "ょ"}
 PREFERRED: Final = tuple(Const(Term("rank", f"r{n}"), 0.25 * n) for n in range(1, TOP_RANK + 1))
 
 
+Typed: TypeAlias = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One word of a query: as it was typed, folded, and all ways of finding it."""
@@ -57,14 +60,14 @@ class Clause:
     wanted: Wanted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """`clauses` must all be found; `joined` are ways of finding them as one word."""
 
     clauses: tuple[Clause, ...]
     joined: tuple[Wanted, ...] = ()
 
-    @property
+    @cached_property
     def strict(self) -> Wanted:
         return any_of([all_of([c.wanted for c in self.clauses]), *self.joined])
 
@@ -78,13 +81,16 @@ class Planner:
     def __init__(self, split: Split, synonyms: Synonyms) -> None:
         self._split = split
         self._synonyms = synonyms
-        # The same words are asked for all day long.
+        # The same words are asked for all day long, side by side with ever other ones.
         self.plan = lru_cache(maxsize=2_048)(self._plan)
+        self._clauses = lru_cache(maxsize=1_024)(self._clauses_of)
+        self._simple = lru_cache(maxsize=4_096)(self._simply)
+        self._synonymous = lru_cache(maxsize=2_048)(self._meant_alike)
 
     def _plan(self, query: str) -> Plan | None:
         """None for a query without a letter or a digit."""
         chunks, typed = words_of(query), as_typed(query)
-        clauses = [clause for chunk in chunks for clause in self._clauses(chunk, typed)]
+        clauses = [clause for chunk in chunks for clause in self._clauses(chunk, _of(typed, chunk))]
         del clauses[MAX_WORDS:]
         if not clauses:
             return None
@@ -104,25 +110,18 @@ class Planner:
         begun = any_of([*_begun(last), plan.clauses[-1].wanted], _TIE)
         return Plan((*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun)), plan.joined)
 
-    def _clauses(self, chunk: str, typed: Mapping[str, str]) -> Iterator[Clause]:
+    def _clauses_of(self, chunk: str, typed: Typed) -> tuple[Clause, ...]:
         found = list(runs(chunk))
         if _is_half_typed(found):
-            yield Clause(chunk, any_of(_begun(found), _TIE))
-            return
+            return (Clause(chunk, any_of(_begun(found), _TIE)),)
         if dashed := _dashed(chunk):
-            yield Clause(chunk, any_of([*dashed, *_latin_written(list(runs(chunk)))], _TIE))
-            return
-        whole = self._synonymous(chunk)
-        groups = _grouped(found)
-        for group in groups:
+            return (Clause(chunk, any_of([*dashed, *_latin_written(found)], _TIE)),)
+        clauses: list[Clause] = []
+        for group in _grouped(found):
             text = "".join(run.text for run in group)
-            is_japanese = group[0].kind == "cjk"
-            ways = self._japanese(text, typed) if is_japanese else self._latin(group)
-            if text != chunk.strip() or len(groups) > 1:
-                ways += self._synonymous(text)
-            else:
-                ways += whole
-            yield Clause(text, any_of(ways, _TIE))
+            ways = self._japanese(text, typed) if group[0].kind == "cjk" else self._latin(group)
+            clauses.append(Clause(text, any_of([*ways, *self._synonymous(text)], _TIE)))
+        return tuple(clauses)
 
     def _as_one(self, chunks: Sequence[str]) -> Iterator[Wanted]:
         """`tea pot`, `へっど ふぉん`: blanks where others write none."""
@@ -136,11 +135,11 @@ class Planner:
             yield from (Boost(way, _JOINED) for way in ways)
         for other in self._synonyms.of(text):
             # Two words that mean one thing are no accident.
-            yield Boost(all_of([any_of(self._simple(w), _TIE) for w in words_of(other)]), _PHRASE)
+            yield Boost(all_of([self._simple(w) for w in words_of(other)]), _PHRASE)
 
-    def _japanese(self, text: str, typed: Mapping[str, str]) -> list[Wanted]:
+    def _japanese(self, text: str, typed: Typed) -> list[Wanted]:
         # The dictionary knows katakana words as katakana.
-        words = self._split(typed.get(text, text))
+        words = self._split(dict(typed).get(text, text))
         ways: list[Wanted] = [*_written(text), Boost(Term("whole", text), _WHOLE)]
         ways += self._sounded(text)
         ways += _respelt(text, words)
@@ -169,13 +168,13 @@ class Planner:
         content = [w for w in words if w.weight == "content"]
         if not content or len(words) < 2 or len(content) > MAX_WORDS:
             return None
-        return all_of([any_of(self._simple(fold(w.surface), w), _TIE) for w in content])
+        return all_of([self._simple(fold(w.surface), w) for w in content])
 
-    def _simple(self, text: str, word: Word | None = None) -> list[Wanted]:
+    def _simply(self, text: str, word: Word | None = None) -> Wanted:
         """A word that nobody typed as such: without synonyms, which would have theirs again."""
         groups = _grouped(list(runs(fold(text))))
         if not groups:
-            return [Term("whole", text)]
+            return Term("whole", text)
         ways: list[Wanted] = []
         for group in groups[:1]:
             plain = "".join(run.text for run in group)
@@ -185,7 +184,7 @@ class Planner:
                 ways += _respelt(plain, [word]) if word else []
             else:
                 ways += _latin_written(group)
-        return ways
+        return any_of(ways, _TIE)
 
     def _latin(self, group: Sequence[Run]) -> list[Wanted]:
         ways = _latin_written(group)
@@ -196,14 +195,14 @@ class Planner:
             ways += self._synonymous(letters(heard.sounds))
         return ways
 
-    def _synonymous(self, text: str) -> list[Wanted]:
+    def _meant_alike(self, text: str) -> tuple[Wanted, ...]:
         ways: list[Wanted] = []
         for place, other in enumerate(self._synonyms.of(text)[:_MAX_SYNONYMS]):
-            parts = [any_of(self._simple(word), _TIE) for word in words_of(other)]
+            parts = [self._simple(word) for word in words_of(other)]
             if parts:
                 # Whoever wrote the list named the nearest first.
                 ways.append(Boost(all_of(parts), _SYNONYM / (1 + place * _NEXT)))
-        return ways
+        return tuple(ways)
 
 
 def words_of(query: str) -> list[str]:
@@ -212,18 +211,22 @@ def words_of(query: str) -> list[str]:
     return [chunk for chunk in chunks if any(True for _ in runs(chunk))][:MAX_WORDS]
 
 
-def as_typed(query: str) -> dict[str, str]:
-    """Folded Japanese as it was before, where each letter is still one."""
+def as_typed(query: str) -> Typed:
+    """Folded Japanese and how it was before, where each letter is still one."""
     typed = unicodedata.normalize("NFKC", query[: 2 * MAX_LETTERS])
     folded = fold(typed)
     if len(folded) != len(typed):
-        return {}
+        return ()
     found: dict[str, str] = {}
     for run in runs(folded):
         if run.kind == "cjk":
             at = folded.index(run.text)
             found[run.text] = typed[at : at + len(run.text)]
-    return found
+    return tuple(found.items())
+
+
+def _of(typed: Typed, chunk: str) -> Typed:
+    return tuple((text, before) for text, before in typed if text in chunk)
 
 
 def fuzzy(clause: Clause) -> Wanted | None:

@@ -89,4 +89,4 @@ async def a_search_shop(
     indexing = Indexing(index, cast(StorageService, shelf), words, SPLIT)
     planner = Planner(SPLIT, Synonyms.read(synonyms, SPLIT))
     await indexing.init()
-    return SearchShop(shelf, index, indexing, Searching(index, planner, words, SPLIT))
+    return SearchShop(shelf, index, indexing, Searching(index, planner, words))

@@ -58,7 +58,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
     words = WordList(index, runtime.clock)
     on_demand = settings.search_url == IN_MEMORY
     indexing = Indexing(index, storage, words, split, on_demand=on_demand)
-    searching = Searching(index, Planner(split, read_synonyms(split)), words, split)
+    searching = Searching(index, Planner(split, read_synonyms(split)), words)
     port = Search(index, searching, indexing, pictures)
     intake = Intake(indexing)
     consumer = runtime.bus.consumer(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from kessai.contracts.search import Facets
+from kessai.contracts.search import Facets, PriceRange, StockCount
 from kessai.search.domain.document import Document
 from kessai.search.domain.wanted import Request
 
@@ -26,6 +26,11 @@ class Hits:
     items: tuple[Hit, ...]
     total: int
     facets: Facets | None
+
+
+NOTHING: Final = Facets(
+    categories=(), price=PriceRange(min=None, max=None), in_stock=StockCount(true=0, false=0)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from kessai.contracts.search import (
-    Facets,
     FoundProduct,
-    PriceRange,
     SearchPage,
     SearchProducts,
-    StockCount,
     Suggest,
     Suggestions,
 )
-from kessai.search.application.ports import Hits, ProductIndex
+from kessai.search.application.ports import NOTHING, Hit, Hits, ProductIndex
 from kessai.search.application.wordlist import WordList
+from kessai.search.domain.document import Shown
 from kessai.search.domain.folding import fold
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
 from kessai.search.domain.wanted import Filters, Request, Wanted, all_of, any_of
-from kessai.search.domain.words import Split
 
 # Of what is typed so far, so many completions of its last word are tried together with the rest.
 _TRIED = 4
-_NOTHING = Facets(
-    categories=(), price=PriceRange(min=None, max=None), in_stock=StockCount(true=0, false=0)
-)
 
 
 class Searching:
-    def __init__(
-        self, index: ProductIndex, planner: Planner, words: WordList, split: Split
-    ) -> None:
+    def __init__(self, index: ProductIndex, planner: Planner, words: WordList) -> None:
         self._index = index
         self._planner = planner
         self._words = words
-        self._split = split
 
     async def search(self, command: SearchProducts) -> SearchPage:
         """As typed; else as it was probably meant, which is said; else whatever has some of it."""
@@ -61,8 +52,7 @@ class Searching:
         meant = None
         if not hits.total and not await self._is_there(plan.strict, request):
             hits, meant = await self._otherwise(command.q, plan, request)
-        shown = _page(command, hits, meant)
-        return shown.model_copy(update={"items": self._marked(shown.items, meant or command.q)})
+        return _page(command, hits, meant)
 
     async def _is_there(self, wanted: Wanted, request: Request) -> bool:
         """Something is found, and the filters leave nothing of it: then the words were right."""
@@ -113,13 +103,13 @@ class Searching:
             completed = await self._that_are_there(" ".join(command.q.split()[:-1]), completed)
         request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
         hits = await self._index.search(request)
-        products = tuple(_shown(hit.shown) for hit in hits.items)
+        products = tuple(_shown(hit.shown).product for hit in hits.items)
         texts: dict[str, str] = {}
         for text in (*completed, *_names(products, command.q)):
             texts.setdefault(fold(text), text)
         return Suggestions(
             suggestions=tuple(texts.values())[: command.size],
-            products=self._marked(products, command.q),
+            products=_marked(hits.items, command.q),
         )
 
     async def _that_are_there(self, before: str, last: Sequence[str]) -> list[str]:
@@ -131,18 +121,21 @@ class Searching:
                 found.append(f"{before} {word}")
         return found
 
-    def _marked(self, items: Sequence[FoundProduct], query: str) -> tuple[FoundProduct, ...]:
-        marker = Marker(query, self._split)
-        return tuple(_with_highlight(item, marker.html(item.title)) for item in items)
-
 
 @lru_cache(maxsize=2_048)
-def _shown(hit: bytes) -> FoundProduct:
+def _shown(hit: bytes) -> Shown:
     """What is found is found again and again."""
-    return FoundProduct.model_validate_json(hit)
+    return Shown.model_validate_json(hit)
 
 
-def _with_highlight(item: FoundProduct, html: str | None) -> FoundProduct:
+def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
+    marker = Marker(query)
+    return tuple(_with_highlight(_shown(hit.shown), marker) for hit in hits)
+
+
+def _with_highlight(shown: Shown, marker: Marker) -> FoundProduct:
+    item = shown.product
+    html = marker.html(item.title, zip(shown.lengths, shown.readings, strict=True))
     # Half the time of a copy with an update, and a page has many.
     return item if html is None else FoundProduct.model_validate({**vars(item), "highlight": html})
 
@@ -170,10 +163,10 @@ def _nearly(clause: Clause) -> Wanted:
 
 def _page(command: SearchProducts, hits: Hits | None, meant: str | None = None) -> SearchPage:
     return SearchPage(
-        items=tuple(_shown(hit.shown) for hit in hits.items) if hits else (),
+        items=_marked(hits.items, meant or command.q) if hits else (),
         total=hits.total if hits else 0,
         page=command.page,
         size=command.size,
         did_you_mean=meant,
-        facets=(hits.facets if hits else None) or _NOTHING,
+        facets=(hits.facets if hits else None) or NOTHING,
     )

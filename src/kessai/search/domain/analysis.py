@@ -19,7 +19,7 @@ from typing import Final
 
 from kessai.contracts.search import FoundProduct
 from kessai.contracts.storage import ProductSnapshot
-from kessai.search.domain.document import Document
+from kessai.search.domain.document import Document, Shown
 from kessai.search.domain.folding import (
     Run,
     fold,
@@ -74,7 +74,7 @@ def analyse(product: ProductSnapshot, split: Split) -> Document:
         price=product.price,
         in_stock=product.stock > 0,
         created_at_ms=int(datetime.fromisoformat(product.created_at).timestamp() * 1000),
-        shown=_shown(product),
+        shown=_shown(product, words),
         level=level,
     )
 
@@ -225,18 +225,20 @@ def _suggestion(group: tuple[Word, ...]) -> str:
     return f"{shown}\t{sound(''.join(word.reading for word in group))}"
 
 
-def _shown(product: ProductSnapshot) -> bytes:
-    return (
-        FoundProduct(
-            product_id=product.product_id,
-            title=product.title,
-            titles=product.titles,
-            price=product.price,
-            stock=product.stock,
-            category_id=product.category.id,
-            image_key=product.image_key,
-            created_at=product.created_at,
-        )
-        .model_dump_json(by_alias=True, exclude_none=True)
-        .encode()
+def _shown(product: ProductSnapshot, words: Sequence[Word]) -> bytes:
+    found = FoundProduct(
+        product_id=product.product_id,
+        title=product.title,
+        titles=product.titles,
+        price=product.price,
+        stock=product.stock,
+        category_id=product.category.id,
+        image_key=product.image_key,
+        created_at=product.created_at,
     )
+    shown = Shown(
+        product=found,
+        lengths=tuple(len(word.surface) for word in words),
+        readings=tuple(word.reading for word in words),
+    )
+    return shown.model_dump_json(by_alias=True, exclude_none=True).encode()

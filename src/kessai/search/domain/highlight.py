@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from html import escape
-from typing import Final
+from typing import Final, TypeAlias
 
 from kessai.search.domain.folding import fold_apart, is_kana_text, runs
 from kessai.search.domain.morae import letters, morae
 from kessai.search.domain.planner import words_of
 from kessai.search.domain.romaji import hear
-from kessai.search.domain.words import Split, Word, sound
+from kessai.search.domain.words import sound
 
 # A reading of more words side by side is nobody's query.
 _SIDE_BY_SIDE: Final = 5
+# A word of a title: how long it is, and its reading in kana.
+Spoken: TypeAlias = tuple[int, str]
 
 
 class Marker:
     """Marks one query in many titles."""
 
-    def __init__(self, query: str, split: Split) -> None:
-        self._split = split
+    def __init__(self, query: str) -> None:
         texts = dict.fromkeys(run.text for chunk in words_of(query) for run in runs(chunk))
         self._wanted = [(text, _heard(text)) for text in texts]
 
-    def html(self, title: str) -> str | None:
+    def html(self, title: str, spoken: Iterable[Spoken]) -> str | None:
         """None where nothing of the title was typed: it was found by another way."""
         folded, places = _folded(title)
         spans: list[tuple[int, int]] = []
@@ -36,7 +37,7 @@ class Marker:
             if heard and not found:
                 sounds.append(heard)
         if sounds:
-            spans += _sounded(title, self._split, sounds)
+            spans += _sounded(title, list(spoken), sounds)
         return _html(title, spans) if spans else None
 
 
@@ -66,28 +67,27 @@ def _heard(text: str) -> str:
     return letters(heard.sounds) if heard else ""
 
 
-def _sounded(title: str, split: Split, sounds: Sequence[str]) -> list[tuple[int, int]]:
+def _sounded(title: str, words: Sequence[Spoken], sounds: Sequence[str]) -> list[tuple[int, int]]:
     """Words, or several side by side, that sound like it."""
-    words = split(title)
     # However many are read together, they sound at first as the first of them does.
     initials = {heard[0] for heard in sounds}
     found = []
     start = 0
-    for first, word in enumerate(words):
-        alone = sound(word.reading)
+    for first, (width, reading) in enumerate(words):
+        alone = sound(reading)
         near = words[first : first + _SIDE_BY_SIDE] if not alone or alone[0] in initials else ()
         if (length := _side_by_side(near, sounds)) is not None:
             found.append((start, min(start + length, len(title))))
-        start += len(word.surface)
+        start += width
     return found
 
 
-def _side_by_side(words: Sequence[Word], sounds: Sequence[str]) -> int | None:
+def _side_by_side(words: Sequence[Spoken], sounds: Sequence[str]) -> int | None:
     """How many letters the fewest of the first words have that sound like one of `sounds`."""
     reading, length = "", 0
-    for word in words:
-        reading += word.reading
-        length += len(word.surface)
+    for width, one in words:
+        reading += one
+        length += width
         if sound(reading) in sounds:
             return length
     return None

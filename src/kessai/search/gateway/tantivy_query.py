@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tantivy import FieldType, Occur, Order, Query, Schema, SchemaBuilder, Searcher
+from tantivy import DocAddress, FieldType, Occur, Order, Query, Schema, SchemaBuilder, Searcher
 
 from kessai.contracts.search import CategoryCount, Facets, PriceRange, StockCount
 from kessai.search.domain.document import Document
@@ -38,7 +38,8 @@ _DAY_ID_BITS: Final = 22
 _MAX_PRICE: Final = 2**53
 _MAX_ID: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
-_MAX_KNOWN: Final = 50_000
+_MAX_KNOWN: Final = 20_000
+_MAX_SHOWN: Final = 4_096
 
 
 def build_schema() -> Schema:
@@ -83,17 +84,36 @@ class Edition:
     def __init__(self, schema: Schema, searcher: Searcher) -> None:
         self.schema = schema
         self.searcher = searcher
-        self._has: dict[tuple[str, str], bool] = {}
+        self._asked: dict[Term | Phrase, Query | None] = {}
+        self._shown: dict[int, bytes] = {}
 
-    def has(self, field: str, token: str) -> bool:
-        """Most ways of finding a word are nowhere in a shop, and asking for them costs time."""
-        known = self._has.get((field, token))
-        if known is None:
-            if len(self._has) >= _MAX_KNOWN:
-                self._has.clear()
-            known = self.searcher.doc_freq(field, token) > 0
-            self._has[field, token] = known
-        return known
+    def ask(self, way: Term | Phrase) -> Query | None:
+        """None where no product has it: most ways of finding a word are nowhere in a shop, and
+        asking for them costs time."""
+        if way not in self._asked:
+            if len(self._asked) >= _MAX_KNOWN:
+                self._asked.clear()
+            self._asked[way] = self._made(way)
+        return self._asked[way]
+
+    def _made(self, way: Term | Phrase) -> Query | None:
+        if isinstance(way, Term):
+            if not self.searcher.doc_freq(way.field, way.token):
+                return None
+            option = "position" if way.field in WITH_POSITIONS else "freq"
+            return Query.term_query(self.schema, way.field, way.token, option)
+        if any(self.ask(Term(way.field, token)) is None for token in way.tokens):
+            return None
+        return Query.phrase_query(self.schema, way.field, list(way.tokens))
+
+    def shown(self, product_id: int, place: DocAddress) -> bytes:
+        """What sells well is on many pages, and a block of stored documents is unpacked for one."""
+        if product_id not in self._shown:
+            if len(self._shown) >= _MAX_SHOWN:
+                self._shown.clear()
+            stored = self.searcher.doc(place).get_first("shown")
+            self._shown[product_id] = bytes(stored or b"")
+        return self._shown[product_id]
 
 
 def whole_query(of: Edition, request: Request) -> Query:
@@ -127,13 +147,8 @@ def _within(of: Edition, wanted: Query | None, within: Filters) -> list[tuple[Oc
 def _scored(of: Edition, wanted: Wanted) -> Query | None:
     """None where nothing can have it."""
     match wanted:
-        case Term(field, token):
-            option = "position" if field in WITH_POSITIONS else "freq"
-            known = of.has(field, token)
-            return Query.term_query(of.schema, field, token, option) if known else None
-        case Phrase(field, tokens):
-            known = all(of.has(field, token) for token in tokens)
-            return Query.phrase_query(of.schema, field, list(tokens)) if known else None
+        case Term() | Phrase():
+            return of.ask(wanted)
         case Fuzzy(field, token, edits):
             near = Query.fuzzy_term_query(of.schema, field, token, edits, True)
             return Query.const_score_query(near, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import add
 from typing import Final, Literal, NamedTuple
@@ -99,12 +99,21 @@ def is_kana_text(text: str) -> bool:
     return bool(text) and all(is_kana(c) or c == _LONG for c in text)
 
 
-def runs(folded: str) -> Iterator[Run]:
+def runs(folded: str) -> tuple[Run, ...]:
     """What stands between blanks and signs, and letters apart from digits: `a5`, `280ml`."""
+    return _runs(folded) if len(folded) > _SHORT else _runs_short(folded)
+
+
+def _runs(folded: str) -> tuple[Run, ...]:
+    found: list[Run] = []
     end = -1
-    for found in _RUN.finditer(folded):
-        yield Run(_KINDS[found.lastindex or 1], found[0], found.start() == end)
-        end = found.end()
+    for one in _RUN.finditer(folded):
+        found.append(Run(_KINDS[one.lastindex or 1], one[0], one.start() == end))
+        end = one.end()
+    return tuple(found)
+
+
+_runs_short = lru_cache(maxsize=8_192)(_runs)
 
 
 def bigrams(text: str) -> list[str]:
@@ -146,4 +155,4 @@ def is_cjk(text: str) -> bool:
 @lru_cache(maxsize=4_096)
 def runs_of(text: str) -> tuple[Run, ...]:
     """Of a text that is not folded yet and is looked at more than once, as a title is."""
-    return tuple(runs(fold(text)))
+    return runs(fold(text))

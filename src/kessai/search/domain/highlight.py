@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from html import escape
 from typing import Final, TypeAlias
 
 from kessai.search.domain.folding import fold_apart, is_kana_text, runs
@@ -15,6 +15,8 @@ from kessai.search.domain.words import sound
 
 # A reading of more words side by side is nobody's query.
 _SIDE_BY_SIDE: Final = 5
+# Most titles have nothing to escape.
+_MARKUP: Final = frozenset("&<>\"'")
 # A word of a title: how long it is, and its reading in kana.
 Spoken: TypeAlias = tuple[int, str]
 
@@ -94,12 +96,17 @@ def _side_by_side(words: Sequence[Spoken], sounds: Sequence[str]) -> int | None:
 
 
 def _html(title: str, spans: Sequence[tuple[int, int]]) -> str:
+    escape = _as_it_is if _MARKUP.isdisjoint(title) else html.escape
     parts: list[str] = []
     end = 0
     for first, last in _merged(spans):
         parts += [escape(title[end:first]), "<em>", escape(title[first:last]), "</em>"]
         end = last
     return "".join(parts) + escape(title[end:])
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -69,7 +69,7 @@ class Lexicon:
             return []
         for entry in _between(self._written, folded):
             found[entry.written] = entry
-        for start in begun_sounds(list(runs(folded))):
+        for start in begun_sounds(runs(folded)):
             for entry in _between(self._sounds, start):
                 found.setdefault(entry.written, entry)
         best = sorted(found.values(), key=lambda e: (-e.count, len(e.shown), e.shown))

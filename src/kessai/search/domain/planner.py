@@ -96,7 +96,7 @@ class Planner:
             return None
         joined = self._as_one(chunks) if len(chunks) > 1 else ()
         # Whoever searches may not have finished the last word, or wants all that begins so.
-        if begun := _begun(list(runs(chunks[-1]))):
+        if begun := _begun(runs(chunks[-1])):
             last = any_of([clauses[-1].wanted, Boost(any_of(begun, _TIE), _TYPING)], _TIE)
             clauses[-1] = Clause(clauses[-1].text, last)
         return Plan(tuple(clauses), tuple(joined))
@@ -106,12 +106,12 @@ class Planner:
         plan = self.plan(query)
         if plan is None:
             return None
-        last = list(runs(words_of(query)[-1]))
+        last = runs(words_of(query)[-1])
         begun = any_of([*_begun(last), plan.clauses[-1].wanted], _TIE)
         return Plan((*plan.clauses[:-1], Clause(plan.clauses[-1].text, begun)), plan.joined)
 
     def _clauses_of(self, chunk: str, typed: Typed) -> tuple[Clause, ...]:
-        found = list(runs(chunk))
+        found = runs(chunk)
         if _is_half_typed(found):
             return (Clause(chunk, any_of(_begun(found), _TIE)),)
         if dashed := _dashed(chunk):
@@ -128,7 +128,7 @@ class Planner:
         text = "".join(chunks)
         if len(text) > MAX_LETTERS // 2:
             return
-        groups = _grouped(list(runs(text)))
+        groups = _grouped(runs(text))
         if len(groups) == 1:
             group = groups[0]
             ways = self._sounded(text) if group[0].kind == "cjk" else _latin_written(group)
@@ -172,7 +172,7 @@ class Planner:
 
     def _simply(self, text: str, word: Word | None = None) -> Wanted:
         """A word that nobody typed as such: without synonyms, which would have theirs again."""
-        groups = _grouped(list(runs(fold(text))))
+        groups = _grouped(runs(fold(text)))
         if not groups:
             return Term("whole", text)
         ways: list[Wanted] = []
@@ -205,10 +205,11 @@ class Planner:
         return tuple(ways)
 
 
-def words_of(query: str) -> list[str]:
+@lru_cache(maxsize=1_024)
+def words_of(query: str) -> tuple[str, ...]:
     """Between blanks, folded; what has no letter is left out."""
     chunks = fold(query[: 2 * MAX_LETTERS])[:MAX_LETTERS].split()
-    return [chunk for chunk in chunks if any(True for _ in runs(chunk))][:MAX_WORDS]
+    return tuple(filter(runs, chunks))[:MAX_WORDS]
 
 
 def as_typed(query: str) -> Typed:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from kessai.contracts.search import Sort
 
 
-# Terms and phrases are made and compared by the hundred for each query: tuples are that fast.
+# These three are made and compared by the hundred for each query, and tuples are fast at that.
 class Term(NamedTuple):
     field: str
     token: str
@@ -50,8 +50,7 @@ class AllOf:
     parts: tuple[Wanted, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Boost:
+class Boost(NamedTuple):
     part: Wanted
     factor: float
 

@@ -376,8 +376,7 @@ def _facets(edition: ask.Edition, request: Request) -> Facets:
     of = request.filters
     own = {
         "categories": of.without_category(),
-        "cheapest": of.without_price(),
-        "dearest": of.without_price(),
+        "price": of.without_price(),
         "stock": of.without_stock(),
     }
     counted: dict[str, Any] = {}

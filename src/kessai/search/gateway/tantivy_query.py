@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tantivy import DocAddress, FieldType, Occur, Order, Query, Schema, SchemaBuilder, Searcher
@@ -33,6 +33,8 @@ ORDERS: Final = {
     "price_asc": ("by_price", Order.Asc),
     "price_desc": ("by_price_down", Order.Desc),
 }
+_LEAVES: Final = (Term, Phrase)
+_FACTORS: Final = (Boost, Const)
 _ID_BITS: Final = 34
 _DAY_ID_BITS: Final = 22
 _MAX_PRICE: Final = 2**53
@@ -90,11 +92,13 @@ class Edition:
     def ask(self, way: Term | Phrase) -> Query | None:
         """None where no product has it: most ways of finding a word are nowhere in a shop, and
         asking for them costs time."""
-        if way not in self._asked:
+        try:
+            return self._asked[way]
+        except KeyError:
             if len(self._asked) >= _MAX_KNOWN:
                 self._asked.clear()
-            self._asked[way] = self._made(way)
-        return self._asked[way]
+            made = self._asked[way] = self._made(way)
+            return made
 
     def _made(self, way: Term | Phrase) -> Query | None:
         if isinstance(way, Term):
@@ -146,9 +150,12 @@ def _within(of: Edition, wanted: Query | None, within: Filters) -> list[tuple[Oc
 
 def _scored(of: Edition, wanted: Wanted) -> Query | None:
     """None where nothing can have it."""
+    if isinstance(wanted, Boost):
+        way = _scored(of, wanted.part)
+        return None if way is None else Query.boost_query(way, wanted.factor)
+    if isinstance(wanted, _LEAVES):
+        return of.ask(wanted)
     match wanted:
-        case Term() | Phrase():
-            return of.ask(wanted)
         case Fuzzy(field, token, edits):
             near = Query.fuzzy_term_query(of.schema, field, token, edits, True)
             return Query.const_score_query(near, 1.0)
@@ -157,9 +164,6 @@ def _scored(of: Edition, wanted: Wanted) -> Query | None:
             return Query.disjunction_max_query(ways, tie) if len(ways) > 1 else _first(ways)
         case AllOf(parts):
             return _together([_scored(of, part) for part in parts])
-        case Boost(part, factor):
-            way = _scored(of, part)
-            return None if way is None else Query.boost_query(way, factor)
         case Const(part, score):
             way = _scored(of, part)
             return None if way is None else Query.const_score_query(way, score)
@@ -167,22 +171,23 @@ def _scored(of: Edition, wanted: Wanted) -> Query | None:
 
 def _unscored(of: Edition, wanted: Wanted) -> Query | None:
     """The same products: without factors, ways within ways are ways like the others."""
-    found = [_without_factors(of, way) for way in dict.fromkeys(_ways(wanted))]
-    ways = [way for way in found if way is not None]
+    found: dict[Wanted, None] = {}
+    _gather(found, wanted)
+    ways = [way for one in found if (way := _without_factors(of, one)) is not None]
     if len(ways) < 2:
         return _first(ways)
     return Query.boolean_query([(Occur.Should, way) for way in ways])
 
 
-def _ways(wanted: Wanted) -> Iterator[Wanted]:
-    match wanted:
-        case AnyOf(parts):
-            for part in parts:
-                yield from _ways(part)
-        case Boost(part) | Const(part):
-            yield from _ways(part)
-        case _:
-            yield wanted
+def _gather(found: dict[Wanted, None], wanted: Wanted) -> None:
+    way = wanted
+    while isinstance(way, _FACTORS):
+        way = way.part
+    if isinstance(way, AnyOf):
+        for part in way.parts:
+            _gather(found, part)
+    else:
+        found[way] = None
 
 
 def _without_factors(of: Edition, way: Wanted) -> Query | None:
@@ -224,8 +229,7 @@ def _in_category(schema: Schema, ids: Sequence[int]) -> Query:
 
 COUNTS: Final[Mapping[str, dict[str, Any]]] = {
     "categories": {"terms": {"field": "category_key", "size": _CATEGORIES}},
-    "cheapest": {"min": {"field": "price"}},
-    "dearest": {"max": {"field": "price"}},
+    "price": {"stats": {"field": "price"}},
     "stock": {"terms": {"field": "in_stock", "size": 2}},
 }
 
@@ -240,8 +244,8 @@ def read_facets(counted: Mapping[str, Any]) -> Facets:
     return Facets(
         categories=tuple(sorted(categories, key=lambda c: (-c.count, c.id))),
         price=PriceRange(
-            min=_yen(counted["cheapest"]["value"]),
-            max=_yen(counted["dearest"]["value"]),
+            min=_yen(counted["price"]["min"]),
+            max=_yen(counted["price"]["max"]),
         ),
         in_stock=StockCount(true=stock.get(True, 0), false=stock.get(False, 0)),
     )

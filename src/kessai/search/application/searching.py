@@ -125,7 +125,7 @@ class Searching:
 @lru_cache(maxsize=2_048)
 def _shown(hit: bytes) -> Shown:
     """What is found is found again and again."""
-    return Shown.model_validate_json(hit)
+    return Shown.read(hit)
 
 
 def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
@@ -135,7 +135,7 @@ def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
 
 def _with_highlight(shown: Shown, marker: Marker) -> FoundProduct:
     item = shown.product
-    html = marker.html(item.title, zip(shown.lengths, shown.readings, strict=True))
+    html = marker.html(item.title, shown.words())
     # Half the time of a copy with an update, and a page has many.
     return item if html is None else FoundProduct.model_validate({**vars(item), "highlight": html})
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from kessai.contracts.search import FoundProduct
 from kessai.contracts.storage import ProductSnapshot
-from kessai.search.domain.document import Document, Shown
+from kessai.search.domain.document import Document, to_show
 from kessai.search.domain.folding import (
     Run,
     fold,
@@ -236,9 +236,4 @@ def _shown(product: ProductSnapshot, words: Sequence[Word]) -> bytes:
         image_key=product.image_key,
         created_at=product.created_at,
     )
-    shown = Shown(
-        product=found,
-        lengths=tuple(len(word.surface) for word in words),
-        readings=tuple(word.reading for word in words),
-    )
-    return shown.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return to_show(found, ((len(word.surface), word.reading) for word in words))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from kessai.contracts.search import FoundProduct
-from kessai.contracts.wire import Wire
 
 # Raised with every change of the analysis: an index that was made otherwise is built anew.
 ANALYSIS_VERSION: Final = 5
@@ -25,13 +24,30 @@ TEXT_FIELDS: Final = (
 )
 
 
-class Shown(Wire):
+class Shown(NamedTuple):
     """What is shown of a product; and of each word of its title how long it is and how it sounds,
     so that nobody asks a dictionary again to mark what was found."""
 
     product: FoundProduct
-    lengths: tuple[int, ...] = ()
-    readings: tuple[str, ...] = ()
+    spoken: bytes
+
+    @classmethod
+    def read(cls, document: bytes) -> Shown:
+        product, _, spoken = document.partition(b"\n")
+        return cls(FoundProduct.model_validate_json(product), spoken)
+
+    def words(self) -> Iterator[tuple[int, str]]:
+        """Read only when they are asked for: most of what is found was found as it was typed."""
+        for word in self.spoken.decode().split():
+            length, _, reading = word.partition(":")
+            yield int(length), reading
+
+
+def to_show(product: FoundProduct, words: Iterable[tuple[int, str]]) -> bytes:
+    """A line of JSON and a line of words, for `Shown.read`."""
+    shown = product.model_dump_json(by_alias=True, exclude_none=True)
+    spoken = " ".join(f"{length}:{''.join(reading.split())}" for length, reading in words)
+    return f"{shown}\n{spoken}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,7 @@ class Document:
     """`tokens` by the names of `TEXT_FIELDS`; `words` are for suggestions, as they are shown.
 
     `level` is what a list without words is ordered by, the highest first.
-    `shown` is a `Shown` as JSON. What is not `on_sale` is kept with its version, so that a late
+    `shown` is what `to_show` made. What is not `on_sale` is kept with its version, so that a late
     event does not bring it back, and never found; its tokens and words are not even kept.
     """
 

@@ -51,6 +51,7 @@ from kessai.embedded import open_runtime
 from kessai.kernel.calls import local
 from kessai.kernel.errors import Unknown
 from kessai.kernel.runtime import Runtime
+from kessai.kernel.server import settle_memory
 from kessai.kernel.settings import Settings
 from kessai.topology import SEARCH
 
@@ -164,6 +165,8 @@ async def measure(settings: Settings, size: Size, result: dict[str, object]) -> 
         result["index_mb"] = round(await _size_mb(settings, runtime), 1)
         port = local(SearchService, unit.port, service=SEARCH.name, timeout_s=30.0)
         ids = await _categories(port)
+        # As every server does when it has started.
+        settle_memory()
         warm, asked = size.asked(1)[:WARM], size.asked(2)
         for call in searches(port, warm, ids) + suggestions(port, warm):
             await call()

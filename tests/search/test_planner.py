@@ -10,14 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.plain_words import split_plainly
 
+from kessai.contracts.search import FoundProduct
 from kessai.kernel.errors import Invalid
+from kessai.search.domain.document import Shown, to_show
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.lexicon import Lexicon
 from kessai.search.domain.planner import MAX_WORDS, Planner, fuzzy
 from kessai.search.domain.synonyms import Synonyms
 from kessai.search.domain.wanted import AllOf, AnyOf, Boost, Const, Fuzzy, Phrase, Term, Wanted
 
-PLANNER = Planner(split_plainly, Synonyms.read(["傘, アンブレラ", "ペン => 鉛筆"], split_plainly))
+
+def a_planner() -> Planner:
+    return Planner(split_plainly, Synonyms.read(["傘, アンブレラ", "ペン => 鉛筆"], split_plainly))
+
+
+PLANNER = a_planner()
 
 
 def leaves(wanted: Wanted) -> Iterator[Term | Phrase | Fuzzy]:
@@ -84,6 +91,29 @@ def test_synonyms_work_both_ways_or_one() -> None:
 def test_a_line_that_says_nothing_is_named(line: str) -> None:
     with pytest.raises(Invalid, match="line 2"):
         Synonyms.read(["# remark", line], split_plainly)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["アンブレラ 急須", "あんぶれら 急須", "急須 ペン", "ペン", "ぺん", "ko-hi- ペン", "にk"],
+)
+def test_words_that_were_asked_for_before_are_planned_the_same(query: str) -> None:
+    used = a_planner()
+    for before in ("ペン 傘", "アンブレラ", "ぺん あんぶれら", "急須 にk", "ko-hi-"):
+        used.plan(before)
+    assert used.plan(query) == a_planner().plan(query)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 50), st.text(max_size=6)), max_size=6))
+def test_what_is_shown_is_read_with_the_words_of_its_title(words: list[tuple[int, str]]) -> None:
+    product = FoundProduct(
+        product_id=7, title='急須 "a\nb"', price=1, stock=0, category_id=1, created_at=""
+    )
+    shown = Shown.read(to_show(product, words))
+    assert shown.product == product
+    # No blank has a sound.
+    assert list(shown.words()) == [(length, "".join(text.split())) for length, text in words]
 
 
 def test_nothing_typed_and_signs_alone_are_no_plan() -> None:

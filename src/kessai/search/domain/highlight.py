@@ -87,11 +87,16 @@ def _sounded(title: str, words: Sequence[Spoken], sounds: Sequence[str]) -> list
 def _side_by_side(words: Sequence[Spoken], sounds: Sequence[str]) -> int | None:
     """How many letters the fewest of the first words have that sound like one of `sounds`."""
     reading, length = "", 0
+    # A small kana of the next word may at most make one letter of two.
+    longest = max(map(len, sounds)) + 1
     for width, one in words:
         reading += one
         length += width
-        if sound(reading) in sounds:
+        heard = sound(reading)
+        if heard in sounds:
             return length
+        if len(heard) > longest:
+            break
     return None
 
 

@@ -93,6 +93,13 @@ def test_a_prefix_of_kana_is_a_prefix_of_its_letters(kana: str) -> None:
             assert sound(kana).startswith(sound(kana[:end]))
 
 
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.text(alphabet=[*map(chr, range(0x3041, 0x3097)), "ー"], max_size=8), st.integers(0, 8))
+def test_of_a_beginning_at_most_the_last_letter_sounds_otherwise(kana: str, length: int) -> None:
+    """By this a title is read no further than it may still sound like what was looked for."""
+    assert sound(kana).startswith(sound(kana[:length])[:-1])
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz", max_size=30))
 def test_any_letters_are_heard_or_not_and_never_fail(latin: str) -> None:

@@ -71,31 +71,36 @@ def _heard(text: str) -> str:
 
 def _sounded(title: str, words: Sequence[Spoken], sounds: Sequence[str]) -> list[tuple[int, int]]:
     """Words, or several side by side, that sound like it."""
-    # However many are read together, they sound at first as the first of them does.
-    initials = {heard[0] for heard in sounds}
+    begun = _beginnings(tuple(sounds))
     found = []
     start = 0
     for first, (width, reading) in enumerate(words):
         alone = sound(reading)
-        near = words[first : first + _SIDE_BY_SIDE] if not alone or alone[0] in initials else ()
-        if (length := _side_by_side(near, sounds)) is not None:
+        near = words[first : first + _SIDE_BY_SIDE] if (alone[:-1] or alone) in begun else ()
+        if (length := _side_by_side(near, sounds, begun)) is not None:
             found.append((start, min(start + length, len(title))))
         start += width
     return found
 
 
-def _side_by_side(words: Sequence[Spoken], sounds: Sequence[str]) -> int | None:
+@lru_cache(maxsize=256)
+def _beginnings(sounds: tuple[str, ...]) -> frozenset[str]:
+    """Whatever is read behind it, of what a word sounds like at most the last letter changes."""
+    return frozenset(one[:length] for one in sounds for length in range(len(one) + 1))
+
+
+def _side_by_side(
+    words: Sequence[Spoken], sounds: Sequence[str], begun: frozenset[str]
+) -> int | None:
     """How many letters the fewest of the first words have that sound like one of `sounds`."""
     reading, length = "", 0
-    # A small kana of the next word may at most make one letter of two.
-    longest = max(map(len, sounds)) + 1
     for width, one in words:
         reading += one
         length += width
         heard = sound(reading)
         if heard in sounds:
             return length
-        if len(heard) > longest:
+        if heard[:-1] not in begun:
             break
     return None
 

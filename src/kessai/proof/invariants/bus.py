@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import eq
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -51,33 +51,41 @@ class _Headers(msgspec.Struct, rename={"event_id": EVENT_ID_HEADER}, gc=False):
     event_id: str | None = None
 
 
+_PARTS: Final = 64
 _versioned = msgspec.json.Decoder(_Versioned).decode
 _headers = msgspec.json.Decoder(_Headers).decode
 
 
 class Numbers:
-    """A million numbers in eight bytes each: first they come, then each is taken once."""
+    """A million numbers in eight bytes each: first they come, then each is taken once.
+
+    They lie in many parts, so that no more than one part is ever sorted, as objects, at once.
+    """
 
     def __init__(self) -> None:
-        self._all = array("q")
-        self._taken = bytearray()
+        self._parts = [array("q") for _ in range(_PARTS)]
+        self._taken: list[bytearray] = []
         self._left = 0
 
     def update(self, numbers: Iterable[int]) -> None:
-        self._all.extend(numbers)
+        parts = self._parts
+        for number in numbers:
+            parts[number % _PARTS].append(number)
 
     def settle(self) -> None:
         """No more will come."""
-        self._all = array("q", sorted(self._all))
-        self._taken = bytearray(len(self._all))
-        self._left = len(self._all) - sum(map(eq, self._all, islice(self._all, 1, None)))
+        for place, part in enumerate(self._parts):
+            self._parts[place] = ordered = array("q", sorted(part))
+            self._taken.append(bytearray(len(ordered)))
+            self._left += len(ordered) - sum(map(eq, ordered, islice(ordered, 1, None)))
 
     def take(self, number: int) -> bool:
         """Whether it was there."""
-        at = bisect_left(self._all, number)
-        if at == len(self._all) or self._all[at] != number or self._taken[at]:
+        part, taken = self._parts[number % _PARTS], self._taken[number % _PARTS]
+        at = bisect_left(part, number)
+        if at == len(part) or part[at] != number or taken[at]:
             return False
-        self._taken[at] = 1
+        taken[at] = 1
         self._left -= 1
         return True
 

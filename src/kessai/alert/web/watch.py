@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from pydantic import JsonValue
 
 from kessai.alert.domain.facts import NOTHING, Facts
 from kessai.alert.domain.rules import Windows
 from kessai.alert.domain.story import Course, Memory, Notice, advance
 from kessai.alert.web.events import EventReader, News, Topics
-from kessai.contracts.alert import AlertRaised, AlertResolved, alert_event_id
+from kessai.contracts.alert import alert_event_id
 from kessai.kernel.bus import Message
 from kessai.kernel.clock import wire
 from kessai.kernel.outbox import EVENT_ID_HEADER
@@ -18,6 +19,7 @@ from kessai.kernel.streams.ports import Codec, Output, Step
 
 # Ids of orders have 26 characters; any other key is a source.
 _ORDER_ID_LENGTH = 26
+_encode = msgspec.json.Encoder().encode
 
 
 class OrderWatch:
@@ -48,34 +50,37 @@ class OrderWatch:
         return facts, wake_ms, tuple(self._output(key, course, one) for one in notices)
 
     def _output(self, key: str, course: Course, notice: Notice) -> Output:
-        event = _event(key, course.facts or NOTHING, notice)
-        headers = {EVENT_ID_HEADER: event.event_id}
-        value = event.model_dump_json(by_alias=True).encode()
-        return Output(event.event_id, Message(self._alerts, key, value, headers))
+        event_id, value = _event(key, course.facts or NOTHING, notice)
+        return Output(event_id, Message(self._alerts, key, value, {EVENT_ID_HEADER: event_id}))
 
 
-def _event(key: str, facts: Facts, notice: Notice) -> AlertRaised | AlertResolved:
+def _event(key: str, facts: Facts, notice: Notice) -> tuple[str, bytes]:
+    """Its id, and `AlertRaised` or `AlertResolved` as they are on the wire.
+
+    Written as they are read by `contracts.alert`, and not by those models: in the middle of a
+    stream, where nothing of theirs is in the processor's cache, they take six times what they take
+    alone, as much as seven events.
+    """
     is_order = len(key) == _ORDER_ID_LENGTH
     at = wire(notice.at_ms)
-    common = {
-        "occurred_at": at,
-        "alert_id": notice.alert_id,
+    kind = "AlertRaised" if notice.is_open else "AlertResolved"
+    event_id = alert_event_id(notice.alert_id, kind)
+    event = {
+        "schemaVersion": 1,
+        "eventId": event_id,
+        "occurredAt": at,
+        "alertId": notice.alert_id,
         "rule": notice.rule.id,
         "severity": notice.rule.severity,
-        "order_id": key if is_order else None,
+        "orderId": key if is_order else None,
         "source": None if is_order else key,
+        "detectedAt": at if notice.is_open else wire(notice.since_ms),
         "facts": _shown(facts),
+        "eventType": kind,
     }
-    kind = AlertRaised if notice.is_open else AlertResolved
-    event_id = alert_event_id(notice.alert_id, kind.__name__)
-    if notice.is_open:
-        return AlertRaised(event_id=event_id, detected_at=at, **common)  # type: ignore[arg-type]
-    return AlertResolved(
-        event_id=event_id,
-        detected_at=wire(notice.since_ms),
-        resolved_at=at,
-        **common,  # type: ignore[arg-type]
-    )
+    if not notice.is_open:
+        event |= {"resolvedAt": at, "resolvedBy": "system"}
+    return event_id, _encode(event)
 
 
 def _shown(facts: Facts) -> dict[str, JsonValue]:

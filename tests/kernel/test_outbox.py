@@ -120,6 +120,31 @@ def test_a_backlog_goes_out_in_order_and_in_batches() -> None:
     story(tale())
 
 
+def test_a_row_that_was_committed_after_a_larger_id_left_leaves_before_those_behind_it() -> None:
+    """MySQL gives an id when a row is written, not when it is committed."""
+
+    async def say_as(db: Db, box: Outbox, word: str, id_: int) -> None:
+        async with db.transaction() as tx:
+            await box.add(tx, "orders", "key", word.encode(), event_id=word)
+            await tx.run(update(OUTBOX).where(OUTBOX.c.event_id == word).values(id=id_))
+
+    async def tale() -> None:
+        db, bus = await a_database(), FlakyBus()
+        box = an_outbox(db, bus)
+        async with relaying(box):
+            await say_as(db, box, "of another order", 50)
+            await asyncio.sleep(LIMITS.mark_after_s / 2)
+            assert words(bus) == ["of another order"]
+            assert await count(db, sent=1) == 0
+            await say_as(db, box, "view 3", 40)
+            await say_as(db, box, "view 4", 60)
+            await asyncio.sleep(5)
+            assert words(bus) == ["of another order", "view 3", "view 4"]
+            assert await count(db, sent=0) == 0
+
+    story(tale())
+
+
 def test_while_the_bus_is_away_nothing_is_lost_and_it_is_told_once() -> None:
     async def tale() -> None:
         db, bus = await a_database(), FlakyBus()
@@ -272,8 +297,11 @@ async def test_the_relay_finds_its_messages_by_the_partial_index() -> None:
     db = await a_database()
     async with db.transaction() as tx:
         await tx.run(text("INSERT INTO leases VALUES ('x', 'y', 1, 1)"))
-    for statement in (outbox_module._NEXT, outbox_module._LAG):
-        query = str(statement.compile(dialect=sqlite.dialect())).replace("?", "1")
+    for statement in (outbox_module._NEXT.params(left=(3, 4), limit=10), outbox_module._LAG):
+        compiled = statement.compile(
+            dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}
+        )
+        query = str(compiled).replace("?", "1")
         async with db.read() as tx:
             plan = (await tx.run(text(f"EXPLAIN QUERY PLAN {query}"))).all()
         steps = [row["detail"] for row in plan]

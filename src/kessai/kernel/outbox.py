@@ -28,9 +28,11 @@ LATE_AMONG = 10_000
 # A literal: SQLite uses the partial index for `sent = 0`, and for `sent = ?` it scans the table.
 _UNSENT = text("sent = 0")
 _ADD = insert(OUTBOX)
+# Not those behind the last one that left: MySQL gives ids before the commit, so that a smaller one
+# may come later, and what its order tells next must not overtake it.
 _NEXT = (
     select(OUTBOX)
-    .where(_UNSENT, OUTBOX.c.id > bindparam("after"))
+    .where(_UNSENT, OUTBOX.c.id.not_in(bindparam("left", expanding=True)))
     .order_by(OUTBOX.c.id)
     .limit(bindparam("limit"))
 )
@@ -216,9 +218,10 @@ class Outbox:
         return self._pause_s()
 
     async def _next(self) -> Sequence[Row]:
-        after = self._unmarked[-1] if self._unmarked else 0
+        # No row has the id 0.
+        left = tuple(self._unmarked) or (0,)
         async with self._db.read() as tx:
-            return (await tx.run(_NEXT, {"after": after, "limit": self._limits.batch})).all()
+            return (await tx.run(_NEXT, {"left": left, "limit": self._limits.batch})).all()
 
     async def _hold(self) -> bool:
         """The right to publish; an idle relay lets it run out and so writes nothing."""

@@ -52,6 +52,16 @@ async def test_asked_twice_it_goes_back_once(till: Till) -> None:
 
 
 @on_the_till()
+async def test_asked_twice_at_the_same_moment_both_are_given_the_one_refund(till: Till) -> None:
+    await a_paid_order(till)
+    till.lasting.pause_s = 0.01
+    asked = await asyncio.gather(till.refund(), till.refund())
+    assert [one.refund_id for one in asked] == ["refund-1", "refund-1"]
+    await asyncio.sleep(2)
+    assert [kind for kind, *_ in await till.ledger()] == ["CAPTURE", "REFUND"]
+
+
+@on_the_till()
 async def test_another_amount_under_the_same_id_is_a_mistake(till: Till) -> None:
     await a_paid_order(till)
     await till.refund(500)

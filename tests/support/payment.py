@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from tests.support.kernel import FlakyBus
@@ -31,6 +31,7 @@ from kessai.contracts.payment import (
 from kessai.kernel.app import condition_of
 from kessai.kernel.chance import SeededChance
 from kessai.kernel.db import Db, open_database
+from kessai.kernel.db.inline import InlineDb
 from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.http import AsgiHttp
 from kessai.kernel.ids import RandomIds
@@ -38,6 +39,7 @@ from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.payment.main import build
+from kessai.proof.simulation.loose import LooseBody
 from kessai.proof.virtual_time import VirtualClock, VirtualLoop
 from kessai.topology import PAYMENTS_TOPIC, SIGNALS_TOPIC
 
@@ -55,6 +57,7 @@ class Till:
     provider: FakeProvider
     db: Db
     unit: Unit[PaymentService]
+    lasting: LastingDb
 
     @property
     def service(self) -> PaymentService:
@@ -166,10 +169,18 @@ class Till:
 
 
 class LastingDb:
-    """A database that outlives the service: closing it is the test's business."""
+    """A database that outlives the service: closing it is the test's business.
 
-    def __init__(self, db: Db) -> None:
+    With a `pause_s` others may write between what a transaction read and its own first write,
+    as on MySQL.
+    """
+
+    def __init__(self, db: InlineDb) -> None:
         self.db = db
+        self.pause_s: float | None = None
+
+    def transaction(self) -> LooseBody:
+        return LooseBody(self.db, lambda: self.pause_s)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.db, name)
@@ -181,9 +192,11 @@ class LastingDb:
 async def open_till(seed: int = 1, **settings: Any) -> Till:
     clock, chance, bus = VirtualClock(), SeededChance(seed), FlakyBus()
     db = await open_database("sqlite:")
+    assert isinstance(db, InlineDb)
+    lasting = LastingDb(db)
 
     async def open_db(_name: str) -> Db:
-        return LastingDb(db)
+        return cast("Db", lasting)
 
     runtime = Runtime(
         settings=Settings(_env_file=None, **settings),
@@ -197,7 +210,7 @@ async def open_till(seed: int = 1, **settings: Any) -> Till:
     provider = FakeProvider(clock)
     unit = await build(runtime, provider=provider)
     await unit.start()
-    return Till(runtime, bus, provider, db, unit)
+    return Till(runtime, bus, provider, db, unit, lasting)
 
 
 Tale = Callable[[Till], Awaitable[None]]

@@ -254,7 +254,9 @@ class Refunds(Protocol):
 
     async def of_attempt(self, tx: Tx, attempt_id: str) -> list[RefundOrder]: ...
 
-    async def add(self, tx: Tx, refund: RefundOrder, *, due_ms: int | None) -> None: ...
+    async def add(self, tx: Tx, refund: RefundOrder, *, due_ms: int | None) -> None:
+        """Raises `Duplicate` for an id that another transaction has added."""
+        ...
 
     async def save(self, tx: Tx, refund: RefundOrder) -> None:
         """Expects the row at the version before. Raises `VersionConflict`."""

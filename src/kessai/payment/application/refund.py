@@ -9,7 +9,7 @@ from kessai.contracts.events import Signal
 from kessai.contracts.moves import RefundStatus
 from kessai.contracts.payment import RequestRefund
 from kessai.kernel.db import Tx
-from kessai.kernel.errors import NotFound, Refused, Unknown, VersionConflict
+from kessai.kernel.errors import Duplicate, NotFound, Refused, Unknown, VersionConflict
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.ports import THROTTLED, Books, Provider, RefundRequest
@@ -33,7 +33,8 @@ class RefundDesk:
         for left in reversed(range(TRIES)):
             try:
                 return await self._once(command)
-            except VersionConflict:
+            except (VersionConflict, Duplicate):
+                # Another request was faster, perhaps the same one sent twice: looking again tells.
                 if left == 0:
                     raise
         raise NotFound(command.merchant_payment_id)

@@ -204,10 +204,10 @@ bench-pages: $(E2E_STAMP) $(PAGES) ## what a shopper waits for in a browser (nee
 lock: ## write the hash-pinned requirements anew (needs uv and npm)
 	uv pip compile requirements/build.in --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/build.txt
-	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/dev.txt
+	uv pip compile pyproject.toml -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 -q -o requirements/base.txt
 	uv pip compile requirements/e2e.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements/e2e.txt
 	uv pip compile requirements/deploy.in -c requirements/dev.txt --universal --generate-hashes --no-emit-index-url --no-header \

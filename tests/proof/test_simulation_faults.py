@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, select, update
 
 from kessai.contracts.events import refund_id
+from kessai.kernel.bus import Record
+from kessai.kernel.clock import SystemClock
 from kessai.kernel.db import Tx
 from kessai.kernel.db.inline import InlineDb
+from kessai.kernel.errors import Fenced, KessaiError, Refused, Unknown
+from kessai.proof.invariants.deliveries import CONSUMER
 from kessai.proof.simulation.dice import Dice
+from kessai.proof.simulation.disk import SimDb
 from kessai.proof.simulation.loop import SimLoop
 from kessai.proof.simulation.loose import LooseBody
-from kessai.proof.simulation.mix import Away, Kill, Mix, draw
+from kessai.proof.simulation.mix import Away, BusFaults, Kill, Mix, draw
 from kessai.proof.simulation.oracle import Oracle
 from kessai.proof.simulation.run import run_mix
 from kessai.proof.simulation.scene import scene
+from kessai.proof.simulation.sim_bus import BusLine, Place
 from kessai.proof.simulation.trace import Trace
 from kessai.proof.simulation.world import START, World
-from kessai.topology import ORDER, PAYMENT
+from kessai.topology import ORDER, PAYMENT, PAYMENTS_TOPIC
 
 SEED = 3
 ORDER_ID = "0" * 26
@@ -96,6 +104,43 @@ def test_a_webhook_that_was_answered_and_is_not_stored_is_told() -> None:
     body = {"merchant_order_id": f"{ORDER_ID}-1", "state": "COMPLETED"}
     told = wrong_after(lambda world: world.answered_webhooks.append(json.dumps(body).encode()))
     assert told == [f"the webhook COMPLETED of {ORDER_ID}-1 was answered and is not stored"]
+
+
+@pytest.mark.story
+@pytest.mark.parametrize(("position", "tells"), [(7, True), (6, False)])
+def test_a_record_that_waits_for_its_consumer_may_not_be_passed_over(
+    position: int, tells: bool
+) -> None:
+    def leave_one(world: World) -> None:
+        world.bus.owed[CONSUMER, PAYMENTS_TOPIC, 2, 6] = None
+        of_claim = 'consumer_group = ? and topic = ? and "partition" = 2'
+        change = f"update bus_claim set position = ? where {of_claim}"
+        raw = world.stage.bus_disk.raw
+        assert raw.execute(change, (position, CONSUMER, PAYMENTS_TOPIC)).rowcount == 1
+
+    words = f"{CONSUMER} passed over {PAYMENTS_TOPIC} 2 6, which it has not handled"
+    assert (words in wrong_after(leave_one)) is tells
+
+
+@pytest.mark.story
+def test_only_silence_is_owed_an_answer() -> None:
+    async def story() -> list[Place]:
+        line = BusLine(
+            SimDb(scene().stage.bus_disk, copy_context()), SystemClock(), BusFaults(), 1, Trace()
+        )
+
+        async def handle(record: Record) -> None:
+            if error := errors.pop(record.offset, None):
+                raise error
+
+        errors = {1: Unknown("BUSY"), 2: Refused("BAD"), 3: Fenced(), 4: Unknown("BUSY")}
+        for offset in (1, 2, 3, 4, 5, 4):
+            record = Record(PAYMENTS_TOPIC, 0, offset, "k", b"", {}, 0)
+            with suppress(KessaiError):
+                await line.give(handle, (CONSUMER, PAYMENTS_TOPIC, 0, offset), record)
+        return list(line.owed)
+
+    assert [place[-1] for place in asyncio.run(story())] == [1, 3]
 
 
 @pytest.mark.story

@@ -58,6 +58,7 @@ _BEHIND = (
     "from bus_claim c join bus_head h on h.topic = c.topic and "
     'h."partition" = c."partition" where c.position < h.next_position'
 )
+_POSITIONS = 'select consumer_group, topic, "partition", position from bus_claim'
 
 
 class Oracle:
@@ -105,6 +106,7 @@ class Oracle:
             *self._forgotten(),
             *self._backward(),
             *self._applied_twice(),
+            *self._passed_over(),
         ]
 
     def _mispriced(self) -> list[str]:
@@ -165,6 +167,19 @@ class Oracle:
         return [
             f"{row['action']} of {row['order_id']} was applied {row['times']} times"
             for row in self._world.disk(ORDER).rows(_APPLIED_TWICE)
+        ]
+
+    def _passed_over(self) -> list[str]:
+        """A record that a consumer could not handle comes until it can."""
+        owed = self._world.bus.owed
+        positions = {
+            (row["consumer_group"], row["topic"], row["partition"]): int(str(row["position"]))
+            for row in (self._world.stage.bus_disk.rows(_POSITIONS) if owed else ())
+        }
+        return [
+            f"{group} passed over {topic} {partition} {offset}, which it has not handled"
+            for group, topic, partition, offset in owed
+            if positions.get((group, topic, partition), 0) > offset
         ]
 
     async def _ask(self, only: Collection[str] | None) -> list[str]:

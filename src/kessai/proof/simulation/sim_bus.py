@@ -9,7 +9,7 @@ from functools import partial
 
 from kessai.kernel.bus import Consumer, Handle, Message, Record
 from kessai.kernel.clock import Clock
-from kessai.kernel.errors import Unknown
+from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.local_bus import BusLimits, LocalBus, log
 from kessai.kernel.local_bus.groups import Start
 from kessai.kernel.local_bus.log import Heads
@@ -19,6 +19,8 @@ from kessai.proof.simulation.mix import BusFaults
 from kessai.proof.simulation.trace import Trace
 from kessai.topology import PARTITIONS
 
+# A group, a topic, a partition and an offset.
+Place = tuple[str, str, int, int]
 # One process for each service: nobody waits for a dead member of the same name.
 _LIMITS = BusLimits(heartbeat_s=20.0, member_s=60.0, trim_every_s=600.0)
 _NOTICED_S = 0.05
@@ -34,6 +36,9 @@ class BusLine:
         self.faults = faults
         self.dice = Dice("bus", seed)
         self.healed = False
+        # What a group must have: it was given it, and has not handled it.
+        self.owed: dict[Place, None] = {}
+        self._handled: dict[Place, None] = {}
         self._views: dict[SimBus, Context] = {}
 
     def attach(self, view: SimBus, context: Context) -> None:
@@ -49,6 +54,20 @@ class BusLine:
         for view, context in self._views.items():
             delay_s = self.dice.between(0, _NOTICED_S)
             loop.call_later(delay_s, view.tails.advance, heads, context=context)
+
+    async def give(self, handle: Handle, place: Place, record: Record) -> None:
+        """A refusal is for the dead letters. Silence is no answer: the record has to come again."""
+        if place not in self._handled:
+            self.owed[place] = None
+        try:
+            await handle(record)
+        except (Unknown, Fenced):
+            raise
+        except Exception:
+            self.owed.pop(place, None)
+            raise
+        self._handled[place] = None
+        self.owed.pop(place, None)
 
     def hits(self, kind: str, share: float, source: str, target: str, text: str) -> bool:
         if self.healed or not self.dice.hits(share):
@@ -90,17 +109,23 @@ class SimBus(LocalBus):
         at_once: int = 1,
     ) -> Consumer:
         self._line.attach(self, self._context)
-        deliver = partial(self._deliver, handle)
+        # A group that begins at the end again after a crash has no record coming to it.
+        owed = group if start == "earliest" else None
+        deliver = partial(self._deliver, handle, owed)
         return super().consumer(group, topics, deliver, start=start, at_once=at_once)
 
-    async def _deliver(self, handle: Handle, record: Record) -> None:
+    async def _deliver(self, handle: Handle, group: str | None, record: Record) -> None:
         """At least once and in order within a partition: partitions overtake each other."""
         line, faults, name = self._line, self._line.faults, self._name
         if line.hits("late", faults.late, "bus", name, record.key):
             await asyncio.sleep(line.dice.between(0, faults.late_s))
         text = record.value.decode("utf-8", "backslashreplace")
         line.trace.note("event", "bus", name, f"{record.topic} {record.key} {text}")
-        await handle(record)
+        if group is None:
+            await handle(record)
+        else:
+            place = (group, record.topic, record.partition, record.offset)
+            await line.give(handle, place, record)
         if line.hits("again", faults.again, "bus", name, record.key):
             await handle(record)
 

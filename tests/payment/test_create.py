@@ -228,6 +228,51 @@ class SlowAnswers:
         return code
 
 
+class Asking:
+    """The provider as one process asks it: late, or twice for once."""
+
+    def __init__(self, provider: FakeProvider, *, after_s: float = 0, times: int = 1) -> None:
+        self._provider = provider
+        self._after_s, self._times = after_s, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    async def create_code(self, request: CodeRequest) -> Code:
+        await asyncio.sleep(self._after_s)
+        for _ in range(self._times - 1):
+            await self._provider.create_code(request)
+        return await self._provider.create_code(request)
+
+
+@on_the_till()
+async def test_who_asks_after_its_lease_does_not_end_the_attempt_of_another(till: Till) -> None:
+    settings = till.runtime.settings.model_copy(update={"instance": "stopped"})
+    runtime = replace(till.runtime, settings=settings)
+    late = cast(Provider, Asking(till.provider, after_s=60))
+    stopped = await build(runtime, provider=late)
+    asking = asyncio.ensure_future(unknown(stopped.port.create_payment(till.wish())))
+    await asyncio.sleep(40)
+    attempt = await till.create()
+    assert attempt.status is AttemptStatus.AWAITING
+    assert await asking == "PAYMENT_UNAVAILABLE"
+    await stopped.supervisor.stop()
+    assert (await till.payments()).attempts == (attempt,)
+    assert till.provider.calls_of("create") == [FIRST, FIRST]
+    assert not till.provider.codes[FIRST].deleted
+
+
+@on_the_till()
+async def test_a_first_request_that_came_twice_has_made_a_code(till: Till) -> None:
+    twice = cast(Provider, Asking(till.provider, times=2))
+    unit = await build(till.runtime, provider=twice)
+    assert await unknown(unit.port.create_payment(till.wish())) == "PAYMENT_UNAVAILABLE"
+    assert await till.statuses() == [AttemptStatus.UNKNOWN]
+    await asyncio.sleep(5)
+    await unit.supervisor.stop()
+    assert till.provider.codes[FIRST].canceled
+
+
 @on_the_till()
 async def test_an_answer_that_comes_after_its_code_was_given_up_is_never_shown(till: Till) -> None:
     settings = till.runtime.settings.model_copy(update={"instance": "stopped"})

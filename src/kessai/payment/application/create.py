@@ -97,6 +97,9 @@ class Creation:
         """The first request for this code: only here a clear no proves that there is none."""
         try:
             code = await self._ask(attempt, command)
+        except CodeExists as lost:
+            # What we asked for came twice, or another process asked for it as well.
+            raise await self._give_up_code(attempt) from lost
         except Refused as refused:
             raise await self._refuse(attempt, refused.code, refused.message) from refused
         except Unknown as unknown:
@@ -114,11 +117,11 @@ class Creation:
                 return await self._reload(attempt.id)
             code = await self._provider.create_code(_request(current, command))
         except CodeExists as lost:
-            raise await self._give_up_code(attempt.id) from lost
+            raise await self._give_up_code(attempt) from lost
         except Refused as refused:
             # The first request may have made a code all the same: its no proves nothing.
             _log.warning("payment.code_refused_again", merchant_payment_id=attempt.id)
-            raise await self._give_up_code(attempt.id) from refused
+            raise await self._give_up_code(attempt) from refused
         except Unknown as unknown:
             raise await self._remember_unknown(attempt, unknown) from unknown
         return await self._record(current, code)
@@ -166,7 +169,7 @@ class Creation:
     async def _refuse(self, attempt: PaymentAttempt, code: str, message: str) -> Refused:
         """No code exists: the attempt is over before it began."""
         now_ms = self._books.clock.now_ms()
-        current = await self._reload(attempt.id)
+        current = await self._still_mine(attempt)
         failed = replace(
             current,
             status=AttemptStatus.FAILED,
@@ -181,7 +184,7 @@ class Creation:
 
     async def _remember_unknown(self, attempt: PaymentAttempt, unknown: Unknown) -> Unknown:
         """It may have made a code. The asker asks again, and the poller looks meanwhile."""
-        current = await self._reload(attempt.id)
+        current = await self._still_mine(attempt)
         after = current
         if current.status is AttemptStatus.CREATING:
             after = replace(current, status=AttemptStatus.UNKNOWN, version=current.version + 1)
@@ -190,18 +193,27 @@ class Creation:
         _log.warning("payment.code_unknown", merchant_payment_id=attempt.id, code=unknown.code)
         return Unknown(UNAVAILABLE, f"the provider did not say whether it made a code: {unknown}")
 
-    async def _give_up_code(self, attempt_id: str) -> Unknown:
+    async def _give_up_code(self, attempt: PaymentAttempt) -> Unknown:
         """The code exists and will never be shown: cancel it, outlive it, and make another."""
-        current = await self._reload(attempt_id)
+        current = await self._still_mine(attempt)
         lost = replace(
             current, lost=True, status=AttemptStatus.UNKNOWN, version=current.version + 1
         )
         await self._write_end_of_asking(current, lost, due_ms=self._books.clock.now_ms())
         self._wake_visits()
-        _log.warning("payment.code_lost", merchant_payment_id=attempt_id)
+        _log.warning("payment.code_lost", merchant_payment_id=attempt.id)
         return Unknown(UNAVAILABLE, "the code of a lost answer is being closed")
 
     async def _write_end_of_asking(
+        self, before: PaymentAttempt, after: PaymentAttempt, *, due_ms: int | None
+    ) -> None:
+        try:
+            await self._write_end(before, after, due_ms=due_ms)
+        except VersionConflict as moved:
+            # A no would end the order, and somebody has just learnt more than we know.
+            raise Unknown(UNAVAILABLE, "the attempt has moved on meanwhile") from moved
+
+    async def _write_end(
         self, before: PaymentAttempt, after: PaymentAttempt, *, due_ms: int | None
     ) -> None:
         books = self._books
@@ -212,6 +224,16 @@ class Creation:
                 if event is not None:
                     await books.events.tell(tx, event)
             await books.attempts.give_back(tx, after.id, due_ms=due_ms)
+
+    async def _still_mine(self, asked: PaymentAttempt) -> PaymentAttempt:
+        """Raises `Unknown` when another process has asked since: what it made, it answers for.
+
+        Who was stopped for longer than its lease hears of a code that the other one made.
+        """
+        current = await self._reload(asked.id)
+        if current.requested_at_ms != asked.requested_at_ms:
+            raise Unknown(UNAVAILABLE, "another process is asking for the code")
+        return current
 
     async def _reload(self, attempt_id: str) -> PaymentAttempt:
         async with self._books.db.read() as tx:

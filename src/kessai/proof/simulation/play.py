@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kessai.kernel.errors import KessaiError
 from kessai.proof.simulation.browser import Browser
@@ -78,7 +79,8 @@ class SimWallet:
         customer = self._world.provider.customer
         try:
             if act == "pay_other":
-                await self._world.provider.book.change(name, _for_another_amount)
+                change = partial(_for_another_amount, now_ms=self._world.clock.now_ms())
+                await self._world.provider.book.change(name, change)
             if act in ("pay", "pay_other"):
                 await customer.pay(name, by="api")
             elif act == "decline":
@@ -124,8 +126,10 @@ class SimWallet:
             return
 
 
-def _for_another_amount(payment: Payment) -> Payment:
-    """As if what we asked for had been changed on its way."""
+def _for_another_amount(payment: Payment, now_ms: int) -> Payment:
+    """As if what we asked for had been changed on its way. What was paid stays what it was."""
+    if not payment.is_payable(now_ms):
+        return payment
     asked = payment.asked
     amount = asked.amount.model_copy(update={"amount": asked.amount.amount + 1})
     return replace(payment, asked=asked.model_copy(update={"amount": amount}))

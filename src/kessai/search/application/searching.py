@@ -15,7 +15,7 @@ from kessai.contracts.search import (
 )
 from kessai.search.application.ports import NOTHING, Hit, Hits, ProductIndex
 from kessai.search.application.wordlist import WordList
-from kessai.search.domain.document import Shown
+from kessai.search.domain.document import Shown, with_highlight
 from kessai.search.domain.folding import fold
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
@@ -136,8 +136,7 @@ def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
 def _with_highlight(shown: Shown, marker: Marker) -> FoundProduct:
     item = shown.product
     html = marker.html(item.title, shown.words())
-    # Half the time of a copy with an update, and a page has many.
-    return item if html is None else FoundProduct.model_validate({**vars(item), "highlight": html})
+    return item if html is None else with_highlight(item, html)
 
 
 def _names(products: Sequence[FoundProduct], typed: str) -> list[str]:

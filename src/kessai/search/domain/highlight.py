@@ -54,11 +54,12 @@ def _folded(title: str) -> tuple[str, Sequence[int]]:
 
 
 def _written(folded: str, places: Sequence[int], text: str) -> list[tuple[int, int]]:
-    found = []
+    found: list[tuple[int, int]] = []
     at = folded.find(text)
     while at >= 0:
-        found.append((places[at], places[at + len(text) - 1] + 1))
-        at = folded.find(text, at + len(text))
+        end = at + len(text)
+        found.append((places[at], places[end - 1] + 1))
+        at = folded.find(text, end)
     return found
 
 
@@ -107,6 +108,9 @@ def _side_by_side(
 
 def _html(title: str, spans: Sequence[tuple[int, int]]) -> str:
     escape = _as_it_is if _MARKUP.isdisjoint(title) else html.escape
+    if len(spans) == 1:
+        first, last = spans[0]
+        return f"{escape(title[:first])}<em>{escape(title[first:last])}</em>{escape(title[last:])}"
     parts: list[str] = []
     end = 0
     for first, last in _merged(spans):

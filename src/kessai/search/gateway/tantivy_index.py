@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, NamedTuple
 
 from tantivy import (
     DocAddress,
@@ -23,7 +23,6 @@ from tantivy import (
 )
 from tantivy import Document as Row
 
-from kessai.contracts.search import Facets
 from kessai.kernel.aside import Aside
 from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
@@ -31,6 +30,7 @@ from kessai.search.application.ports import NOTHING, Hit, Hits, Indexed, WordCou
 from kessai.search.domain.document import ANALYSIS_VERSION, Document
 from kessai.search.domain.wanted import Filters, Request
 from kessai.search.gateway import tantivy_query as ask
+from kessai.search.gateway.tantivy_facets import COUNTED, facets
 
 UNAVAILABLE: Final = "SEARCH_UNAVAILABLE"
 _CURRENT: Final = "current"
@@ -203,7 +203,7 @@ class TantivyIndex:
     async def search(self, request: Request) -> Hits:
         edition = self._known().edition
         depth = min(request.limit, max(0, _DEEPEST - request.offset))
-        hits, total = _found(edition, request, depth)
+        hits, total, every = _found(edition, request, depth)
         items = tuple(
             Hit(product_id, score, edition.shown(product_id, place))
             for score, product_id, place in hits[:depth]
@@ -211,7 +211,7 @@ class TantivyIndex:
         if not request.facets:
             return Hits(items, total, None)
         is_nowhere = not total and request.filters == Filters()
-        return Hits(items, total, NOTHING if is_nowhere else _facets(edition, request))
+        return Hits(items, total, NOTHING if is_nowhere else facets(edition, request, every))
 
     async def words(self, limit: int) -> Sequence[WordCount]:
         live = self._known()
@@ -329,59 +329,48 @@ def _add_words(row: Row, document: Document) -> None:
         row.add_text("words", word)
 
 
-_Found: TypeAlias = tuple[Sequence[tuple[float, int, DocAddress]], int]
+class _Found(NamedTuple):
+    """The page, perhaps with more behind it, how many there are, and all where they are few."""
+
+    page: Sequence[tuple[float, int, DocAddress]]
+    total: int
+    every: Sequence[DocAddress] | None = None
 
 
 def _found(edition: ask.Edition, request: Request, depth: int) -> _Found:
-    """The page, perhaps with more behind it, and how many there are."""
     searcher = edition.searcher
     if not depth:
         plain = ask.within(edition, ask.found_by(edition, request.wanted), request.filters)
-        return (), _count(searcher.search(plain, 1, True, "product_id"))
+        return _Found((), _count(searcher.search(plain, 1, True, "product_id")))
     whole = ask.whole_query(edition, request)
     if request.order == "relevance":
-        return _best(searcher, whole, request.offset, depth)
+        return _best(searcher, whole, request, depth)
     field, order = ask.ORDERS[request.order]
     found = searcher.search(whole, depth, True, field, request.offset, order)
     ids = searcher.fast_field_values("product_id", [place for _, place in found.hits])
     hits = [(0.0, int(i or 0), place) for i, (_, place) in zip(ids, found.hits, strict=True)]
-    return hits, _count(found)
+    return _Found(hits, _count(found))
 
 
-def _best(searcher: Searcher, whole: Query, offset: int, depth: int) -> _Found:
+def _best(searcher: Searcher, whole: Query, request: Request, depth: int) -> _Found:
     """What fits best, and of those that fit alike the lowest id.
 
     Exact as long as no more than `_TIES` behind the page fit as well as its last one; of more,
     those are on it that lie first.
     """
-    found = searcher.search(whole, offset + depth + _TIES, True)
+    end = request.offset + depth
+    found = searcher.search(whole, max(end + _TIES, COUNTED if request.facets else 0), True)
     # Made anew by each look.
-    best = found.hits
-    end = offset + depth
+    best, total = found.hits, _count(found)
+    every = [place for _, place in best] if request.facets and total == len(best) else None
     while end < len(best) and best[end][0] == best[end - 1][0]:
         end += 1
     del best[end:]
     ids = searcher.fast_field_values("product_id", [place for _, place in best])
     hits = [(float(score), int(i or 0), place) for i, (score, place) in zip(ids, best, strict=True)]
     hits.sort(key=lambda hit: (-hit[0], hit[1]))
-    return hits[offset:], _count(found)
+    return _Found(hits[request.offset :], total, every)
 
 
 def _count(found: SearchResult) -> int:
     return int(found.count or 0)  # type: ignore[attr-defined]
-
-
-def _facets(edition: ask.Edition, request: Request) -> Facets:
-    """A facet leaves its own filter out; those whose filters are the same are counted at once."""
-    of = request.filters
-    own = {
-        "categories": of.without_category(),
-        "price": of.without_price(),
-        "stock": of.without_stock(),
-    }
-    counted: dict[str, Any] = {}
-    found = ask.found_by(edition, request.wanted)
-    for filters in dict.fromkeys(own.values()):
-        asked = {name: ask.COUNTS[name] for name, without in own.items() if without == filters}
-        counted |= edition.searcher.aggregate(ask.within(edition, found, filters), asked)
-    return ask.read_facets(counted)

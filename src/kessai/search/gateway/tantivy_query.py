@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, TypeAlias
 
 from tantivy import DocAddress, FieldType, Occur, Order, Query, Schema, SchemaBuilder, Searcher
 
-from kessai.contracts.search import CategoryCount, Facets, PriceRange, StockCount
 from kessai.search.domain.document import Document
 from kessai.search.domain.wanted import (
     AllOf,
@@ -33,6 +33,8 @@ ORDERS: Final = {
     "price_asc": ("by_price", Order.Asc),
     "price_desc": ("by_price_down", Order.Desc),
 }
+# What is found, without a score; None is everything.
+Found: TypeAlias = Query | None
 _LEAVES: Final = (Term, Phrase)
 _FACTORS: Final = (Boost, Const)
 _ID_BITS: Final = 34
@@ -88,6 +90,23 @@ class Edition:
         self.searcher = searcher
         self._asked: dict[Term | Phrase, Query | None] = {}
         self._shown: dict[int, bytes] = {}
+        self._preferred: dict[tuple[Const, ...], tuple[Query, ...]] = {}
+
+    @cached_property
+    def category_keys(self) -> dict[int, str]:
+        """By their ids, as facets name them; empty while one has two names."""
+        on_sale = Query.term_query(self.schema, "on_sale", True, "basic")
+        counted = self.searcher.aggregate(on_sale, {"categories": COUNTS["categories"]})
+        keys = [str(bucket["key"]) for bucket in counted["categories"]["buckets"]]
+        by_id = {int(key.partition("\t")[0]): key for key in keys}
+        return by_id if len(by_id) == len(keys) < _CATEGORIES else {}
+
+    def preferring(self, parts: tuple[Const, ...]) -> tuple[Query, ...]:
+        """Every search prefers the same."""
+        if parts not in self._preferred:
+            made = [_scored(self, part) for part in parts]
+            self._preferred = {parts: tuple(query for query in made if query is not None)}
+        return self._preferred[parts]
 
     def ask(self, way: Term | Phrase) -> Query | None:
         """None where no product has it: most ways of finding a word are nowhere in a shop, and
@@ -125,27 +144,28 @@ def whole_query(of: Edition, request: Request) -> Query:
     wanted = None if request.wanted is None else _scored(of, request.wanted)
     if request.wanted is not None and wanted is None:
         return Query.empty_query()
-    parts = _within(of, wanted, request.filters)
+    found = within(of, wanted, request.filters)
     if request.order == "relevance":
-        preferred = [_scored(of, part) for part in request.preferred]
-        parts += [(Occur.Should, part) for part in preferred if part is not None]
-    return Query.boolean_query(parts)
+        for preferred in of.preferring(request.preferred):
+            # One around the other: all of them side by side would be read for every product that
+            # there is, and not only for those that are found.
+            found = Query.boolean_query([(Occur.Must, found), (Occur.Should, preferred)])
+    return found
 
 
-def found_by(of: Edition, wanted: Wanted | None) -> Query | None:
-    """All that has it, without a score: for counting. None is everything."""
+def found_by(of: Edition, wanted: Wanted | None) -> Found:
+    """All that has it, without a score: for counting."""
     return None if wanted is None else _unscored(of, wanted) or Query.empty_query()
 
 
-def within(of: Edition, found: Query | None, these: Filters) -> Query:
-    return Query.boolean_query(_within(of, found, these))
-
-
-def _within(of: Edition, wanted: Query | None, within: Filters) -> list[tuple[Occur, Query]]:
+def within(of: Edition, wanted: Query | None, these: Filters) -> Query:
     """What is not on sale has no words by which it could be found."""
     schema = of.schema
     first = Query.term_query(schema, "on_sale", True, "basic") if wanted is None else wanted
-    return [(Occur.Must, part) for part in (first, *filters(schema, within))]
+    others = filters(schema, these)
+    if not others:
+        return first
+    return Query.boolean_query([(Occur.Must, part) for part in (first, *others)])
 
 
 def _scored(of: Edition, wanted: Wanted) -> Query | None:
@@ -160,13 +180,24 @@ def _scored(of: Edition, wanted: Wanted) -> Query | None:
             near = Query.fuzzy_term_query(of.schema, field, token, edits, True)
             return Query.const_score_query(near, 1.0)
         case AnyOf(parts, tie):
-            ways = [way for part in parts if (way := _scored(of, part)) is not None]
+            ways = _ways(of, parts)
             return Query.disjunction_max_query(ways, tie) if len(ways) > 1 else _first(ways)
         case AllOf(parts):
             return _together([_scored(of, part) for part in parts])
         case Const(part, score):
             way = _scored(of, part)
             return None if way is None else Query.const_score_query(way, score)
+
+
+def _ways(of: Edition, parts: Sequence[Wanted]) -> list[Query]:
+    """Those that may be found. Nearly all parts of a plan are a term or a phrase with a factor."""
+    ways: list[Query] = []
+    for part in parts:
+        inner, factor = part if isinstance(part, Boost) else (part, 1.0)
+        way = of.ask(inner) if isinstance(inner, _LEAVES) else _scored(of, inner)
+        if way is not None:
+            ways.append(way if factor == 1.0 else Query.boost_query(way, factor))
+    return ways
 
 
 def _unscored(of: Edition, wanted: Wanted) -> Query | None:
@@ -232,25 +263,3 @@ COUNTS: Final[Mapping[str, dict[str, Any]]] = {
     "price": {"stats": {"field": "price"}},
     "stock": {"terms": {"field": "in_stock", "size": 2}},
 }
-
-
-def read_facets(counted: Mapping[str, Any]) -> Facets:
-    categories = []
-    for bucket in counted["categories"]["buckets"]:
-        category_id, _, name = str(bucket["key"]).partition("\t")
-        count = int(bucket["doc_count"])
-        categories.append(CategoryCount(id=int(category_id), name=name, count=count))
-    stock = {bool(b["key"]): int(b["doc_count"]) for b in counted["stock"]["buckets"]}
-    return Facets(
-        categories=tuple(sorted(categories, key=lambda c: (-c.count, c.id))),
-        price=PriceRange(
-            min=_yen(counted["price"]["min"]),
-            max=_yen(counted["price"]["max"]),
-        ),
-        in_stock=StockCount(true=stock.get(True, 0), false=stock.get(False, 0)),
-    )
-
-
-def _yen(value: object) -> int | None:
-    """None where nothing was found."""
-    return int(value) if isinstance(value, int | float) else None

@@ -82,10 +82,10 @@ class Planner:
         self._split = split
         self._synonyms = synonyms
         # The same words are asked for all day long, side by side with ever other ones.
-        self.plan = lru_cache(maxsize=512)(self._plan)
-        self._clauses = lru_cache(maxsize=1_024)(self._clauses_of)
-        self._simple = lru_cache(maxsize=4_096)(self._simply)
-        self._synonymous = lru_cache(maxsize=2_048)(self._meant_alike)
+        self.plan = lru_cache(maxsize=256)(self._plan)
+        self._clauses = lru_cache(maxsize=512)(self._clauses_of)
+        self._simple = lru_cache(maxsize=1_024)(self._simply)
+        self._synonymous = lru_cache(maxsize=512)(self._meant_alike)
 
     def _plan(self, query: str) -> Plan | None:
         """None for a query without a letter or a digit."""

@@ -13,7 +13,7 @@ from kessai.search.domain.wanted import Filters, Request
 from kessai.search.gateway import tantivy_query as ask
 
 # Up to so many are looked at one by one, which takes less time than to find them once more.
-COUNTED: Final = 1_000
+COUNTED: Final = 400
 
 _Counted: TypeAlias = dict[str, Any]
 
@@ -55,7 +55,7 @@ def _one_by_one(edition: ask.Edition, every: Sequence[DocAddress]) -> _Counted:
     by_stock = Counter(values("in_stock", places))
     names = edition.category_keys
     return {
-        "categories": _buckets({names[one]: count for one, count in by_category.items()}),
+        "categories": _buckets({names[int(i or 0)]: count for i, count in by_category.items()}),
         "price": {"min": min(prices, default=None), "max": max(prices, default=None)},
         "stock": _buckets(by_stock),
     }

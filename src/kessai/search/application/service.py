@@ -24,7 +24,7 @@ from kessai.search.application.ports import ProductIndex
 from kessai.search.application.remembered import Remembered
 from kessai.search.application.searching import Searching
 
-# A page of products is some 30 KB. What is begun to be typed is begun so by many, and has half as
+# A page of products is some 15 KB. What is begun to be typed is begun so by many, and has half as
 # many products.
 _SEARCHES: Final = 256
 _SUGGESTIONS: Final = 512

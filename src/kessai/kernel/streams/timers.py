@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Final, TypeAlias
 
 Timer: TypeAlias = tuple[int, str]
@@ -26,6 +27,9 @@ class Timers:
         self.forget()
 
     def forget(self) -> None:
+        # Most timers are set in the order in which they are due, and stand in line; a heap has
+        # the others.
+        self._line: deque[Timer] = deque()
         self._near: list[Timer] = []
         self._known_until_ms = 0
         # Those beyond it that are not on the disk yet, roughly by time.
@@ -37,7 +41,11 @@ class Timers:
 
     def add(self, at_ms: int, key: str) -> None:
         if at_ms < self._known_until_ms:
-            heappush(self._near, (at_ms, key))
+            line, timer = self._line, (at_ms, key)
+            if not line or timer >= line[-1]:
+                line.append(timer)
+            else:
+                heappush(self._near, timer)
             if at_ms < self.first_ms:
                 self.first_ms = at_ms
             return
@@ -55,13 +63,12 @@ class Timers:
 
     def pop(self, until_ms: int, wake_of: WakeOf) -> Timer | None:
         """The earliest at or before `until_ms`."""
-        near = self._near
         while True:
-            while near and near[0][0] <= until_ms:
-                found = heappop(near)
-                if wake_of(found[1]) == found[0]:
-                    self._note_first()
-                    return found
+            found = self._first(wake_of)
+            if found is not None and found[0] <= until_ms:
+                self._take()
+                self._note_first()
+                return found
             if until_ms < self._known_until_ms:
                 self._note_first()
                 return None
@@ -69,27 +76,46 @@ class Timers:
 
     def is_due(self, until_ms: int, wake_of: WakeOf) -> bool:
         """Whether `pop` may have one; cheaper than to ask it, where most were put off since."""
-        near = self._near
-        while near and near[0][0] <= until_ms:
-            if wake_of(near[0][1]) == near[0][0]:
-                return True
-            heappop(near)
+        self._first(wake_of)
         self._note_first()
         return self.first_ms <= until_ms
 
     def next_ms(self, wake_of: WakeOf) -> int | None:
-        near = self._near
-        while near and wake_of(near[0][1]) != near[0][0]:
-            heappop(near)
+        found = self._first(wake_of)
         self._note_first()
-        if near:
-            return near[0][0]
+        if found is not None:
+            return found[0]
         far_ms = self._find_far()
         return None if far_ms == _FAR else far_ms
 
+    def _first(self, wake_of: WakeOf) -> Timer | None:
+        """The earliest of the near ones. All before it that were put off go at once, also those
+        that are not due yet: then nothing is due, and nobody asks, until it is this one's turn."""
+        line, near = self._line, self._near
+        while line and wake_of(line[0][1]) != line[0][0]:
+            line.popleft()
+        while near and wake_of(near[0][1]) != near[0][0]:
+            heappop(near)
+        if line and near:
+            return min(line[0], near[0])
+        return line[0] if line else near[0] if near else None
+
+    def _take(self) -> None:
+        """What `_first` found."""
+        line, near = self._line, self._near
+        if line and not (near and near[0] < line[0]):
+            line.popleft()
+        else:
+            heappop(near)
+
     def _note_first(self) -> None:
-        if self._near:
-            self.first_ms = self._near[0][0]
+        line, near = self._line, self._near
+        if line:
+            self.first_ms = line[0][0]
+            if near and near[0][0] < self.first_ms:
+                self.first_ms = near[0][0]
+        elif near:
+            self.first_ms = near[0][0]
         else:
             self.first_ms = max(self._known_until_ms, self._far_ms or 0)
 
@@ -104,14 +130,15 @@ class Timers:
     def _look_ahead(self, until_ms: int) -> None:
         """Called where nothing is near any more."""
         low_ms, high_ms = self._known_until_ms, until_ms + _NEAR_MS
-        near = self._near
+        found: list[Timer] = []
         for at_ms, key in self._kept(low_ms, high_ms):
-            if len(near) >= _MOST and at_ms > near[-1][0]:
+            if len(found) >= _MOST and at_ms > found[-1][0]:
                 high_ms = at_ms
                 break
-            near.append((at_ms, key))
-        near += self._fresh_within(low_ms, high_ms)
-        heapify(near)
+            found.append((at_ms, key))
+        found += self._fresh_within(low_ms, high_ms)
+        found.sort()
+        self._line.extend(found)
         self._known_until_ms = high_ms
         self._far_ms = None
         self._note_first()

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# `made(Fact, (id, at_ms))` takes a third of what `Fact(id, at_ms)` does. Of most events four named
+# tuples are made, which was a sixth of all that is done with them.
+made = tuple.__new__
+
 
 class Fact(NamedTuple):
     """`at_ms` is the time of the stream, not of any process's clock."""
@@ -90,7 +94,10 @@ def with_paid(facts: Facts, fact: Fact) -> Facts:
     paid, failed, successes, backs, told, raised, last_ms = facts
     if paid is not None:
         return facts
-    return Facts(fact, failed, successes, backs, told, raised, max(last_ms, fact.at_ms))
+    at_ms = fact.at_ms
+    if at_ms > last_ms:
+        last_ms = at_ms
+    return made(Facts, (fact, failed, successes, backs, told, raised, last_ms))
 
 
 def with_failed(facts: Facts, fact: Fact) -> Facts:
@@ -107,7 +114,10 @@ def with_success(facts: Facts, success: Success) -> Facts:
         return facts
     else:
         successes = tuple(sorted((*successes, success)))
-    return Facts(paid, failed, successes, backs, told, raised, max(last_ms, success.at_ms))
+    at_ms = success.at_ms
+    if at_ms > last_ms:
+        last_ms = at_ms
+    return made(Facts, (paid, failed, successes, backs, told, raised, last_ms))
 
 
 def with_back(facts: Facts, back: Back) -> Facts:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from kessai.alert.domain.facts import Facts, Told
+from kessai.alert.domain.facts import Facts, Told, made
 from kessai.contracts.events import refund_again_id
 from kessai.contracts.order import Remedy
 
@@ -65,16 +65,17 @@ _NONE: Final[Openings] = ()
 
 
 def _paid_and_not_confirmed(facts: Facts, windows: Windows) -> Openings:
-    if facts.paid is not None or not facts.successes or not (kept := facts.kept):
+    if not facts.successes or facts.paid is not None or not (kept := facts.kept):
         return _NONE
     first = kept[0]
-    return (Opening(first.event_id, first.at_ms + windows.pair_ms),)
+    return (made(Opening, (first.event_id, first.at_ms + windows.pair_ms)),)
 
 
 def _confirmed_and_not_paid(facts: Facts, windows: Windows) -> Openings:
-    if facts.paid is None or facts.successes:
+    paid = facts.paid
+    if paid is None or facts.successes:
         return _NONE
-    return (Opening(facts.paid.event_id, facts.paid.at_ms + windows.pair_ms),)
+    return (made(Opening, (paid.event_id, paid.at_ms + windows.pair_ms)),)
 
 
 def _paid_twice(facts: Facts, _: Windows) -> Openings:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from kessai.alert.domain.facts import Facts, Raised
+from kessai.alert.domain.facts import Facts, Raised, made
 from kessai.alert.domain.rules import (
     RULES,
     RULES_OF_PAYMENTS,
@@ -66,7 +66,7 @@ def advance(key: str, facts: Facts, now_ms: int, windows: Windows, memory: Memor
     if not (facts.told or facts.raised):
         due_ms = _first_due_ms(facts, windows)
         if due_ms is not None and due_ms > now_ms:
-            return Course(facts, due_ms)
+            return made(Course, (facts, due_ms, ()))
     wake_ms: int | None = None
     notices: list[Notice] = []
     for rule in RULES if facts.told else RULES_OF_PAYMENTS:
@@ -146,4 +146,4 @@ def _without(facts: Facts, alert: Raised) -> Facts:
 def _age(facts: Facts, now_ms: int, memory: Memory) -> Course:
     """What is kept only to know repeats by lies on the disk and is not looked at."""
     forget_ms = memory.forget_ms(facts.last_ms)
-    return _FORGOTTEN if now_ms >= forget_ms else Course(facts, forget_ms)
+    return _FORGOTTEN if now_ms >= forget_ms else made(Course, (facts, forget_ms, ()))

@@ -16,6 +16,7 @@ from kessai.alert.domain.facts import (
     Facts,
     Success,
     Told,
+    made,
     with_back,
     with_closed,
     with_failed,
@@ -163,10 +164,11 @@ class EventReader:
 
 def _of_order(event: _Order, at_ms: int) -> tuple[str, News] | None:
     """Only its ends matter here."""
-    if event.payload is None:
+    payload = event.payload
+    if payload is None:
         raise NotAsDescribed("without a payload")
-    add = _ENDS.get(event.payload.new_status)
-    return None if add is None else (event.payload.order_id, (add, Fact(event.event_id, at_ms)))
+    add = _ENDS.get(payload.new_status)
+    return None if add is None else (payload.order_id, (add, made(Fact, (event.event_id, at_ms))))
 
 
 _ENDS: Final = {"PAID": with_paid, "FAILED": with_failed}
@@ -175,7 +177,7 @@ _ENDS: Final = {"PAID": with_paid, "FAILED": with_failed}
 def _of_payment(event: _Payment, at_ms: int) -> tuple[str, News]:
     id_, payment, amount = event.event_id, event.merchant_payment_id, event.amount
     if event.event_type == "PaymentSucceeded":
-        success = Success(at_ms, id_, payment, amount, event.provider)
+        success = made(Success, (at_ms, id_, payment, amount, event.provider))
         return event.order_id, (with_success, success)
     return event.order_id, (with_back, Back(at_ms, id_, payment, amount, event.refund_id))
 

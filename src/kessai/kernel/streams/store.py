@@ -383,6 +383,9 @@ def _open(path: Path) -> Rdict:
     options.set_max_open_files(64)
     options.set_keep_log_file_num(2)
     options.set_compression_type(DBCompressionType.lz4())
+    # Most keys that are asked for are new: also what is not in a file yet is not searched for them.
+    options.set_memtable_prefix_bloom_ratio(0.05)
+    options.set_memtable_whole_key_filtering(True)
     table = BlockBasedOptions()
     table.set_block_cache(_CACHE)
     # Most keys that are asked for are new.

@@ -39,8 +39,7 @@ class OrderWatch:
         add, fact = news
         known = add(NOTHING if state is None else state, fact)
         course = advance(key, known, now_ms, self._windows, self._memory)
-        facts, wake_ms, notices = course
-        return self._told(key, course) if notices else (facts, wake_ms, ())
+        return self._told(key, course) if course[2] else (course[0], course[1], ())
 
     def wake(self, key: str, state: Facts, now_ms: int) -> Step[Facts]:
         return self._told(key, advance(key, state, now_ms, self._windows, self._memory))

@@ -21,7 +21,8 @@ class StreamLimits:
     commit_s: float = 0.2
     backlog_commit_s: float = 1.0
     backlog_commit_records: int = 20_000
-    fetch: int = 2_000
+    # So few that they are still in the processor's cache when their turn comes.
+    fetch: int = 500
     session_s: float = 10.0
     # A restore happens within it, too.
     max_poll_s: float = 120.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.alert_orders import MANY, Crowd, crowd
-from tests.support.alert_table import kept, read_table
+from tests.support.alert_table import Table, kept, read_table
 from tests.support.kafka import empty_kafka
 from typer.testing import CliRunner
 
@@ -75,18 +75,18 @@ async def live(url: str, folder: Path, people: Crowd, database: str) -> None:
     state = folder / "state"
     async with kept(bus, ALERTS_TOPIC, TABLE_GROUP, database):
         publishing = asyncio.create_task(publish(bus, people))
-        async with rules(url, state):
-            await asyncio.sleep(6)
+        async with rules(url, state), asyncio.timeout(60):
+            await _until(database, lambda table: bool(table.rows))
         shutil.rmtree(state)
         async with rules(url, state), asyncio.timeout(90):
             await publishing
-            await _until_kept(database, people)
+            await _until(database, lambda table: people.expected <= table.rows.keys())
     await bus.close()
 
 
-async def _until_kept(database: str, people: Crowd) -> None:
+async def _until(database: str, holds: Callable[[Table], bool]) -> None:
     while True:
-        if people.expected <= (await read_table(database)).rows.keys():
+        if holds(await read_table(database)):
             return
         await asyncio.sleep(0.5)
 

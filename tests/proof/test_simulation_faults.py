@@ -118,7 +118,7 @@ def test_a_record_that_waits_for_its_consumer_may_not_be_passed_over(
         raw = world.stage.bus_disk.raw
         assert raw.execute(change, (position, CONSUMER, PAYMENTS_TOPIC)).rowcount == 1
 
-    words = f"{CONSUMER} passed over {PAYMENTS_TOPIC} 2 6, which it has not handled"
+    words = f"a record was passed over that is still owed ({CONSUMER} {PAYMENTS_TOPIC} 2 6)"
     assert (words in wrong_after(leave_one)) is tells
 
 

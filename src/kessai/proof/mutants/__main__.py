@@ -66,7 +66,7 @@ def _by(kill: Kill) -> str:
     if kill.by:
         return ", ".join(kill.by)
     told = re.sub(r"\b0[0-9a-z]{25}\b", "an order", kill.what)
-    what = re.split(r"\(|: \d", told)[0][:60]
+    what = re.split(r"\(|: \d", told)[0][:60].strip()
     return f"never at rest: {what}" if what[:1].isdigit() else what
 
 

@@ -177,7 +177,7 @@ class Oracle:
             for row in (self._world.stage.bus_disk.rows(_POSITIONS) if owed else ())
         }
         return [
-            f"{group} passed over {topic} {partition} {offset}, which it has not handled"
+            f"a record was passed over that is still owed ({group} {topic} {partition} {offset})"
             for group, topic, partition, offset in owed
             if positions.get((group, topic, partition), 0) > offset
         ]

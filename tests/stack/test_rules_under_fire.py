@@ -1,4 +1,8 @@
-"""The rules on a real Kafka: each alert once, whatever dies, and nothing from who was replaced."""
+"""The rules on a real Kafka: each alert once, whatever dies, and nothing from who was replaced.
+
+Its instances are given seconds of the clock, so by its name it comes when all servers of a run are
+up: while they start, two cores have none to spare.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from tests.support.payment import ORDER, Till, on_the_till, refusal, unknown
 from tests.support.provider import LIFETIME_S, NO_ANSWER, NOT_SENT, After, FakeProvider
 
 from kessai.contracts.moves import AttemptStatus
+from kessai.contracts.payment import CloseOutcome
 from kessai.kernel.errors import Refused, Unknown
 from kessai.payment.application.ports import Code, CodeRequest, Provider
 from kessai.payment.main import build
@@ -210,6 +211,23 @@ async def test_an_order_closed_while_its_code_is_made_ends_without_one(till: Til
     assert await asking == "ORDER_CLOSED"
     await asyncio.sleep(5)
     assert till.provider.codes[FIRST].deleted
+    assert await till.statuses() == [AttemptStatus.CANCELLED]
+
+
+@on_the_till()
+async def test_a_no_that_comes_while_the_attempt_moves_on_is_no_refusal(till: Till) -> None:
+    till.provider.delay_s["create"] = 3
+    till.provider.fail("create", Refused("DYNAMIC_QR_BAD_REQUEST", "no"))
+    asking = asyncio.ensure_future(unknown(till.create()))
+    await asyncio.sleep(2.9)
+    till.lasting.queue_s = 0.2
+    closing = asyncio.ensure_future(unknown(till.close()))
+    assert await asking == "PAYMENT_UNAVAILABLE"
+    assert await till.statuses() == [AttemptStatus.CREATING]
+    assert await closing == "PAYMENT_UNAVAILABLE"
+    till.lasting.queue_s = 0
+    await asyncio.sleep(LIFETIME_S)
+    assert (await till.close()).outcome is CloseOutcome.CLOSED
     assert await till.statuses() == [AttemptStatus.CANCELLED]
 
 

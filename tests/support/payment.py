@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ from kessai.contracts.payment import (
 )
 from kessai.kernel.app import condition_of
 from kessai.kernel.chance import SeededChance
-from kessai.kernel.db import Db, open_database
+from kessai.kernel.db import Db, Tx, open_database
 from kessai.kernel.db.inline import InlineDb
 from kessai.kernel.errors import Refused, Unknown
 from kessai.kernel.http import AsgiHttp
@@ -172,15 +173,20 @@ class LastingDb:
     """A database that outlives the service: closing it is the test's business.
 
     With a `pause_s` others may write between what a transaction read and its own first write,
-    as on MySQL.
+    as on MySQL; with a `queue_s` each waits as long for its turn, as for a connection of a pool.
     """
 
     def __init__(self, db: InlineDb) -> None:
         self.db = db
         self.pause_s: float | None = None
+        self.queue_s = 0.0
 
-    def transaction(self) -> LooseBody:
-        return LooseBody(self.db, lambda: self.pause_s)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        if self.queue_s:
+            await asyncio.sleep(self.queue_s)
+        async with LooseBody(self.db, lambda: self.pause_s) as tx:
+            yield tx
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.db, name)

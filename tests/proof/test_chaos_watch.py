@@ -24,7 +24,7 @@ class NoBook:
     async def entries(self, after: str, below: str) -> Sequence[ProviderRow]:
         raise BooksUnreadable("the provider's book: ClientConnectorError")
 
-    async def notified(self) -> Sequence[str]:
+    async def notified(self, since_ms: int) -> Sequence[str]:
         raise BooksUnreadable("the provider's book: ClientConnectorError")
 
 

@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.verified import (
     verify,
 )
 
+from kessai.kernel.clock import Clock
 from kessai.payment.domain.schedule import FOLLOW_UPS_MS
 from kessai.proof.invariants.limits import LAST_FOLLOW_UP_S
 from kessai.proof.invariants.table import TABLE
@@ -102,6 +104,41 @@ async def test_the_offending_row_is_shown(shop: Shop) -> None:
     assert finding.first is not None
     assert finding.first.row["order_id"] == order_id
     assert not report.ok
+
+
+@dataclass(frozen=True)
+class Later:
+    """The same clock, so many days on."""
+
+    clock: Clock
+    days: float
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(days=self.days)
+
+    def now_ms(self) -> int:
+        return self.clock.now_ms() + int(self.days * 86_400_000)
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+
+@story(1)
+async def test_an_answered_webhook_is_stored_as_long_as_it_is_kept(shop: Shop) -> None:
+    customer = await shop.customer()
+    order_id = await customer.buy()
+    await shop.wallet(order_id)
+    await customer.until(order_id, "PAID")
+    books = books_of(shop)
+    assert (await check(books, ["I27"])).ok
+    async with shop.databases["payment"].transaction() as tx:
+        await tx.run(text("DELETE FROM webhook_inbox"))
+    (finding,) = (await check(books, ["I27"])).findings
+    assert finding.first is not None
+    assert finding.first.subject == f"{order_id}-1"
+    kept_days = books.settings.webhook_keep_days
+    assert not (await check(replace(books, clock=Later(books.clock, kept_days - 1)), ["I27"])).ok
+    assert (await check(replace(books, clock=Later(books.clock, kept_days)), ["I27"])).ok
 
 
 @story(1)

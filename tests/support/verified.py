@@ -209,7 +209,7 @@ class RememberedBook:
     async def entries(self, after: str, below: str) -> list[ProviderRow]:
         return [row for row in self.rows if after < row.merchant_payment_id < below]
 
-    async def notified(self) -> list[str]:
+    async def notified(self, since_ms: int) -> list[str]:
         return [row.merchant_payment_id for row in self.rows if row.status == "NOTIFIED"]
 
 

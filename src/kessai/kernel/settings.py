@@ -160,6 +160,9 @@ class Settings(BaseSettings):
         900,
         description="no webhook and 5 payments found by polling within (rule I); 0: not watched",
     )
+    webhook_keep_days: Annotated[int, Field(ge=1)] = Field(
+        90, description="webhooks that were dealt with are forgotten after"
+    )
     purchase_answer_s: Seconds = Field(8, description="a purchase answers after at most")
     call_timeout_s: Seconds = Field(10, description="limit of a call between services")
     poll_first_s: Seconds = Field(3, description="first look-up after a code was made")

@@ -29,6 +29,7 @@ from kessai.payment.application.close import Closing
 from kessai.payment.application.create import Creation
 from kessai.payment.application.due import DueRows
 from kessai.payment.application.files import FileWorker
+from kessai.payment.application.forget import Forgetting
 from kessai.payment.application.ledger import LedgerCheck
 from kessai.payment.application.look import Lookups, Visits
 from kessai.payment.application.peers import Peers
@@ -115,6 +116,7 @@ async def build(runtime: Runtime, *, provider: Provider | None = None) -> Unit[P
         if runtime.settings.webhook_silence_s:
             await ear.remember()
             supervisor.start("webhook-silence", ear.run)
+        supervisor.start("forgetting", _forgetting(runtime, books).run)
         supervisor.start("peers", _peers(runtime, db, wake, share_among).run)
         supervisor.start("outbox-relay", outbox.relay)
         if runtime.settings.outbox_lag_s:
@@ -203,6 +205,11 @@ def _files(
         pause_s=settings.idle_poll_s,
         wake=wake.files,
     )
+
+
+def _forgetting(runtime: Runtime, books: Books) -> Forgetting:
+    keep_ms = runtime.settings.webhook_keep_days * 86_400_000
+    return Forgetting(books.db, books.clock, books.webhooks, SqlHeard(), keep_ms=keep_ms)
 
 
 def _alone(processes: int) -> None:

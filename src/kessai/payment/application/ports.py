@@ -246,6 +246,10 @@ class WebhookInbox(Protocol):
 
     async def done(self, tx: Tx, webhook_id: str, reason: str) -> None: ...
 
+    async def forget(self, tx: Tx, before_ms: int, *, limit: int) -> int:
+        """Deletes about `limit` of the oldest that came last before then and were dealt with."""
+        ...
+
 
 class Refunds(Protocol):
     async def get(self, tx: Tx, refund_id: str) -> RefundOrder | None: ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, bindparam, case, select, update
+from typing import cast
+
+from sqlalchemy import BindParameter, and_, bindparam, case, delete, func, select, update
 
 from kessai.kernel.db import Row, Tx, insert_ignore
 from kessai.kernel.leases import Due
@@ -57,6 +59,21 @@ _DONE = (
     update(WEBHOOK_INBOX)
     .where(WEBHOOK_INBOX.c.id == bindparam("of_id"))
     .values(status="DONE", reason=bindparam("why"), tries=WEBHOOK_INBOX.c.tries + 1)
+)
+
+_IS_OLD = and_(
+    WEBHOOK_INBOX.c.last_received_ms < bindparam("before_ms"), WEBHOOK_INBOX.c.due_at_ms.is_(None)
+)
+_OLDEST = (
+    select(WEBHOOK_INBOX.c.last_received_ms)
+    .where(_IS_OLD)
+    .order_by(WEBHOOK_INBOX.c.last_received_ms)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_LAST_OF_OLDEST = select(func.max(_OLDEST.c.last_received_ms))
+_FORGET = delete(WEBHOOK_INBOX).where(
+    _IS_OLD, WEBHOOK_INBOX.c.last_received_ms <= bindparam("until_ms")
 )
 
 
@@ -135,6 +152,13 @@ class SqlWebhookInbox:
 
     async def done(self, tx: Tx, webhook_id: str, reason: str) -> None:
         await tx.run(_DONE, {"of_id": webhook_id, "why": reason})
+
+    async def forget(self, tx: Tx, before_ms: int, *, limit: int) -> int:
+        oldest = {"before_ms": before_ms, "limit": limit}
+        until_ms = cast("int | None", (await tx.run(_LAST_OF_OLDEST, oldest)).scalar())
+        if until_ms is None:
+            return 0
+        return (await tx.run(_FORGET, {"before_ms": before_ms, "until_ms": until_ms})).rowcount
 
 
 def _evidence(row: Row) -> Evidence:

@@ -106,6 +106,7 @@ WEBHOOK_INBOX = Table(
 )
 Index("ix_webhook_due", WEBHOOK_INBOX.c.due_at_ms, WEBHOOK_INBOX.c.id)
 Index("ix_webhook_payment", WEBHOOK_INBOX.c.merchant_payment_id)
+Index("ix_webhook_received", WEBHOOK_INBOX.c.last_received_ms)
 
 REFUND = Table(
     "refund",

@@ -38,8 +38,8 @@ class ProviderBook(Protocol):
         """Payments with a merchantPaymentId between the two, in that order, as they are now."""
         ...
 
-    async def notified(self) -> Sequence[str]:
-        """The merchantPaymentIds of webhooks that were answered with 200 lately."""
+    async def notified(self, since_ms: int) -> Sequence[str]:
+        """The merchantPaymentIds of webhooks that were answered with 200 lately, and since then."""
         ...
 
 
@@ -117,6 +117,7 @@ class _Payment(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Event(msgspec.Struct, rename="camel", gc=False):
+    at: datetime
     kind: str
     merchant_payment_id: str | None = None
 
@@ -142,9 +143,10 @@ class HttpProviderBook:
                 return found
             after = found[-1].merchant_payment_id
 
-    async def notified(self) -> list[str]:
+    async def notified(self, since_ms: int) -> list[str]:
         told = await self._get(f"events?limit={_EVENTS}", _events)
-        names = [one.merchant_payment_id for one in told if one.kind == "webhook.sent"]
+        sent = [one for one in told if one.kind == "webhook.sent" and to_ms(one.at) >= since_ms]
+        names = [one.merchant_payment_id for one in sent]
         return [name for name in dict.fromkeys(names) if name]
 
     async def _get(self, path: str, of: msgspec.json.Decoder[list[T]]) -> list[T]:

@@ -166,7 +166,9 @@ async def webhooks_are_worked_off(look: Look, tally: Tally) -> None:
 
 async def _answered_are_stored(look: Look, tally: Tally) -> None:
     provider = look.books.provider
-    names = [] if provider is None else await provider.notified()
+    # What is older may be forgotten by now.
+    since_ms = look.books.clock.now_ms() - int(look.limits.webhook_kept_s * 1000)
+    names = [] if provider is None else await provider.notified(since_ms)
     for start in range(0, len(names), _NAMES):
         page = names[start : start + _NAMES]
         async with look.books.payment.read() as tx:

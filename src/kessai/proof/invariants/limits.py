@@ -47,6 +47,8 @@ class Limits:
     outbox_kept_s: float
     # A record of the bus likewise.
     bus_kept_s: float
+    # A webhook likewise, after it was dealt with.
+    webhook_kept_s: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -72,4 +74,5 @@ class Limits:
             dead_letter_s=_DAY_S,
             outbox_kept_s=outbox.keep_sent_s - _MARGIN_S,
             bus_kept_s=bus.keep_s - _MARGIN_S,
+            webhook_kept_s=settings.webhook_keep_days * _DAY_S - _MARGIN_S,
         )

@@ -233,7 +233,7 @@ class Oracle:
             if after < name < below
         ]
 
-    async def notified(self) -> Sequence[str]:
+    async def notified(self, since_ms: int) -> Sequence[str]:  # noqa: ARG002 - the port's
         """`disagreements` knows of each answer, also of those that its sender never got."""
         return ()
 

@@ -167,6 +167,9 @@ async def test_renewed_work_is_not_taken_and_finished_work_comes_back_when_due()
     assert await due(db, "b", 749) == []
     async with db.transaction() as tx:
         await WORK.finish(tx, job, next_ms=800)
+    with pytest.raises(Fenced):
+        async with db.transaction() as tx:
+            await WORK.renew(tx, job, lease_ms=100, now_ms=750)
     assert await due(db, "b", 799) == []
     assert [(job.id, job.fence) for job in await due(db, "b", 800)] == [(1, 2)]
 

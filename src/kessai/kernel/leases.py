@@ -149,7 +149,9 @@ class DueWork:
                 lease_fence=fence + 1,
             )
         )
-        self._prolong = update(table).where(this).values(lease_until_ms=bindparam("to_ms"))
+        # Work that was finished is nobody's: who still thought of it must not hold it again.
+        held = and_(this, table.c.lease_owner.is_not(None))
+        self._prolong = update(table).where(held).values(lease_until_ms=bindparam("to_ms"))
         self._finish = (
             update(table)
             .where(this)
@@ -177,7 +179,7 @@ class DueWork:
         return [Due(row["id"], row["lease_fence"] + 1, row) for row in rows]
 
     async def renew(self, tx: Tx, due: Due, *, lease_ms: int, now_ms: int) -> None:
-        """Raises `Fenced` when the lease ran out and another worker has the row."""
+        """Raises `Fenced` when another worker has the row by now, or its work is finished."""
         await self._change(tx, self._prolong, due, {"to_ms": now_ms + lease_ms})
 
     async def finish(self, tx: Tx, due: Due, *, next_ms: int | None) -> None:

@@ -70,23 +70,24 @@ class FileWorker:
         if why := self._links.why_not(file.link):
             await self._give_up(due, file, FileStatus.REFUSED, why)
             return
-        async with self._holding(due):
-            try:
+        try:
+            # Not while the outcome is written: a row that was given back must not be held again.
+            async with self._holding(due):
                 report = await self._reconcile(file)
-            except Refused as refused:
-                status = _ENDS.get(refused.code)
-                if status is None:
-                    await self._put_off(due, file, refused.code)
-                else:
-                    await self._give_up(due, file, status, refused.message or refused.code)
-            except Unknown as unknown:
-                await self._put_off(due, file, f"{unknown.code}: {unknown.message}")
-            except Exception as error:
-                # A defect of ours ends as a signal too, instead of being tried for ever.
-                _log.exception("settlement_file.failed", file=file.id)
-                await self._put_off(due, file, type(error).__name__)
+        except Refused as refused:
+            status = _ENDS.get(refused.code)
+            if status is None:
+                await self._put_off(due, file, refused.code)
             else:
-                await self._done(due, file, report)
+                await self._give_up(due, file, status, refused.message or refused.code)
+        except Unknown as unknown:
+            await self._put_off(due, file, f"{unknown.code}: {unknown.message}")
+        except Exception as error:
+            # A defect of ours ends as a signal too, instead of being tried for ever.
+            _log.exception("settlement_file.failed", file=file.id)
+            await self._put_off(due, file, type(error).__name__)
+        else:
+            await self._done(due, file, report)
 
     async def _reconcile(self, file: AnnouncedFile) -> Report:
         with self._desk.paper() as paper:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Literal, cast
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from kessai.kernel import actuator as _actuator
 from kessai.kernel import problem
@@ -20,6 +21,8 @@ from kessai.kernel.supervisor import Supervisor
 Hook = Callable[[], Awaitable[None]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 MAX_IN_FLIGHT: Final = 1000
+# The trail of a request is our own; FastAPI's would be looked for at each request and never found.
+_NO_SPANS: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 
 
 def create_app(
@@ -80,7 +83,7 @@ def _routes(title: str, docs: bool, lifespan: Lifespan) -> FastAPI:
         # A redirect to the other slash would carry the caller's Host header back.
         redirect_slashes=False,
         lifespan=lifespan,
-        telemetry={"operation_spans": False},
+        telemetry=_NO_SPANS,
     )
     problem.install(app)
     return app
@@ -114,7 +117,7 @@ def _actuator_app(
 
 
 def _bare_app(router: APIRouter) -> FastAPI:
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=_NO_SPANS)
     problem.install(app)
     _take(app, router)
     return app

@@ -41,7 +41,7 @@ def wrong_after(change: Callable[[World], None]) -> list[str]:
     the_scene = scene()
     the_scene.set_up(unordered=False)
     loop = SimLoop(Dice("oracle"), 0.0)
-    world = World(the_scene.stage, Mix(0), loop, Trace(), START)
+    world = World(the_scene.stage, Mix(0), loop, Trace(loop.time), START)
 
     async def look() -> list[str]:
         await world.open()
@@ -126,7 +126,11 @@ def test_a_record_that_waits_for_its_consumer_may_not_be_passed_over(
 def test_only_silence_is_owed_an_answer() -> None:
     async def story() -> list[Place]:
         line = BusLine(
-            SimDb(scene().stage.bus_disk, copy_context()), SystemClock(), BusFaults(), 1, Trace()
+            SimDb(scene().stage.bus_disk, copy_context()),
+            SystemClock(),
+            BusFaults(),
+            1,
+            Trace(float),
         )
 
         async def handle(record: Record) -> None:

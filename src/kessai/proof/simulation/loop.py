@@ -10,13 +10,14 @@ import asyncio
 import heapq
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from kessai.kernel.telemetry import get_log
 from kessai.proof.simulation.dice import Dice
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _log = get_log(__name__)
 # A loop that never comes to its next timer is a finding, not a reason to wait for ever.
@@ -63,12 +64,58 @@ class Life:
 OWNER: ContextVar[Life] = ContextVar("simulated_owner")
 
 
+# A debug mode, which a simulation never has, is asked for by each handle of the standard library.
+class _Handle(asyncio.Handle):
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[[*Ts], object],
+        args: tuple[*Ts],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when_s: float,
+        callback: Callable[[*Ts], object],
+        args: tuple[*Ts],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self._when = when_s
+        self._scheduled = True
+
+    def cancel(self) -> None:
+        """Dropped when its time comes, or swept when such are many."""
+        self._cancelled = True
+        self._callback, self._args = None, ()  # type: ignore[assignment]
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """`shuffle` is the share of steps that are not the one whose turn it is."""
 
     # Of the base class, which keeps them to itself.
     _ready: deque[asyncio.Handle]
     _stopping: bool
+    _check_closed: Callable[[], None]
 
     def __init__(self, dice: Dice, shuffle: float) -> None:
         super().__init__()
@@ -82,10 +129,20 @@ class SimLoop(asyncio.BaseEventLoop):
         self.max_steps: int | None = None
         # Choice and owner of every step: two runs are the same when these are.
         self.choices = bytearray()
-        self.set_task_factory(self._new_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self._now_s
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        self._check_closed()
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_at(
         self,
@@ -94,19 +151,19 @@ class SimLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
         self._timer_number += 1
         heapq.heappush(self._timers, (when, self._timer_number, timer))
         return timer
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Cancelled timers are dropped when their time comes, or swept when they are many."""
-
-    def _new_task(
-        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any
-    ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **more)
-        context = more.get("context")
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: Any = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
         life = (context.get(OWNER) if context is not None else None) or OWNER.get(None)
         if life is not None:
             life.tasks.append(task)
@@ -133,7 +190,8 @@ class SimLoop(asyncio.BaseEventLoop):
             self._step(handle, choice)
 
     def _step(self, handle: asyncio.Handle, choice: int) -> None:
-        life: Life | None = handle._context.get(OWNER)  # type: ignore[attr-defined]
+        context: Context = handle._context  # type: ignore[attr-defined]
+        life = context.get(OWNER)
         code = 0
         if life is not None:
             if life.fuse is not None and life.alive and not life.paused:
@@ -149,7 +207,12 @@ class SimLoop(asyncio.BaseEventLoop):
         self.choices.append(code)
         if self.steps > MAX_STEPS:
             raise Stuck(f"{MAX_STEPS} steps and no end")
-        handle._run()
+        try:
+            context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.call_exception_handler({"message": f"in {handle!r}", "exception": error})
 
     def _ring(self) -> None:
         timers = self._timers

@@ -76,8 +76,8 @@ def run_mix(mix: Mix, *, keep: bool = False) -> SeedResult:
     with overheard(complaints.hear):
         the_scene = scene()
         the_scene.set_up(unordered=mix.unordered)
-        trace = Trace(keep=keep)
         loop = SimLoop(Dice("loop", mix.seed), mix.shuffle)
+        trace = Trace(loop.time, keep=keep)
         world = World(the_scene.stage, mix, loop, trace, START)
         complaints.begin(world.findings)
         _listen(loop, world)

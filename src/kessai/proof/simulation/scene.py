@@ -56,7 +56,7 @@ class Scene:
 def scene() -> Scene:
     stage = Stage()
     loop = SimLoop(Dice("scene"), 0.0)
-    world = World(stage, Mix(0), loop, Trace(), START - timedelta(minutes=2))
+    world = World(stage, Mix(0), loop, Trace(loop.time), START - timedelta(minutes=2))
     try:
         opening = loop.create_task(_open(world), context=world.director.context())
         members = loop.run_until_complete(opening)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable
@@ -24,17 +23,17 @@ class Happening:
 
 
 class Trace:
-    """`keep` remembers the happenings; the hash is the same either way."""
+    """`now_s` is the virtual time. `keep` remembers what happened; the hash is the same."""
 
-    def __init__(self, *, keep: bool = False) -> None:
+    def __init__(self, now_s: Callable[[], float], *, keep: bool = False) -> None:
         self.happenings: list[Happening] = []
         self.fired: Counter[str] = Counter()
         self._keep = keep
         self._hash = hashlib.blake2b(digest_size=16)
-        self._now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+        self._now_s = now_s
 
     def note(self, kind: str, source: str, target: str, text: str) -> None:
-        at_s = self._now()
+        at_s = self._now_s()
         self._hash.update(f"{at_s:.6f}|{kind}|{source}|{target}|{text}\n".encode())
         if self._keep:
             self.happenings.append(Happening(at_s, kind, source, target, text, correlation_id()))

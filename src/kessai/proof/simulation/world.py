@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -89,9 +88,11 @@ class SimClock:
 
     def __init__(self) -> None:
         self._start_ms = 0
+        self._now_s: Callable[[], float] = float
 
-    def begin(self, start: datetime) -> None:
+    def begin(self, start: datetime, now_s: Callable[[], float]) -> None:
         self._start_ms = (start - _EPOCH) // timedelta(milliseconds=1)
+        self._now_s = now_s
 
     @property
     def start_ms(self) -> int:
@@ -101,10 +102,10 @@ class SimClock:
         return from_ms(self.now_ms())
 
     def now_ms(self) -> int:
-        return self._start_ms + int(asyncio.get_running_loop().time() * 1000)
+        return self._start_ms + int(self._now_s() * 1000)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._now_s()
 
 
 class Stage:
@@ -128,7 +129,7 @@ class World:
         self.trace = trace
         self.stage = stage
         self.clock = stage.clock
-        self.clock.begin(start)
+        self.clock.begin(start, loop.time)
         self.settings = SETTINGS.model_copy(update=dict(mix.settings))
         self.findings: list[str] = []
         # Bodies of webhooks that were answered: whoever sent them sends them no more.

@@ -56,6 +56,7 @@ class InlineDb:
     ) -> None:
         """`connection`, one of `connect`, is used instead of one of its own, by a simulation."""
         self._writer = connection or connect(path, durable=durable, read_only=read_only)
+        self._has_file = bool(path)
         # Without a file there is nothing a second connection could open.
         alone = read_only or not path
         self._reader = self._writer if alone else connect(path, read_only=True)
@@ -257,7 +258,9 @@ class _ReadBody:
             raise RuntimeError("a read body awaited something other than tx.run")
         if db._reader is db._writer:
             db._flush()
-        db._raw_reader.execute("BEGIN")
+        if db._has_file:
+            # In memory nobody else writes, and nothing is awaited until the body ends.
+            db._raw_reader.execute("BEGIN")
         db._reading = True
         return self
 
@@ -267,8 +270,10 @@ class _ReadBody:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._db._reading = False
-        self._db._raw_reader.execute("COMMIT" if error is None else "ROLLBACK")
+        db = self._db
+        db._reading = False
+        if db._has_file:
+            db._raw_reader.execute("COMMIT" if error is None else "ROLLBACK")
 
     async def run(self, statement: Executable, params: Params | None = None) -> Rows:
         return _execute(self._db._reads, statement, params)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, cast
 
@@ -26,32 +26,62 @@ from kessai.kernel.db.ports import Params, Rows
 _KEPT = 2_000
 
 _Convert = Callable[[Any], Any]
+# A place's name, its converter and the value that the statement brings along.
+_Bind = tuple[str, _Convert | None, object]
 # A dict, as nearly all are, is found without asking the abstract class.
 _MAPPINGS = (dict, Mapping)
 
 
-@dataclass(frozen=True, slots=True)
 class _Prepared:
-    sql: str
-    # Name, converter and the value that the statement brings along, in the text's order.
-    binds: tuple[tuple[str, _Convert | None, object], ...]
-    converters: tuple[tuple[str, _Convert], ...]
-    # Each list's name, and the names of its places in the text.
-    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    # All values at once, where each is given and goes to the database as it is.
-    given: Callable[[Mapping[str, object]], tuple[object, ...]] | None = None
+    """A text, and how the values of a call come into the order of its places."""
+
+    __slots__ = ("_converts", "_get", "_own", "converters", "lists", "names", "sql")
+
+    def __init__(
+        self,
+        sql: str,
+        binds: Sequence[_Bind],
+        converters: tuple[tuple[str, _Convert], ...],
+        lists: Sequence[tuple[str, Sequence[str]]] = (),
+        *,
+        is_given: bool = False,
+    ) -> None:
+        """`lists`: each list's name, and the names of its places in the text.
+
+        `is_given`: each value comes with the call, none of them from the statement.
+        """
+        self.sql = sql
+        self.converters = converters
+        # The columns of what it returns, once it has: the driver makes a tuple of seven for each.
+        self.names: Sequence[str] | None = None
+        self.lists = lists
+        self._own = None if is_given else {name: own for name, _, own in binds}
+        self._converts = [(at, convert) for at, (_, convert, _) in enumerate(binds) if convert]
+        self._get = _getter([name for name, _, _ in binds])
 
     def values(self, params: Mapping[str, object]) -> Sequence[object]:
-        if self.given is not None:
-            return self.given(params)
+        given = params if self._own is None else {**self._own, **params}
         if self.lists:
-            params = dict(params)
+            given = dict(given)
             for name, places in self.lists:
-                params.update(zip(places, cast("Sequence[object]", params[name]), strict=True))
-        return [
-            params.get(name, own) if convert is None else convert(params.get(name, own))
-            for name, convert, own in self.binds
-        ]
+                given.update(zip(places, cast("Sequence[object]", params[name]), strict=True))
+        found = self._get(given)
+        if not self._converts:
+            return found
+        values = list(found)
+        for at, convert in self._converts:
+            values[at] = convert(values[at])
+        return values
+
+
+def _getter(places: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    if not places:
+        return lambda _: ()
+    # Of one name `itemgetter` makes no tuple.
+    (only,) = places
+    return lambda given: (given[only],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +121,11 @@ class Statements:
             cursor = self._raw.executemany(prepared.sql, [prepared.values(row) for row in many])
             return Rows((), (), cursor.rowcount)
         cursor = self._raw.execute(prepared.sql, prepared.values(first))
-        if cursor.description is None:
+        names = prepared.names
+        if names is None:
+            names = prepared.names = [column[0] for column in cursor.description or ()]
+        if not names:
             return Rows((), (), cursor.rowcount)
-        names = [column[0] for column in cursor.description]
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         if prepared.converters:
             rows = [_converted(names, values, prepared.converters) for values in rows]
@@ -144,8 +176,13 @@ def _prepare(
         lists = {compiled.bind_names[one] for one in compiled.post_compile_params}
         # A list that the statement brings along may stand in it under another name.
         return _WithLists(compiled, tuple(sorted(lists)), {}) if lists <= known else None
-    made = _made(compiled, compiled.string, compiled.positiontup, dialect)
-    return replace(made, given=_given(made, known))
+    converters = cast("Mapping[str, _Convert]", compiled._bind_processors)
+    return _Prepared(
+        compiled.string,
+        _binds(compiled, compiled.positiontup, converters),
+        tuple(_row_converters(compiled, dialect)),
+        is_given=known.issuperset(compiled.positiontup),
+    )
 
 
 def _expanded(
@@ -158,33 +195,20 @@ def _expanded(
     whole = sum(len(cast("Sequence[object]", params[name])) for name, _ in lists)
     if not places or len(places) != whole or state.positiontup is None:
         return None
-    made = _made(compiled, state.statement, state.positiontup, dialect, state.processors)
-    return replace(made, lists=lists)
-
-
-def _made(
-    compiled: SQLCompiler,
-    text: str,
-    places: Sequence[str],
-    dialect: Dialect,
-    more: Mapping[str, Any] | None = None,
-) -> _Prepared:
-    converters = {**cast(Mapping[str, _Convert], compiled._bind_processors), **(more or {})}
-    own = {name: bind.effective_value for name, bind in compiled.binds.items()}
+    converters = {**compiled._bind_processors, **state.processors}
     return _Prepared(
-        text,
-        tuple((name, converters.get(name), own.get(name)) for name in places),
+        state.statement,
+        _binds(compiled, state.positiontup, cast("Mapping[str, _Convert]", converters)),
         tuple(_row_converters(compiled, dialect)),
+        lists,
     )
 
 
-def _given(
-    prepared: _Prepared, known: set[str]
-) -> Callable[[Mapping[str, object]], tuple[object, ...]] | None:
-    names = [name for name, _, _ in prepared.binds]
-    plain = all(convert is None for _, convert, _ in prepared.binds)
-    # Of one name `itemgetter` makes no tuple.
-    return itemgetter(*names) if plain and len(names) > 1 and known.issuperset(names) else None
+def _binds(
+    compiled: SQLCompiler, places: Sequence[str], converters: Mapping[str, _Convert]
+) -> list[_Bind]:
+    own = {name: bind.effective_value for name, bind in compiled.binds.items()}
+    return [(name, converters.get(name), own.get(name)) for name in places]
 
 
 def _needed(compiled: SQLCompiler) -> list[str]:

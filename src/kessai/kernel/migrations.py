@@ -33,14 +33,13 @@ def migrate(db: Db, package: str) -> None:
     Reads `kessai/<package>/migrations/versions`; does nothing when it is up to date. Raises
     `SchemaTooNew` when the database has a version that is not there.
     """
-    migrate_from(db, _folder(package), name=package.replace(".", "_"))
+    name = package.replace(".", "_")
+    db.migrate(lambda connection: _upgrade(_folder(package), name, connection))
 
 
 def migrate_from(db: Db, versions: str, *, name: str) -> None:
     """The same for a folder of versions; the version table is `alembic_version_<name>`."""
-    config = _config(versions)
-    config.attributes["version_table"] = version_table(name)
-    db.migrate(lambda connection: _upgrade(config, connection))
+    db.migrate(lambda connection: _upgrade(versions, name, connection))
 
 
 def _folder(package: str) -> str:
@@ -56,7 +55,9 @@ def _config(versions: str) -> Config:
     return config
 
 
-def _upgrade(config: Config, connection: Connection) -> None:
+def _upgrade(versions: str, name: str, connection: Connection) -> None:
+    config = _config(versions)
+    config.attributes["version_table"] = version_table(name)
     script = ScriptDirectory.from_config(config)
     # The first statement begins SQLAlchemy's own transaction, which the database layer never
     # ends: Alembic takes it for an outer one and leaves BEGIN and COMMIT alone.

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TextIO, TypeAlias, cast
 
@@ -109,26 +110,54 @@ def configure(
         logging.getLogger(name).propagate = True
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A line before anything of it is written, with the error itself instead of its traceback."""
+
+    service: str
+    event: str
+    error: BaseException | None
+
+
 @contextmanager
-def overheard(listen: Callable[[str], None], level: str = "ERROR") -> Iterator[None]:
+def overheard(listen: Callable[[Heard], None], level: str = "ERROR") -> Iterator[None]:
     """Lines of the level and above go to `listen` while the block runs, all others nowhere."""
+
+    def hear(_logger: _Lines, _method: str, event: EventDict) -> EventDict:
+        service = str(event.get("service") or _service.get())
+        listen(Heard(service, str(event["event"]), _error_of(event.get("exc_info"))))
+        raise structlog.DropEvent
+
     root = logging.getLogger()
-    before = root.level, _sink.stream
+    before = root.level, root.handlers[:], _processors[:]
     root.setLevel(level)
-    _sink.stream = cast(TextIO, _Listener(listen))
+    root.handlers[:] = [_Ear(listen)]
+    _processors[:] = [_drop_by_level, hear]
     try:
         yield
     finally:
         root.setLevel(before[0])
-        _sink.stream = before[1]
+        root.handlers[:], _processors[:] = before[1:]
 
 
-class _Listener:
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.write = write
+class _Ear(logging.Handler):
+    """Lines of libraries, heard likewise."""
 
-    def flush(self) -> None:
-        """Nothing is kept back."""
+    def __init__(self, listen: Callable[[Heard], None]) -> None:
+        super().__init__()
+        self._listen = listen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._listen(Heard(_service.get(), record.name, _error_of(record.exc_info)))
+
+
+def _error_of(exc_info: object) -> BaseException | None:
+    found = exc_info
+    if exc_info is True:
+        found = sys.exc_info()[1]
+    elif isinstance(exc_info, tuple):
+        found = exc_info[1]
+    return found if isinstance(found, BaseException) else None
 
 
 class _Sink:

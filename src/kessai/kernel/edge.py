@@ -100,7 +100,7 @@ class Edge:
     async def _http(self, scope: Scope, exchange: _Exchange) -> None:
         started = self._now()
         self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
+        self._metrics.in_flight += 1
         try:
             await self._answer(scope, exchange)
         except asyncio.CancelledError:
@@ -119,7 +119,7 @@ class Edge:
             await answer(scope, exchange.receive, exchange.send)
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
+            self._metrics.in_flight -= 1
             self._record(scope, exchange.status or _NO_ANSWER, self._now() - started)
 
     async def _answer(self, scope: Scope, exchange: _Exchange) -> None:

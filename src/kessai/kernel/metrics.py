@@ -33,9 +33,7 @@ class Metrics:
     def __init__(self, service: str) -> None:
         self.service = service
         self.registry = CollectorRegistry(auto_describe=True)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self._knows_process = False
         self._requests = self.histogram(
             "http_server_requests_seconds",
             "Duration of HTTP requests",
@@ -46,7 +44,11 @@ class Metrics:
             "Duration of calls to other services",
             labels=("callee", "operation", "outcome"),
         )
-        self.in_flight = self.gauge("http_server_requests_active", "HTTP requests in flight")
+        # Counted by whoever answers requests, and shown when somebody looks.
+        self.in_flight = 0
+        self.gauge("http_server_requests_active", "HTTP requests in flight").set_function(
+            lambda: self.in_flight
+        )
         self._kept_requests: dict[tuple[str, str, int], Histogram] = {}
         self._kept_calls: dict[tuple[str, str, str], Histogram] = {}
 
@@ -85,11 +87,20 @@ class Metrics:
         child.observe(seconds)
 
     def families(self) -> Iterable[Metric]:
-        return self.registry.collect()
+        return self._whole().collect()
 
     def prometheus(self) -> bytes:
         """The text format, version 0.0.4."""
-        return generate_latest(self.registry)
+        return generate_latest(self._whole())
+
+    def _whole(self) -> CollectorRegistry:
+        """With the process's own figures, which are read from the system already when they are
+        added: half of what a service's metrics cost, and most are never looked at."""
+        if not self._knows_process:
+            self._knows_process = True
+            for collector in (ProcessCollector, PlatformCollector, GCCollector):
+                collector(registry=self.registry)
+        return self.registry
 
 
 def _outcome(status: int) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 
 from fastapi import FastAPI
@@ -172,12 +171,11 @@ class House:
         self._trace.fault("db.overtaken", self.name, self.name)
         return self._dice.pick((0.002, 0.05, 1.0))
 
-    @contextmanager
-    def hanging(self, answer: asyncio.Future[str], task: asyncio.Task[None]) -> Iterator[None]:
-        """A caller that waits for this life's task."""
+    async def wait_for(self, answer: asyncio.Future[str], task: asyncio.Task[None]) -> str:
+        """By a caller of this life's task."""
         self._hanging[answer] = task
         try:
-            yield
+            return await answer
         finally:
             self._hanging.pop(answer, None)
 

@@ -122,8 +122,7 @@ class Calls:
         work = _serve(serve, house.port, answer, house.tell)
         name = f"{house.name}:{operation}"
         task = loop.create_task(work, name=name, context=context)
-        with house.hanging(answer, task):
-            return await answer
+        return await house.wait_for(answer, task)
 
 
 async def _serve(

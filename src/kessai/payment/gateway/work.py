@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import Table, bindparam, case, func, select, text
+from sqlalchemy import Table, TextClause, bindparam, case, func, select, text
 
 from kessai.kernel.db import Tx
 from kessai.kernel.leases import Due, DueWork
@@ -16,10 +16,10 @@ OTHERS_ONE_IN = 5
 
 
 class SqlWork:
-    """Build it once per table: it holds the prepared statements."""
+    """Build it once, as a module constant: a statement that is built anew is prepared anew."""
 
-    def __init__(self, table: Table) -> None:
-        self._work = DueWork(table)
+    def __init__(self, table: Table, *, where: TextClause | None = None) -> None:
+        self._work = DueWork(table, where=where)
         due, leased = table.c.due_at_ms, table.c.lease_until_ms
         self._soonest = select(func.min(case((leased > due, leased), else_=due))).where(
             due <= bindparam("until_ms")
@@ -42,7 +42,11 @@ class SqlWork:
         return cast(int | None, (await tx.run(self._soonest, {"until_ms": until_ms})).scalar())
 
 
-class Visits(SqlWork):
+_ANY_VISIT = SqlWork(ATTEMPT)
+_FAST_VISIT = SqlWork(ATTEMPT, where=text(f"lane = {int(Lane.FAST)}"))
+
+
+class Visits:
     """Attempts: the fast lane first, but one place in five is always that of the longest due.
 
     So ten thousand who are only watched cannot keep the one waiting who pays right now, and the
@@ -50,9 +54,10 @@ class Visits(SqlWork):
     """
 
     def __init__(self) -> None:
-        super().__init__(ATTEMPT)
-        self._fast = DueWork(ATTEMPT, where=text(f"lane = {int(Lane.FAST)}"))
         self._kept = 0
+        self.renew = _ANY_VISIT.renew
+        self.finish = _ANY_VISIT.finish
+        self.soonest = _ANY_VISIT.soonest
 
     async def claim_due(
         self, tx: Tx, *, owner: str, lease_ms: int, now_ms: int, limit: int
@@ -61,12 +66,12 @@ class Visits(SqlWork):
         kept, self._kept = divmod(self._kept, OTHERS_ONE_IN)
         fast: list[Due] = []
         if limit > kept:
-            fast = await self._fast.claim_due(
+            fast = await _FAST_VISIT.claim_due(
                 tx, owner=owner, lease_ms=lease_ms, now_ms=now_ms, limit=limit - kept
             )
         if len(fast) == limit:
             return fast
-        others = await super().claim_due(
+        others = await _ANY_VISIT.claim_due(
             tx, owner=owner, lease_ms=lease_ms, now_ms=now_ms, limit=limit - len(fast)
         )
         return [*fast, *others]

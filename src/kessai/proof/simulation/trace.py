@@ -30,11 +30,12 @@ class Trace:
         self.fired: Counter[str] = Counter()
         self._keep = keep
         self._hash = hashlib.blake2b(digest_size=16)
+        self._noted: list[str] = []
         self._now_s = now_s
 
     def note(self, kind: str, source: str, target: str, text: str) -> None:
         at_s = self._now_s()
-        self._hash.update(f"{at_s:.6f}|{kind}|{source}|{target}|{text}\n".encode())
+        self._noted.append(f"{at_s:.6f}|{kind}|{source}|{target}|{text}\n")
         if self._keep:
             self.happenings.append(Happening(at_s, kind, source, target, text, correlation_id()))
 
@@ -44,7 +45,10 @@ class Trace:
         self.note("fault", source, target, f"{kind} {text}".strip())
 
     def absorb(self, content: bytes | bytearray) -> None:
+        self._hash.update("".join(self._noted).encode())
+        self._noted.clear()
         self._hash.update(content)
 
     def digest(self) -> str:
+        self.absorb(b"")
         return self._hash.hexdigest()

@@ -126,6 +126,8 @@ class Outbox:
         self._lease: Lease | None = None
         self._unmarked: list[int] = []
         self._mark_at_s = 0.0
+        # Until then nothing is to be looked for, unless somebody of this process has written.
+        self._look_at_s = 0.0
         self._purge_at_s = 0.0
 
     async def add(
@@ -200,9 +202,14 @@ class Outbox:
 
     async def _round(self) -> float:
         """One look at the table; returns how long there is nothing to do without a wake-up."""
-        self._wake.clear()
+        if self._wake.is_set():
+            self._wake.clear()
+            self._look_at_s = 0.0
         try:
             await self._mark_if_late()
+            if self._clock.monotonic() < self._look_at_s:
+                # It was time for the marks only.
+                return self._pause_s()
             rows = await self._next()
             if rows and not await self._hold():
                 # Another process relays; it finds our messages by its own fallback poll.
@@ -214,6 +221,7 @@ class Outbox:
             await self._publish(rows)
             if len(rows) == self._limits.batch:
                 return 0.0
+        self._look_at_s = self._clock.monotonic() + self._limits.fallback_poll_s
         await self._purge_if_late()
         return self._pause_s()
 
@@ -242,6 +250,7 @@ class Outbox:
         _log.warning("outbox.relay_fenced", lease=self._lease_name, owner=self._owner)
         self._lease = None
         self._unmarked.clear()
+        self._look_at_s = 0.0
         return self._limits.lease_s
 
     async def _publish(self, rows: Sequence[Row]) -> None:
@@ -274,9 +283,8 @@ class Outbox:
             self._purge_at_s = now_s + (0.0 if full else self._limits.purge_every_s)
 
     def _pause_s(self) -> float:
-        if not self._unmarked:
-            return self._limits.fallback_poll_s
-        return max(_SHORTEST_PAUSE_S, self._mark_at_s - self._clock.monotonic())
+        at_s = min(self._mark_at_s, self._look_at_s) if self._unmarked else self._look_at_s
+        return max(_SHORTEST_PAUSE_S, at_s - self._clock.monotonic())
 
     async def _hand_over(self) -> None:
         """A graceful end: the next relay need neither wait nor send anything twice."""

@@ -151,6 +151,21 @@ async def test_events_share_a_commit() -> None:
     assert slow.batches == [[1, 2, 3, 4, 5, 6, 7]]
 
 
+async def test_a_backlog_does_not_wait_for_a_moment_to_pass() -> None:
+    slow = Slow(await a_search_shop([]))
+    intake = Intake(slow, linger_s=60, enough=3)
+    async with asyncio.timeout(30):
+        for first in (1, 4):
+            three = range(first, first + 3)
+            await asyncio.gather(*(intake.take(a_product(n, "急須")) for n in three))
+    assert slow.batches == [[1, 2, 3], [4, 5, 6]]
+    late = asyncio.create_task(intake.take(POT))
+    await asyncio.sleep(0.01)
+    # One alone still waits for others.
+    assert len(slow.batches) == 2
+    late.cancel()
+
+
 async def test_whoever_shares_a_commit_that_fails_hears_of_it() -> None:
     slow = Slow(await a_search_shop([]))
     slow.error = Unknown("SEARCH_UNAVAILABLE", "away")

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kessai.contracts.search import CheckIndex, IndexDrift, Reindexed
 from kessai.contracts.storage import ListSnapshots, ProductSnapshot, StorageService
+from kessai.kernel.bus import set_within
 from kessai.kernel.errors import Kind, Refused, Unknown
 from kessai.kernel.telemetry import get_log
 from kessai.search.application.ports import ProductIndex
@@ -22,6 +23,8 @@ _PAGE = 500
 _BREATH = 10
 # How many products one commit takes at most.
 MAX_BATCH = 1_000
+# So many are worth a commit of their own: a backlog waits for the disk, never for a moment to pass.
+_ENOUGH = 300
 
 
 class Indexing:
@@ -139,14 +142,19 @@ class TakesProducts(Protocol):
 
 
 class Intake:
-    """Events share a commit: whoever comes first waits a moment and then writes for all.
+    """Events share a commit: whoever comes first waits a moment, or for `enough` of them, and then
+    writes for all.
 
     A commit is a sync of the disk, which those who pay need more than those who look.
     """
 
-    def __init__(self, index: TakesProducts, *, linger_s: float = 1.0) -> None:
+    def __init__(
+        self, index: TakesProducts, *, linger_s: float = 1.0, enough: int = _ENOUGH
+    ) -> None:
         self._index = index
         self._linger_s = linger_s
+        self._enough = enough
+        self._are_enough = asyncio.Event()
         self._waiting: list[tuple[ProductSnapshot, asyncio.Future[None]]] = []
         self._is_writing = False
 
@@ -154,11 +162,13 @@ class Intake:
         """Returns when it can be found. Raises what the index raises."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((product, done))
+        if len(self._waiting) >= self._enough:
+            self._are_enough.set()
         if not self._is_writing:
             self._is_writing = True
             try:
                 while self._waiting:
-                    await asyncio.sleep(self._linger_s)
+                    await set_within(self._are_enough, self._linger_s)
                     await self._write()
             finally:
                 self._is_writing = False
@@ -173,6 +183,8 @@ class Intake:
 
     async def _write(self) -> None:
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+        if len(self._waiting) < self._enough:
+            self._are_enough.clear()
         try:
             await self._index.put([product for product, _ in batch])
         except asyncio.CancelledError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from kessai.contracts.search import Suggest, Suggestions
 from kessai.search.application.ports import ProductIndex
 from kessai.search.application.remembered import Remembered
 
@@ -23,16 +24,18 @@ class Desk:
         self.index = AnIndex()
         self.asked: list[str] = []
         self.meanwhile = False
-        self.answers = Remembered(cast(ProductIndex, self.index), self._answer, size=size)
+        index = cast(ProductIndex, self.index)
+        self.answers = Remembered(index, self._answer, Suggestions, size=size)
 
-    async def _answer(self, question: str) -> str:
-        self.asked.append(question)
+    async def _answer(self, question: Suggest) -> Suggestions:
+        self.asked.append(question.q)
         if self.meanwhile:
             self.index.now = object()
-        return f"{question} {len(self.asked)}"
+        return Suggestions(suggestions=(f"{question.q} {len(self.asked)}",), products=())
 
     async def says(self, *questions: str) -> list[str]:
-        return [await self.answers(question) for question in questions]
+        answers = [await self.answers(Suggest(q=question)) for question in questions]
+        return [said for answer in answers for said in answer.suggestions]
 
 
 async def test_the_same_is_answered_without_asking() -> None:

@@ -24,10 +24,9 @@ from kessai.search.application.ports import ProductIndex
 from kessai.search.application.remembered import Remembered
 from kessai.search.application.searching import Searching
 
-# A page of products is some 15 KB. What is begun to be typed is begun so by many, and has half as
-# many products.
-_SEARCHES: Final = 256
-_SUGGESTIONS: Final = 512
+# A page of products is some 2 KB, packed. What is begun to be typed has half as many products.
+_SEARCHES: Final = 2_048
+_SUGGESTIONS: Final = 2_048
 
 
 class Search:
@@ -40,8 +39,8 @@ class Search:
         indexing: Indexing,
         pictures: Pictures,
     ) -> None:
-        self._search = Remembered(index, searching.search, size=_SEARCHES)
-        self._suggest = Remembered(index, searching.suggest, size=_SUGGESTIONS)
+        self._search = Remembered(index, searching.search, SearchPage, size=_SEARCHES)
+        self._suggest = Remembered(index, searching.suggest, Suggestions, size=_SUGGESTIONS)
         self._indexing = indexing
         self._pictures = pictures
 

@@ -12,7 +12,7 @@ from tests.support.plain_words import split_plainly
 
 from kessai.contracts.search import FoundProduct
 from kessai.kernel.errors import Invalid
-from kessai.search.domain.document import Shown, to_show
+from kessai.search.domain.document import Shown, products, to_show
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.lexicon import Lexicon
 from kessai.search.domain.planner import MAX_WORDS, Planner, fuzzy
@@ -111,7 +111,10 @@ def test_what_is_shown_is_read_with_the_words_of_its_title(words: list[tuple[int
         product_id=7, title='急須 "a\nb"', price=1, stock=0, category_id=1, created_at=""
     )
     shown = Shown.read(to_show(product, words))
-    assert shown.product == product
+    assert products([shown]) == (product,)
+    assert shown.title == product.title
+    marked = product.model_copy(update={"highlight": '<em>"'})
+    assert products([shown.with_highlight('<em>"'), shown]) == (marked, product)
     # No blank has a sound.
     assert list(shown.words()) == [(length, "".join(text.split())) for length, text in words]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from kessai.contracts.search import (
     FoundProduct,
@@ -15,7 +14,7 @@ from kessai.contracts.search import (
 )
 from kessai.search.application.ports import NOTHING, Hit, Hits, ProductIndex
 from kessai.search.application.wordlist import WordList
-from kessai.search.domain.document import Shown, with_highlight
+from kessai.search.domain.document import Shown, products
 from kessai.search.domain.folding import fold
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
@@ -103,13 +102,13 @@ class Searching:
             completed = await self._that_are_there(" ".join(command.q.split()[:-1]), completed)
         request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
         hits = await self._index.search(request)
-        products = tuple(_shown(hit.shown).product for hit in hits.items)
+        found = _marked(hits.items, command.q)
         texts: dict[str, str] = {}
-        for text in (*completed, *_names(products, command.q)):
+        for text in (*completed, *_names(found, command.q)):
             texts.setdefault(fold(text), text)
         return Suggestions(
             suggestions=tuple(texts.values())[: command.size],
-            products=_marked(hits.items, command.q),
+            products=found,
         )
 
     async def _that_are_there(self, before: str, last: Sequence[str]) -> list[str]:
@@ -122,31 +121,24 @@ class Searching:
         return found
 
 
-@lru_cache(maxsize=2_048)
-def _shown(hit: bytes) -> Shown:
-    """What is found is found again and again."""
-    return Shown.read(hit)
-
-
 def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
     marker = Marker(query)
-    return tuple(_with_highlight(_shown(hit.shown), marker) for hit in hits)
+    return products([_with_highlight(Shown.read(hit.shown), marker) for hit in hits])
 
 
-def _with_highlight(shown: Shown, marker: Marker) -> FoundProduct:
-    item = shown.product
-    html = marker.html(item.title, shown.words())
-    return item if html is None else with_highlight(item, html)
+def _with_highlight(shown: Shown, marker: Marker) -> Shown:
+    html = marker.html(shown.title, shown.words())
+    return shown if html is None else shown.with_highlight(html)
 
 
-def _names(products: Sequence[FoundProduct], typed: str) -> list[str]:
+def _names(shown: Sequence[FoundProduct], typed: str) -> list[str]:
     """Names that contain what is typed, in the language in which it is; those that begin so first.
 
     They are whole products, and come after the words that many have.
     """
     start = " ".join(fold(typed).split())
     found: list[tuple[bool, str]] = []
-    for product in products:
+    for product in shown:
         names = (product.title, product.titles.en, product.titles.zh)
         matching = [n for n in names if n and start in fold(n)]
         # Letters that two languages share are folded alike; as it was typed it is in one of them.

@@ -22,7 +22,6 @@ _MEANT_LONG: Final = re.compile(f"(?<=[\u3041-\u3096{_LONG}])[{re.escape(''.join
 _SHORT: Final = 24
 # More than a shop ever uses.
 _MAX_LETTERS: Final = 8_192
-_HIRAGANA: Final = range(0x3041, 0x3097)
 _LETTERS: Final = {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "×": "x"}
 
 Kind = Literal["cjk", "latin", "digit"]
@@ -33,6 +32,7 @@ _CJK: Final = (
 )
 _RUN: Final = re.compile(f"([{_CJK}]+)|([0-9]+)|([^\\W_0-9{_CJK}]+)")
 _SIGNS: Final = re.compile(f"(?:[^\\w{_CJK}]|_)+")
+_ONLY_KANA: Final = re.compile(f"[\u3041-\u3096{_LONG}]+")
 _ONLY_CJK: Final = re.compile(f"[{_CJK}]+")
 _KINDS: Final[dict[int, Kind]] = {1: "cjk", 2: "digit", 3: "latin"}
 
@@ -90,13 +90,9 @@ def _long_marks(found: re.Match[str]) -> str:
     return _LONG * len(found[0])
 
 
-def is_kana(char: str) -> bool:
-    return ord(char) in _HIRAGANA
-
-
 def is_kana_text(text: str) -> bool:
     """Folded text that is hiragana alone, long vowel marks included."""
-    return bool(text) and all(is_kana(c) or c == _LONG for c in text)
+    return _ONLY_KANA.fullmatch(text) is not None
 
 
 def runs(folded: str) -> tuple[Run, ...]:

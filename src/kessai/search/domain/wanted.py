@@ -115,7 +115,8 @@ def any_of(parts: Sequence[Wanted], tie: float = 0.0) -> Wanted:
     """Ways within ways are ways like the others; of the same one the surest is kept."""
     factors: dict[Wanted, float] = {}
     _gather(factors, parts, tie, 1.0)
-    kept = tuple(_times(part, factor) for part, factor in factors.items())
+    # Thirty of them for a word: a function for each would take as long as all the rest.
+    kept = tuple([part if f == 1.0 else Boost(part, f) for part, f in factors.items()])
     return kept[0] if len(kept) == 1 else AnyOf(kept, tie)
 
 
@@ -131,7 +132,3 @@ def _gather(
             _gather(factors, way.parts, tie, factor)
         elif factors.setdefault(way, factor) < factor:
             factors[way] = factor
-
-
-def _times(part: Wanted, factor: float) -> Wanted:
-    return part if factor == 1.0 else Boost(part, factor)

@@ -34,6 +34,8 @@ DEAD_LETTER_HEADERS = (
 # A record may be as large as a broker takes; its letter has more headers and must fit all the same.
 MOST_LETTER_BYTES = 1_040_000
 _MOST_HEADER_BYTES = 64 * 1024
+# Of many records in hand together so many are begun at a time: others have their turn in between.
+_BREATH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +191,17 @@ class Delivery:
         """All at the same time; False when any of them was stopped, and then all come again."""
         if len(records) == 1:
             return await self.deliver(records[0], stop)
-        ended = await asyncio.gather(
-            *(self.deliver(record, stop) for record in records), return_exceptions=True
-        )
+        begun: list[asyncio.Task[bool]] = []
+        try:
+            for first in range(0, len(records), _BREATH):
+                some = records[first : first + _BREATH]
+                begun += [asyncio.create_task(self.deliver(record, stop)) for record in some]
+                await asyncio.sleep(0)
+            ended = await asyncio.gather(*begun, return_exceptions=True)
+        except asyncio.CancelledError:
+            for task in begun:
+                task.cancel()
+            raise
         for one in ended:
             if isinstance(one, BaseException):
                 raise one

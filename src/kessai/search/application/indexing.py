@@ -20,7 +20,7 @@ from kessai.search.domain.words import Split
 _log = get_log(__name__)
 _STOPPED = ("SEARCH_UNAVAILABLE", "the writing of the index was stopped")
 _PAGE = 500
-_BREATH = 10
+_BREATH = 2
 # How many products one commit takes at most.
 MAX_BATCH = 1_000
 # So many are worth a commit of their own: a backlog waits for the disk, never for a moment to pass.

@@ -19,8 +19,7 @@ _FAST: Final = 1
 class Remembered(Generic[Q, A]):
     """The last `size` of them. Where others may change the index, nothing is remembered.
 
-    As packed JSON: a page of models has two hundred objects, which Python's collector walks and
-    which take seven times the room.
+    As packed JSON: the models of a page take ten times the room, and Python's collector walks them.
     """
 
     def __init__(

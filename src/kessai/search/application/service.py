@@ -24,8 +24,8 @@ from kessai.search.application.ports import ProductIndex
 from kessai.search.application.remembered import Remembered
 from kessai.search.application.searching import Searching
 
-# A page of products is some 2 KB, packed. What is begun to be typed has half as many products.
-_SEARCHES: Final = 2_048
+# A page of products is some 1.5 KB, packed; what is begun to be typed has half as many of them.
+_SEARCHES: Final = 4_096
 _SUGGESTIONS: Final = 2_048
 
 

@@ -43,7 +43,7 @@ _MAX_PRICE: Final = 2**53
 _MAX_ID: Final = 2**63 - 1
 _CATEGORIES: Final = 1000
 _MAX_KNOWN: Final = 20_000
-_MAX_SHOWN: Final = 4_096
+_MAX_SHOWN: Final = 8_192
 
 
 def build_schema() -> Schema:

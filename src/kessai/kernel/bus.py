@@ -201,6 +201,8 @@ class Delivery:
         except asyncio.CancelledError:
             for task in begun:
                 task.cancel()
+            # Each has a transaction to leave before whoever stopped us closes the database.
+            await asyncio.gather(*begun, return_exceptions=True)
             raise
         for one in ended:
             if isinstance(one, BaseException):

@@ -142,6 +142,33 @@ async def test_an_answered_webhook_is_stored_as_long_as_it_is_kept(shop: Shop) -
 
 
 @story(1)
+async def test_a_code_that_the_provider_denies_is_no_code_that_could_be_closed(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.faults(
+        api={"deleteCode": {"refuse": 100, "refusals": ["DYNAMIC_QR_NOT_FOUND"]}},
+    )
+    order_id = await customer.buy()
+    await customer.act(order_id, "cancel")
+    await customer.until(order_id, "FAILED")
+    of_codes = ["I9", "I10", "I12"]
+    assert (await verify(shop, of_codes)).ok
+    # Paid all the same, it goes back.
+    await shop.wallet(order_id)
+    await asyncio.sleep(200)
+    report = await verify(shop)
+    assert report.ok, str(report)
+    assert [one.id for one in report.findings if one.settling.count] == []
+
+    other_id = await customer.buy()
+    await customer.act(other_id, "cancel")
+    await customer.until(other_id, "FAILED")
+    async with shop.databases["payment"].transaction() as tx:
+        await tx.run(text("DELETE FROM evidence WHERE word = 'CODE_UNKNOWN'"))
+    found = {one.id: one for one in (await verify(shop, of_codes)).findings}
+    assert (found["I12"].violations, found["I10"].settling.count) == (1, 1)
+
+
+@story(1)
 async def test_what_is_right_at_the_second_look_was_never_wrong(shop: Shop) -> None:
     """An order that is half there, as a reader between two commits would see it."""
     customer = await shop.customer()

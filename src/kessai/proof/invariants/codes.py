@@ -1,4 +1,9 @@
-"""Payment codes: how many can be paid at once, until when, and what must be there before."""
+"""Payment codes: how many can be paid at once, until when, and what must be there before.
+
+A provider that is asked to delete a code, says that there is none, and lets it be paid all the
+same, leaves nothing that could be done better: such a code counts as gone here, and what is paid
+by it goes back like any late payment.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ def one_live_code(story: Story, limits: Limits, tally: Tally) -> None:
     if not story.attempts and not story.provider:
         return
     tally.checked += 1
-    codes = [row for row in story.provider if is_live(row, tally.now_ms)]
+    codes = [row for row in _live(story, tally.now_ms) if not _is_denied(story, row)]
     if len(codes) > 1:
         names = ", ".join(row.merchant_payment_id for row in codes)
         tally.wrong(story.order_id, f"{len(codes)} codes could be paid: {names}", codes[-1])
@@ -48,7 +53,7 @@ def no_code_after_the_end(story: Story, limits: Limits, tally: Tally) -> None:
             limit_s = limits.code_end_s if attempt.code_id else limits.lost_code_s
             tally.unsettled(attempt.id, why, attempt, ended_ms, limit_s)
         code = codes.get(attempt.id)
-        if code is not None and is_live(code, tally.now_ms):
+        if code is not None and is_live(code, tally.now_ms) and not _is_denied(story, code):
             _still_payable(attempt, code, ended_ms, limits, tally)
 
 
@@ -94,8 +99,8 @@ def stock_outlives_codes(story: Story, limits: Limits, tally: Tally) -> None:
     known = {one.id for one in story.attempts if one.code_id is not None}
     live = [
         row
-        for row in story.provider
-        if row.merchant_payment_id in known and is_live(row, tally.now_ms)
+        for row in _live(story, tally.now_ms)
+        if row.merchant_payment_id in known and not _is_denied(story, row)
     ]
     # An accepted cancel ends an attempt whose code is not known yet: what is paid then goes back
     # by itself (paypay.md, 4.4), and the code is deleted as soon as the late answer brings it.
@@ -115,6 +120,16 @@ def stock_outlives_codes(story: Story, limits: Limits, tally: Tally) -> None:
         if attempt.expires_at_ms > end_ms:
             why = "its code lives beyond the order's deadline and a code's lifetime"
             tally.wrong(attempt.id, why, attempt)
+
+
+def _live(story: Story, now_ms: int) -> list[ProviderRow]:
+    return [row for row in story.provider if is_live(row, now_ms)]
+
+
+def _is_denied(story: Story, code: ProviderRow) -> bool:
+    """The provider was asked to delete it, and said that it knows no such code."""
+    name = code.merchant_payment_id
+    return any(one.attempt_id == name and one.word == "CODE_UNKNOWN" for one in story.evidence)
 
 
 def is_live(row: ProviderRow, now_ms: int) -> bool:

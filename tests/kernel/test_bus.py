@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -99,6 +100,53 @@ def test_a_stop_ends_the_waiting_at_once() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(5)
 
     run_virtual(tale())
+
+
+async def test_others_have_their_turn_while_a_backlog_is_begun() -> None:
+    seen = Seen()
+    delivery = Delivery("g", seen, no_publish, Retry())
+    backlog = [a_record(f"{n}") for n in range(100)]
+    working = asyncio.create_task(delivery.deliver_all(backlog, asyncio.Event()))
+    begun: list[int] = []
+    while not working.done():
+        begun.append(len(seen.values))
+        await asyncio.sleep(0)
+    assert await working
+    assert seen.values == [f"{n}" for n in range(100)]
+    assert max(after - before for before, after in itertools.pairwise(begun)) <= 10
+
+
+async def test_a_backlog_that_is_given_up_leaves_no_record_in_hand() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def never(record: Record) -> None:
+        begun.append(record.value.decode())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(record.value.decode())
+
+    delivery = Delivery("g", never, no_publish, Retry())
+    backlog = [a_record(f"{n}") for n in range(50)]
+
+    async def give_up_after(turns: int) -> int:
+        begun.clear()
+        ended.clear()
+        working = asyncio.create_task(delivery.deliver_all(backlog, asyncio.Event()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        await asyncio.sleep(0)
+        return len(begun)
+
+    # While they are begun, and when all are.
+    assert 0 < await give_up_after(3) < 50
+    assert ended == begun
+    assert await give_up_after(20) == 50
+    assert ended == begun
 
 
 async def test_the_trail_of_the_cause_goes_on_in_the_consumer() -> None:

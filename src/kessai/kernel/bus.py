@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.telemetry import correlated, get_log
-from kessai.kernel.within import within
 
 _log = get_log(__name__)
 
@@ -273,7 +272,7 @@ def revived(record: Record) -> Message | None:
 async def set_within(event: asyncio.Event, limit_s: float) -> bool:
     """Waits for the event at most so long; True when it is set."""
     try:
-        with within(limit_s):
+        async with asyncio.timeout(limit_s):
             await event.wait()
     except TimeoutError:
         return event.is_set()

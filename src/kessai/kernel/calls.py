@@ -25,7 +25,6 @@ from kessai.kernel.crash_points import reached
 from kessai.kernel.errors import Invalid, KessaiError, Kind, Refused, Unknown
 from kessai.kernel.http import Answer, Http, NoAnswer, NotSent
 from kessai.kernel.telemetry import in_service, outgoing_headers
-from kessai.kernel.within import within
 
 P = TypeVar("P")
 Call = Callable[[BaseModel], Awaitable[BaseModel]]
@@ -232,7 +231,7 @@ def _guarded(service: str, operation: str, call: Call, timeout_s: float) -> Call
     async def guarded(command: BaseModel) -> BaseModel:
         reached(before)
         try:
-            with within(timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await call(command)
             reached(after)
             return answer

@@ -17,7 +17,6 @@ from yarl import URL
 
 from kessai.kernel.errors import Unknown
 from kessai.kernel.telemetry import get_log
-from kessai.kernel.within import within
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 # Of a download; writing so much to a disk keeps nobody waiting.
@@ -294,7 +293,7 @@ class AsgiHttp:
         self._running[task] = None
         task.add_done_callback(self._running.pop)
         try:
-            with within(timeout_s):
+            async with asyncio.timeout(timeout_s):
                 return await exchange.answer
         except TimeoutError as error:
             raise NoAnswer(f"no answer within {timeout_s} s") from error

@@ -281,6 +281,25 @@ async def test_who_asks_after_its_lease_does_not_end_the_attempt_of_another(till
 
 
 @on_the_till()
+async def test_an_attempt_that_was_outlived_stays_ended_whatever_is_heard_later(till: Till) -> None:
+    settings = till.runtime.settings.model_copy(update={"instance": "stopped"})
+    runtime = replace(till.runtime, settings=settings)
+    late = cast(Provider, Asking(till.provider, after_s=400, times=2))
+    stopped = await build(runtime, provider=late)
+    asking = asyncio.ensure_future(unknown(stopped.port.create_payment(till.wish())))
+    await asyncio.sleep(390)
+    assert await till.statuses() == [AttemptStatus.EXPIRED]
+    assert await asking == "PAYMENT_UNAVAILABLE"
+    await asyncio.sleep(30)
+    await stopped.supervisor.stop()
+    assert await till.statuses() == [AttemptStatus.EXPIRED]
+    # What was told of it later is what the provider says, and never that it lives again.
+    (ended, *later) = await till.events()
+    assert ended.event_type == "PaymentExpired"
+    assert {event.status for event in later} == {"EXPIRED"}
+
+
+@on_the_till()
 async def test_a_first_request_that_came_twice_has_made_a_code(till: Till) -> None:
     twice = cast(Provider, Asking(till.provider, times=2))
     unit = await build(till.runtime, provider=twice)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kessai.contracts.moves import AttemptStatus, RefundStatus
+from kessai.contracts.moves import ATTEMPT_MOVES, AttemptStatus, RefundStatus
 from kessai.contracts.payment import CreatePayment
 from kessai.kernel.errors import IllegalMove, Refused
 from kessai.payment.domain.attempt import PaymentAttempt, Rules, apply, decide
@@ -169,6 +169,47 @@ attempts = st.builds(
     code_id=st.sampled_from([None, "04-1"]),
     closing_at_ms=st.sampled_from([None, START + 10_000, EXPIRES + 1]),
 )
+
+
+@settings(max_examples=1_000)
+@given(
+    st.builds(
+        an_attempt,
+        status=st.sampled_from(AttemptStatus),
+        code_id=st.sampled_from([None, "04-1"]),
+        expires_at_ms=st.sampled_from([None, START + 5_000, EXPIRES]),
+        closing_at_ms=st.sampled_from([None, START + 10_000, EXPIRES + 1]),
+        ended_at_ms=st.sampled_from([None, START + 20_000]),
+        lost=st.booleans(),
+    ),
+    st.lists(sightings, max_size=5),
+)
+def test_no_evidence_makes_an_attempt_move_where_it_may_not(
+    attempt: PaymentAttempt, evidence: list[Evidence]
+) -> None:
+    if attempt.status is AttemptStatus.SUCCEEDED:
+        # Evidence is only added to: what proved it is there.
+        evidence = [*evidence, COMPLETED]
+    after = apply(attempt, decide(attempt, evidence, RULES), START + 600_000)
+    assert after.status is attempt.status or after.status in ATTEMPT_MOVES[attempt.status]
+    if not attempt.is_live:
+        assert not after.is_live
+
+
+def test_a_code_whose_end_is_known_late_does_not_rename_the_end_of_its_attempt() -> None:
+    closed = an_attempt(
+        status=AttemptStatus.CANCELLED,
+        closing_at_ms=START + 10_000,
+        ended_at_ms=START + 20_000,
+        expires_at_ms=START + 5_000,
+        lost=True,
+    )
+    evidence = [DELETED, LATE_CREATED]
+    assert decide(closed, evidence, RULES).status is AttemptStatus.EXPIRED
+    after = apply(closed, decide(closed, evidence, RULES), START + 600_000)
+    assert (after.status, after.ended_at_ms) == (AttemptStatus.CANCELLED, START + 20_000)
+    paid = apply(closed, decide(closed, [*evidence, COMPLETED], RULES), START + 700_000)
+    assert paid.status is AttemptStatus.SUCCEEDED
 
 
 @given(attempts, st.lists(sightings, max_size=5), st.data())

@@ -226,13 +226,18 @@ class Creation:
             await books.attempts.give_back(tx, after.id, due_ms=due_ms)
 
     async def _still_mine(self, asked: PaymentAttempt) -> PaymentAttempt:
-        """Raises `Unknown` when another process has asked since: what it made, it answers for.
+        """Raises `Unknown` when another process has asked since: what it made, it answers for; and
+        when the attempt has ended: nothing makes it live again.
 
         Who was stopped for longer than its lease hears of a code that the other one made.
         """
         current = await self._reload(asked.id)
         if current.requested_at_ms != asked.requested_at_ms:
             raise Unknown(UNAVAILABLE, "another process is asking for the code")
+        if not current.is_live:
+            # Who ended it knew more than this late answer says.
+            await self._write_end_of_asking(current, current, due_ms=self._books.clock.now_ms())
+            raise Unknown(UNAVAILABLE, "the attempt has ended meanwhile")
         return current
 
     async def _reload(self, attempt_id: str) -> PaymentAttempt:

@@ -154,6 +154,10 @@ def apply(attempt: PaymentAttempt, verdict: Verdict, now_ms: int) -> PaymentAtte
 
 
 def _says_nothing_new(attempt: PaymentAttempt, verdict: Verdict) -> bool:
+    if attempt.status in CLOSED_WITHOUT_MONEY and verdict.status in CLOSED_WITHOUT_MONEY:
+        # A code that was told after the end may have ended before it was closed: that renames
+        # nothing which others have heard of.
+        return True
     known = (attempt.status, attempt.captured_yen, attempt.error_code)
     return known == (verdict.status, verdict.captured_yen, verdict.error_code)
 

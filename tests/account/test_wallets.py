@@ -45,7 +45,26 @@ async def test_more_than_there_is_cannot_be_held() -> None:
         assert refused.value.code == "INSUFFICIENT_BALANCE"
         assert refused.value.facts == {"amount": 1, "balance": 0}
         assert await story.purse() == Purse(available=0, held=1000)
-        assert [row["hold_id"] for row in await story.rows("SELECT hold_id FROM hold")] == ["all"]
+        assert await story.rows("SELECT hold_id, amount, status FROM hold ORDER BY hold_id") == [
+            {"hold_id": "all", "amount": 1000, "status": HELD},
+            {"hold_id": "more", "amount": 0, "status": RELEASED},
+        ]
+
+
+async def test_a_refused_hold_stays_refused_when_money_came() -> None:
+    """Its order has failed by then, and nobody would ever end what a late repeat had held."""
+    async with an_account_service() as story:
+        user = await story.sign_in()
+        await story.hold("all", user, 1000)
+        with pytest.raises(Refused):
+            await story.hold("more", user, 1)
+        await story.release("all")
+        with pytest.raises(Refused) as again:
+            await story.hold("more", user, 1)
+        assert again.value.code == "INSUFFICIENT_BALANCE"
+        assert (await story.release("more")).status is RELEASED
+        assert (await story.hold("another", user, 1)).status is HELD
+        assert await story.purse() == Purse(available=999, held=1)
 
 
 async def test_every_command_may_be_repeated() -> None:

@@ -28,6 +28,7 @@ class Model:
         self.carts: dict[str, Cart] = {}
         self.status: dict[str, str] = {}
         self.returned: dict[str, str] = {}
+        self.refused: set[str] = set()
 
     def count(self, product: int, *statuses: str) -> int:
         return sum(
@@ -46,11 +47,15 @@ class Model:
         return Shelf(on_hand, on_hand - reserved, reserved, sold)
 
     def reserve(self, name: str, cart: Cart) -> str:
+        if name in self.refused:
+            return "OUT_OF_STOCK"
         if name in self.status:
             if self.status[name] == "RELEASED":
                 return "RESERVATION_RELEASED"
             return self.status[name] if self.carts[name] == cart else "IDEMPOTENCY_CONFLICT"
         if any(self.shelf(product).available < count for product, count in cart.items()):
+            self.refused.add(name)
+            self.carts[name], self.status[name] = {}, "RELEASED"
             return "OUT_OF_STOCK"
         self.carts[name], self.status[name] = cart, "RESERVED"
         return "RESERVED"

@@ -44,7 +44,9 @@ async def test_all_lines_or_none() -> None:
         }
         assert await story.shelf(1) == Shelf(10, 10, 0, 0)
         assert await story.shelf(2) == Shelf(1, 1, 0, 0)
-        assert await story.rows("SELECT * FROM reservation") == []
+        assert await story.rows("SELECT status, lines FROM reservation") == [
+            {"status": "RELEASED", "lines": ""}
+        ]
         assert await story.rows("SELECT * FROM stock_ledger WHERE kind <> 'IMPORT'") == []
 
 
@@ -56,13 +58,30 @@ async def test_an_unknown_product_counts_as_none() -> None:
         assert await story.shelf(1) == Shelf(10, 10, 0, 0)
 
 
-async def test_a_refused_reservation_may_be_asked_again_when_goods_came() -> None:
+async def test_a_refused_reservation_stays_refused_when_goods_came() -> None:
+    """Its order has failed by then, and nobody would ever end what a late repeat had reserved."""
     async with a_storage({1: 1}) as story:
         with pytest.raises(Refused):
             await story.reserve("r", (1, 2))
         await story.load("1,品 1,説明,500,ACTIVE,2026-01-05T00:00:00Z,,台所,5")
-        assert (await story.reserve("r", (1, 2))).status is RESERVED
+        with pytest.raises(Refused) as again:
+            await story.reserve("r", (1, 2))
+        assert (again.value.code, again.value.facts) == (
+            "OUT_OF_STOCK",
+            {"items": [{"productId": 1, "wanted": 2, "available": 5}]},
+        )
+        assert (await story.release("r")).status is RELEASED
+        assert (await story.reserve("another", (1, 2))).status is RESERVED
         assert await story.shelf(1) == Shelf(5, 3, 2, 0)
+
+
+async def test_two_at_once_with_one_id_get_one_answer() -> None:
+    async with a_storage({1: 1}) as story:
+        answers = await asyncio.gather(
+            *(story.reserve("r", (1, 2)) for _ in range(5)), return_exceptions=True
+        )
+        assert [a.code for a in answers if isinstance(a, Refused)] == 5 * ["OUT_OF_STOCK"]
+        assert len(await story.rows("SELECT * FROM reservation")) == 1
 
 
 async def test_one_product_on_two_lines_is_reserved_by_its_sum() -> None:
@@ -167,7 +186,7 @@ async def test_fifty_buyers_for_seven_pieces() -> None:
         assert len(refused) == 43
         assert Counter(refused) == {"OUT_OF_STOCK": 43}
         assert await story.shelf(1) == Shelf(7, 0, 7, 0)
-        assert len(await story.rows("SELECT * FROM reservation")) == 7
+        assert len(await story.rows("SELECT * FROM reservation WHERE lines <> ''")) == 7
         assert await story.disagreements() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from kessai.account.domain import (
@@ -41,6 +42,7 @@ from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
 _HELD, _CAPTURED, _RELEASED = HoldStatus.HELD, HoldStatus.CAPTURED, HoldStatus.RELEASED
+_TOO_LOW = "INSUFFICIENT_BALANCE"
 
 
 class Users(Protocol):
@@ -200,6 +202,11 @@ def _with_claims(user: User, claims: SyncUser) -> User:
     )
 
 
+def _was_refused(known: Held) -> bool:
+    """A release that came first knows no order."""
+    return known.status is _RELEASED and known.order_id is not None and known.user_id is None
+
+
 class _Purse:
     """Holds and credits, by the rules of reservations: one end, once, in any order of arrival."""
 
@@ -209,14 +216,23 @@ class _Purse:
         self._wallets = wallets
 
     async def hold(self, command: HoldBalance) -> Hold:
+        """A refusal is written down, so that a repeat that comes when there is money again is
+        refused as well: by then its order has failed."""
         asked = Held(command.hold_id, command.user_id, command.order_id, command.amount, _HELD)
         now_ms = self._clock.now_ms()
-        async with self._db.transaction() as tx:
-            if await self._wallets.add_hold(tx, asked, now_ms):
-                if not await self._wallets.move(tx, holding(asked, command.user_id), now_ms):
+        try:
+            async with self._db.transaction() as tx:
+                if await self._wallets.add_hold(tx, asked, now_ms):
+                    if not await self._wallets.move(tx, holding(asked, command.user_id), now_ms):
+                        await self._refuse(tx, command)
+                    return _hold(asked)
+                known = await self._known(tx, asked.hold_id)
+                if _was_refused(known):
                     await self._refuse(tx, command)
-                return _hold(asked)
-            known = await self._known(tx, asked.hold_id)
+        except Refused as refused:
+            if refused.code == _TOO_LOW:
+                await self._write_refusal(asked, now_ms)
+            raise
         if known.status is _RELEASED:
             raise IllegalMove("the hold was released", {"status": known.status})
         if (known.user_id, known.order_id, known.amount) != (
@@ -278,13 +294,18 @@ class _Purse:
             raise Refused("IDEMPOTENCY_CONFLICT", "this credit id stands for another amount")
         return Credit(credit_id=known.credit_id, balance=known.balance_after)
 
+    async def _write_refusal(self, asked: Held, now_ms: int) -> None:
+        refused = replace(asked, user_id=None, amount=0, status=_RELEASED)
+        async with self._db.transaction() as tx:
+            await self._wallets.add_hold(tx, refused, now_ms)
+
     async def _refuse(self, tx: Tx, command: HoldBalance) -> None:
         """Raising undoes this body, the hold's row included."""
         balance = await self._wallets.balance(tx, command.user_id)
         if balance is None:
             raise NotFound("no such user")
         facts = {"amount": command.amount, "balance": balance}
-        raise Refused("INSUFFICIENT_BALANCE", "the balance is too low", facts=facts)
+        raise Refused(_TOO_LOW, "the balance is too low", facts=facts)
 
     async def _certainly(self, tx: Tx, movement: Movement, now_ms: int) -> None:
         if not await self._wallets.move(tx, movement, now_ms):

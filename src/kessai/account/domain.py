@@ -38,7 +38,8 @@ class FirstSignIn:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A hold as it is kept; one that was released before it was made has no user and no amount."""
+    """A hold as it is kept; one that was refused, or released before it was made, has no user and
+    no amount, and the latter no order either."""
 
     hold_id: str
     user_id: str | None

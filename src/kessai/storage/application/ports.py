@@ -15,7 +15,8 @@ from kessai.storage.domain.movements import Movement, Wanted
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A reservation as it is kept; one that was released before it was made has no lines."""
+    """A reservation as it is kept; one that was refused, or released before it was made, has no
+    lines, and the latter no order either."""
 
     reservation_id: str
     order_id: str | None

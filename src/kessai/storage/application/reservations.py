@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kessai.contracts.moves import RESERVATION_MOVES, ReservationStatus, move
 from kessai.contracts.storage import (
     Reservation,
@@ -16,6 +18,7 @@ from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import IllegalMove, KessaiError, NotFound, Refused
 from kessai.storage.application.ports import ReservationBook, Reserved, Returned, StockBook
 from kessai.storage.domain.movements import (
+    OUT_OF_STOCK,
     Movement,
     Wanted,
     confirming,
@@ -46,13 +49,22 @@ class Reservations:
         self._stock = stock
 
     async def reserve(self, command: ReserveStock) -> Reservation:
+        """A refusal is written down, so that a repeat that comes when there is stock again is
+        refused as well: by then its order has failed."""
         asked = Reserved(command.reservation_id, command.order_id, _RESERVED, wanted(command.lines))
         now_ms = self._clock.now_ms()
-        async with self._db.transaction() as tx:
-            if await self._book.add(tx, asked, now_ms):
-                await self._take(tx, asked, now_ms)
-                return _answer(asked)
-            known = await self._known(tx, asked.reservation_id)
+        try:
+            async with self._db.transaction() as tx:
+                if await self._book.add(tx, asked, now_ms):
+                    await self._take(tx, asked, now_ms)
+                    return _answer(asked)
+                known = await self._known(tx, asked.reservation_id)
+                if _was_refused(known):
+                    raise await self._refusal(tx, asked)
+        except Refused as refused:
+            if refused.code == OUT_OF_STOCK:
+                await self._write_refusal(asked, now_ms)
+            raise
         return _asked_again(asked, known)
 
     async def confirm(self, command: ReservationById) -> Reservation:
@@ -103,6 +115,15 @@ class Reservations:
                 raise IllegalMove("these goods came back already, or the id was used for others")
         return _answer(known)
 
+    async def _write_refusal(self, asked: Reserved, now_ms: int) -> None:
+        async with self._db.transaction() as tx:
+            await self._book.add(tx, replace(asked, status=_RELEASED, lines=()), now_ms)
+
+    async def _refusal(self, tx: Tx, asked: Reserved) -> Refused:
+        """As before, with what is there now."""
+        products = [line.product_id for line in asked.lines]
+        return out_of_stock(asked.lines, products, await self._stock.available(tx, products))
+
     async def _take(self, tx: Tx, asked: Reserved, now_ms: int) -> None:
         """All lines or none: raising undoes this body."""
         movements = reserving(asked.lines, asked.reservation_id)
@@ -118,6 +139,11 @@ class Reservations:
         if known is None:
             raise NotFound("no such reservation")
         return known
+
+
+def _was_refused(known: Reserved) -> bool:
+    """A release that came first knows no order."""
+    return known.status is _RELEASED and known.order_id is not None and not known.lines
 
 
 def _asked_again(asked: Reserved, known: Reserved) -> Reservation:

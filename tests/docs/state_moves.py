@@ -19,6 +19,8 @@ ATTEMPT_LEAD: Final = (
 RESERVATION_LEAD: Final = (
     "All lines of an order or none. It ends in exactly one of two ways, once. A release that comes "
     "before its reserve is written down, and the late reserve is refused."
+    " So is a refusal: a repeat that comes when there is stock again is refused as well, since its"
+    " order has failed by then."
 )
 REFUND_LEAD: Final = (
     "Its id is made of the payment and the reason, so the same wish is the same refund, however "

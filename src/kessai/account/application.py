@@ -42,7 +42,6 @@ from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
 _HELD, _CAPTURED, _RELEASED = HoldStatus.HELD, HoldStatus.CAPTURED, HoldStatus.RELEASED
-_TOO_LOW = "INSUFFICIENT_BALANCE"
 
 
 class Users(Protocol):
@@ -230,7 +229,7 @@ class _Purse:
                 if _was_refused(known):
                     await self._refuse(tx, command)
         except Refused as refused:
-            if refused.code == _TOO_LOW:
+            if refused.code == "INSUFFICIENT_BALANCE":
                 await self._write_refusal(asked, now_ms)
             raise
         if known.status is _RELEASED:
@@ -305,7 +304,7 @@ class _Purse:
         if balance is None:
             raise NotFound("no such user")
         facts = {"amount": command.amount, "balance": balance}
-        raise Refused(_TOO_LOW, "the balance is too low", facts=facts)
+        raise Refused("INSUFFICIENT_BALANCE", "the balance is too low", facts=facts)
 
     async def _certainly(self, tx: Tx, movement: Movement, now_ms: int) -> None:
         if not await self._wallets.move(tx, movement, now_ms):

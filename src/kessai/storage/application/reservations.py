@@ -18,7 +18,6 @@ from kessai.kernel.db import Db, Tx
 from kessai.kernel.errors import IllegalMove, KessaiError, NotFound, Refused
 from kessai.storage.application.ports import ReservationBook, Reserved, Returned, StockBook
 from kessai.storage.domain.movements import (
-    OUT_OF_STOCK,
     Movement,
     Wanted,
     confirming,
@@ -62,7 +61,7 @@ class Reservations:
                 if _was_refused(known):
                     raise await self._refusal(tx, asked)
         except Refused as refused:
-            if refused.code == OUT_OF_STOCK:
+            if refused.code == "OUT_OF_STOCK":
                 await self._write_refusal(asked, now_ms)
             raise
         return _asked_again(asked, known)

@@ -13,7 +13,6 @@ from enum import StrEnum
 from kessai.contracts.storage import Line
 from kessai.kernel.errors import JsonValue, Refused
 
-OUT_OF_STOCK = "OUT_OF_STOCK"
 DAY_MS = 86_400_000
 SOLD_DAYS = 30
 
@@ -138,4 +137,4 @@ def out_of_stock(
         for line in lines
         if line.product_id in missing
     ]
-    return Refused(OUT_OF_STOCK, "there is not enough in stock", facts={"items": items})
+    return Refused("OUT_OF_STOCK", "there is not enough in stock", facts={"items": items})

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from kessai.kernel.db import Tx
 from kessai.payment.gateway.tables import LEDGER, WEBHOOK_INBOX
 
-_LAST_HEARD = select(func.max(WEBHOOK_INBOX.c.last_received_ms)).where(
-    WEBHOOK_INBOX.c.status != "PARKED"
+# By the index on its column, from the end: the greatest of all would be looked for in every row.
+_LAST_HEARD = (
+    select(WEBHOOK_INBOX.c.last_received_ms)
+    .where(WEBHOOK_INBOX.c.status != "PARKED")
+    .order_by(WEBHOOK_INBOX.c.last_received_ms.desc())
+    .limit(1)
 )
 _ANY_MONEY = select(LEDGER.c.id).limit(1)
 

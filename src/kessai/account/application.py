@@ -223,15 +223,17 @@ class _Purse:
             async with self._db.transaction() as tx:
                 if await self._wallets.add_hold(tx, asked, now_ms):
                     if not await self._wallets.move(tx, holding(asked, command.user_id), now_ms):
-                        await self._refuse(tx, command)
+                        raise await self._refusal(tx, command)
                     return _hold(asked)
                 known = await self._known(tx, asked.hold_id)
-                if _was_refused(known):
-                    await self._refuse(tx, command)
+                again = await self._refusal(tx, command) if _was_refused(known) else None
         except Refused as refused:
-            if refused.code == "INSUFFICIENT_BALANCE":
-                await self._write_refusal(asked, now_ms)
-            raise
+            if refused.code != "INSUFFICIENT_BALANCE" or await self._write_refusal(asked, now_ms):
+                raise
+            # Whoever asked for the same meanwhile was first: the answer is theirs.
+            return await self.hold(command)
+        if again is not None:
+            raise again
         if known.status is _RELEASED:
             raise IllegalMove("the hold was released", {"status": known.status})
         if (known.user_id, known.order_id, known.amount) != (
@@ -293,18 +295,18 @@ class _Purse:
             raise Refused("IDEMPOTENCY_CONFLICT", "this credit id stands for another amount")
         return Credit(credit_id=known.credit_id, balance=known.balance_after)
 
-    async def _write_refusal(self, asked: Held, now_ms: int) -> None:
+    async def _write_refusal(self, asked: Held, now_ms: int) -> bool:
         refused = replace(asked, user_id=None, amount=0, status=_RELEASED)
         async with self._db.transaction() as tx:
-            await self._wallets.add_hold(tx, refused, now_ms)
+            return await self._wallets.add_hold(tx, refused, now_ms)
 
-    async def _refuse(self, tx: Tx, command: HoldBalance) -> None:
-        """Raising undoes this body, the hold's row included."""
+    async def _refusal(self, tx: Tx, command: HoldBalance) -> Refused:
+        """Raised, it undoes the body, the row of the hold included."""
         balance = await self._wallets.balance(tx, command.user_id)
         if balance is None:
             raise NotFound("no such user")
         facts = {"amount": command.amount, "balance": balance}
-        raise Refused("INSUFFICIENT_BALANCE", "the balance is too low", facts=facts)
+        return Refused("INSUFFICIENT_BALANCE", "the balance is too low", facts=facts)
 
     async def _certainly(self, tx: Tx, movement: Movement, now_ms: int) -> None:
         if not await self._wallets.move(tx, movement, now_ms):

@@ -58,12 +58,14 @@ class Reservations:
                     await self._take(tx, asked, now_ms)
                     return _answer(asked)
                 known = await self._known(tx, asked.reservation_id)
-                if _was_refused(known):
-                    raise await self._refusal(tx, asked)
+                again = await self._refusal(tx, asked) if _was_refused(known) else None
         except Refused as refused:
-            if refused.code == "OUT_OF_STOCK":
-                await self._write_refusal(asked, now_ms)
-            raise
+            if refused.code != "OUT_OF_STOCK" or await self._write_refusal(asked, now_ms):
+                raise
+            # Whoever asked for the same meanwhile was first: the answer is theirs.
+            return await self.reserve(command)
+        if again is not None:
+            raise again
         return _asked_again(asked, known)
 
     async def confirm(self, command: ReservationById) -> Reservation:
@@ -114,9 +116,9 @@ class Reservations:
                 raise IllegalMove("these goods came back already, or the id was used for others")
         return _answer(known)
 
-    async def _write_refusal(self, asked: Reserved, now_ms: int) -> None:
+    async def _write_refusal(self, asked: Reserved, now_ms: int) -> bool:
         async with self._db.transaction() as tx:
-            await self._book.add(tx, replace(asked, status=_RELEASED, lines=()), now_ms)
+            return await self._book.add(tx, replace(asked, status=_RELEASED, lines=()), now_ms)
 
     async def _refusal(self, tx: Tx, asked: Reserved) -> Refused:
         """As before, with what is there now."""

@@ -97,6 +97,7 @@ def test_seeds_draw_every_kind_of_fault_and_none_of_them_always() -> None:
         lambda mix: mix.loose,
         lambda mix: mix.unordered,
         lambda mix: any(kill.twin for kill in mix.kills),
+        lambda mix: sum(kill.twin for kill in mix.kills) > 1,
     ):
         drawn = sum(1 for mix in mixes if of_mix(mix))
         assert 5 < drawn < 195

@@ -40,6 +40,8 @@ LAST_MOMENT = (
 )  # fmt: skip
 CARTS = ("one", "one", "one", "two_products", "many", "scarce")
 BROWSERS = 8
+_STORMS = 1 / 8
+_ANOTHER = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,11 @@ class Mix:
 
 
 def draw(seed: int) -> Mix:
+    mix, dice = _swarmed(seed), Dice("storm", seed)
+    return _storm(mix, dice) if dice.hits(_STORMS) else mix
+
+
+def _swarmed(seed: int) -> Mix:
     dice = Dice("mix", seed)
     deadline_s = dice.pick((10, 12, 15, 20, 30, 45))
     lifetime_s = dice.pick((6, 8, 12, 20, 40))
@@ -146,8 +153,29 @@ def draw(seed: int) -> Mix:
         loose=Dice("loose", seed).pick((0.0, 0.0, 0.2, 0.6)),
         knobs=draw_knobs(dice, seed=seed, heal_s=heal_s, lifetime_s=lifetime_s),
     )
-
     return _old_news(mix, Dice("old news", seed), deadline_s)
+
+
+def _storm(mix: Mix, dice: Dice) -> Mix:
+    """Twice the kills, several twins, databases away: what takes three faults to go wrong."""
+    other, heal_s = _swarmed(mix.seed + _ANOTHER), mix.heal_s
+    latest_s = round(heal_s * 0.9, 3)
+    kills = [
+        replace(kill, at_s=min(kill.at_s, latest_s))
+        for kill in (*mix.kills, *other.kills)
+        if not kill.twin
+    ]
+    return replace(
+        mix,
+        shuffle=dice.pick((0.1, 0.3, 0.5)),
+        lines={**other.lines, **mix.lines},
+        kills=(
+            *sorted(kills, key=lambda kill: kill.at_s),
+            *_stopped(dice, heal_s, count=2 + dice.below(2)),
+        ),
+        away=_gone(dice, heal_s),
+        loose=dice.pick((0.3, 0.6, 0.9)),
+    )
 
 
 def _old_news(mix: Mix, dice: Dice, deadline_s: int) -> Mix:
@@ -199,8 +227,10 @@ def _plans(dice: Dice, span_s: float) -> tuple[Plan, ...]:
 
 
 def _away(dice: Dice, heal_s: float) -> tuple[Away, ...]:
-    if not dice.hits(0.5):
-        return ()
+    return _gone(dice, heal_s) if dice.hits(0.5) else ()
+
+
+def _gone(dice: Dice, heal_s: float) -> tuple[Away, ...]:
     return tuple(
         Away(service, round(dice.between(0, heal_s * 0.9), 3), dice.pick((1.0, 4.0, 15.0)))
         for service in dice.some(MORTAL[1:], 1 + dice.below(3))
@@ -208,8 +238,10 @@ def _away(dice: Dice, heal_s: float) -> tuple[Away, ...]:
 
 
 def _twins(dice: Dice, heal_s: float) -> tuple[Kill, ...]:
-    if not dice.hits(0.3):
-        return ()
+    return _stopped(dice, heal_s, count=1) if dice.hits(0.3) else ()
+
+
+def _stopped(dice: Dice, heal_s: float, *, count: int) -> tuple[Kill, ...]:
     return tuple(
         Kill(
             service=service,
@@ -219,7 +251,7 @@ def _twins(dice: Dice, heal_s: float) -> tuple[Kill, ...]:
             stop=True,
             twin=True,
         )
-        for service in dice.some((ORDER.name, PAYMENT.name, STORAGE.name, ACCOUNT.name), 1)
+        for service in dice.some((ORDER.name, PAYMENT.name, STORAGE.name, ACCOUNT.name), count)
     )
 
 

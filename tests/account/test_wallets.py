@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.account import Purse, an_account_service
+from tests.support.account import Purse, an_account_service, hold_of
+from tests.support.gap import GapDb
 
 from kessai.contracts.account import Role, User
 from kessai.contracts.moves import HoldStatus
@@ -65,6 +66,21 @@ async def test_a_refused_hold_stays_refused_when_money_came() -> None:
         assert (await story.release("more")).status is RELEASED
         assert (await story.hold("another", user, 1)).status is HELD
         assert await story.purse() == Purse(available=999, held=1)
+
+
+async def test_who_was_first_after_a_refusal_has_answered_for_both() -> None:
+    """Between a refusal and its row the same is asked for again, and there is money by then."""
+    async with an_account_service() as story:
+        user = await story.sign_in()
+        await story.hold("all", user, 1000)
+
+        async def meanwhile() -> None:
+            await story.release("all")
+            assert (await story.hold("h", user, 300)).status is HELD
+
+        accounts = story.over(GapDb(story.db, meanwhile))
+        assert (await accounts.hold_balance(hold_of("h", user, 300))).status is HELD
+        assert await story.purse() == Purse(available=700, held=300)
 
 
 async def test_every_command_may_be_repeated() -> None:

@@ -7,10 +7,13 @@ from collections import Counter
 
 import pytest
 from sqlalchemy import text
-from tests.support.storage import Shelf, a_storage
+from tests.support.gap import GapDb
+from tests.support.storage import Shelf, a_storage, reserve
 
 from kessai.contracts.moves import ReservationStatus
 from kessai.kernel.errors import ConstraintViolated, IllegalMove, NotFound, Refused
+from kessai.storage.application.reservations import Reservations
+from kessai.storage.gateway.stock import SqlReservationBook, SqlStockBook
 
 RESERVED, CONFIRMED, RELEASED = ReservationStatus
 
@@ -82,6 +85,29 @@ async def test_two_at_once_with_one_id_get_one_answer() -> None:
         )
         assert [a.code for a in answers if isinstance(a, Refused)] == 5 * ["OUT_OF_STOCK"]
         assert len(await story.rows("SELECT * FROM reservation")) == 1
+
+
+async def test_who_was_first_after_a_refusal_has_answered_for_both() -> None:
+    """Between a refusal and its row the same is asked for again, and there is stock by then."""
+    async with a_storage({1: 1}) as story:
+
+        async def meanwhile() -> None:
+            await story.load("1,品 1,説明,500,ACTIVE,2026-01-05T00:00:00Z,,台所,5")
+            assert (await story.reserve("r", (1, 2))).status is RESERVED
+
+        db = GapDb(story.db, meanwhile)
+        desk = Reservations(db, story.clock, SqlReservationBook(), SqlStockBook())
+        assert (await desk.reserve(reserve("r", (1, 2)))).status is RESERVED
+        assert await story.shelf(1) == Shelf(on_hand=5, available=3, reserved=2, sold=0)
+
+
+async def test_a_release_after_a_refusal_has_answered_for_both() -> None:
+    async with a_storage({1: 1}) as story:
+        db = GapDb(story.db, lambda: story.release("r"))
+        desk = Reservations(db, story.clock, SqlReservationBook(), SqlStockBook())
+        with pytest.raises(Refused) as refused:
+            await desk.reserve(reserve("r", (1, 2)))
+        assert refused.value.code == "RESERVATION_RELEASED"
 
 
 async def test_one_product_on_two_lines_is_reserved_by_its_sum() -> None:

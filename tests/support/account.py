@@ -45,6 +45,11 @@ class AccountStory:
     clock: HandClock
     accounts: Accounts
 
+    def over(self, db: Db) -> Accounts:
+        """Another instance of the service."""
+        ids = RandomIds(self.clock, SeededChance(7))
+        return Accounts(db, self.clock, ids, SqlUsers(), SqlWallets(), LOCAL)
+
     async def sign_in(
         self, uid: str = "uid-1", email: str | None = None, name: str | None = None
     ) -> User:
@@ -54,11 +59,7 @@ class AccountStory:
         return (await self.accounts.get_account(UserById(user_id=user.user_id))).balance
 
     async def hold(self, hold_id: str, user: User, amount: int) -> Hold:
-        return await self.accounts.hold_balance(
-            HoldBalance(
-                hold_id=hold_id, user_id=user.user_id, order_id=content_id(hold_id), amount=amount
-            )
-        )
+        return await self.accounts.hold_balance(hold_of(hold_id, user, amount))
 
     async def capture(self, hold_id: str) -> Hold:
         return await self.accounts.capture_hold(HoldById(hold_id=hold_id))
@@ -88,6 +89,12 @@ class AccountStory:
             " HAVING w.available <> COALESCE(SUM(l.available_delta), 0)"
             " OR w.held <> COALESCE(SUM(l.held_delta), 0)"
         )
+
+
+def hold_of(hold_id: str, user: User, amount: int) -> HoldBalance:
+    return HoldBalance(
+        hold_id=hold_id, user_id=user.user_id, order_id=content_id(hold_id), amount=amount
+    )
 
 
 @asynccontextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 import httpx2
 from tests.support.paypay import PayPay, paypay_test
+
+from kessai.sim.paypay.web.words import words_for
 
 BACK = "http://127.0.0.1:8080/orders/1?a=1&b=2"
 
@@ -57,6 +60,31 @@ async def test_it_asks_for_the_amount_and_shows_what_will_be_left(paypay: PayPay
         assert words in text, (words, text)
     assert f'action="{path}/pay"' in page.text
     assert 'lang="ja"' in page.text
+
+
+@paypay_test
+async def test_it_speaks_the_first_language_of_the_browser_as_the_shop_does(paypay: PayPay) -> None:
+    path = await opened(paypay)
+    for asked, lang, words in (
+        ("en-US,en;q=0.9,ja;q=0.8", "en", ("Pay", "Decline", "no real money moves", "05:00 left")),
+        ("zh-TW,zh;q=0.9", "zh-CN", ("付款", "拒绝", "不会动用真钱", "剩余 05:00")),
+        ("fr,en;q=0.5", "ja", ("支払う", "断る", "本物のお金は動きません", "あと 05:00")),
+        ("*", "ja", ("支払う",)),
+    ):
+        page = await paypay.client.get(path, headers={"Accept-Language": asked})
+        assert f'<html lang="{lang}">' in page.text
+        assert page.headers["vary"].lower().count("accept-language") == 1
+        text = text_of(page)
+        for word in words:
+            assert word in text, (asked, word, text)
+
+
+def test_all_languages_say_the_same_and_have_a_place_for_the_same_values() -> None:
+    japanese, english, chinese = (asdict(words_for(lang)) for lang in ("ja", "en", "zh"))
+    for name, said in japanese.items():
+        assert said.count("{}") == english[name].count("{}") == chinese[name].count("{}"), name
+        assert not re.search(r"[\u3040-\u30ff]", english[name] + chinese[name]), name
+        assert english[name].isascii(), name
 
 
 @paypay_test

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import resources
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from kessai.contracts.paypay import ProviderStatus
@@ -20,30 +20,38 @@ from kessai.sim.paypay.application.book import Book
 from kessai.sim.paypay.application.customer import Customer
 from kessai.sim.paypay.domain.book import Payment
 from kessai.sim.paypay.domain.ledger import CHARGE_YEN
-from kessai.sim.paypay.web import screens
 from kessai.sim.paypay.web.control import same_site
 from kessai.sim.paypay.web.present import CODE_PATH, code_id_of
-from kessai.sim.paypay.web.screens import CSS_PATH, JS_PATH, Asked, Ended
+from kessai.sim.paypay.web.screens import CSS_PATH, JS_PATH, Asked, Ended, Screens
+from kessai.sim.paypay.web.words import words_for
 
 _STATIC: Final = resources.files("kessai.sim.paypay.web").joinpath("static")
 _CSS: Final = _STATIC.joinpath("wallet.css").read_bytes()
 _JS: Final = _STATIC.joinpath("wallet.js").read_bytes()
 _PAYEE: Final = "Kessai 商店"
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
 
 
 def page_routes(customer: Customer, book: Book, clock: Clock) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get(CODE_PATH + "{tail}")
-    async def page(tail: str, wait: bool = False, stay: bool = False) -> Response:
-        payment = book.by_code(code_id_of(tail))
+    async def page(
+        tail: str,
+        wait: bool = False,
+        stay: bool = False,
+        accept_language: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        payment, now_ms = book.by_code(code_id_of(tail)), clock.now_ms()
         balance_yen = customer.balance_yen()
+        screens = Screens(words_for(accept_language), balance_yen)
         if payment is None:
-            content, status = screens.unknown_screen(balance_yen=balance_yen), 404
+            content, status = screens.unknown(), 404
+        elif _is_open(payment, now_ms):
+            content, status = _open(screens, payment, now_ms, balance_yen, wait), 200
         else:
-            content, status = _screen(payment, clock.now_ms(), balance_yen, wait, stay), 200
-        return HTMLResponse(content, status_code=status, headers=_NO_STORE)
+            content, status = _ended(screens, payment, now_ms, stay), 200
+        return HTMLResponse(content, status_code=status, headers=_HEADERS)
 
     async def pressed(tail: str, act: Callable[[str], Awaitable[object]]) -> Response:
         """What cannot be done any more is told by the page as it is now."""
@@ -90,51 +98,50 @@ def page_routes(customer: Customer, book: Book, clock: Clock) -> APIRouter:
     return router
 
 
-def _screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool, stay: bool) -> str:
+def _is_open(payment: Payment, now_ms: int) -> bool:
+    return payment.status_at(now_ms) is ProviderStatus.CREATED and payment.is_payable(now_ms)
+
+
+def _open(screens: Screens, payment: Payment, now_ms: int, balance_yen: int, wait: bool) -> str:
+    asked = _asked(payment, payment.amount_yen, payment.expires_at_s * 1000, now_ms)
+    if wait:
+        return screens.wait(asked)
+    if payment.amount_yen > balance_yen:
+        return screens.short(asked, charge_yen=CHARGE_YEN)
+    return screens.ask(asked)
+
+
+def _ended(screens: Screens, payment: Payment, now_ms: int, stay: bool) -> str:
     status = payment.status_at(now_ms)
-    if status is ProviderStatus.CREATED and payment.is_payable(now_ms):
-        return _open_screen(payment, now_ms, balance_yen, wait)
     ended = Ended(
         amount_yen=payment.amount_yen,
         reference=payment.payment_id or "",
         back_url=_back_url(payment),
     )
     if status in (ProviderStatus.AUTHORIZED, ProviderStatus.REAUTHORIZING):
-        return _reserved_screen(payment, ended, now_ms, balance_yen)
+        return _reserved(screens, payment, ended, now_ms)
     if status in (ProviderStatus.CANCELED, ProviderStatus.EXPIRED):
-        return screens.released_screen(ended, balance_yen=balance_yen)
+        return screens.released(ended)
     if status is ProviderStatus.COMPLETED:
-        ended = replace(ended, amount_yen=payment.captured_yen)
-        return screens.paid_screen(ended, balance_yen=balance_yen, stays=stay)
+        return screens.paid(replace(ended, amount_yen=payment.captured_yen), stays=stay)
     if status is ProviderStatus.CREATED:
-        show = screens.deleted_screen if payment.deleted_at_ms else screens.expired_screen
-        return show(ended, balance_yen=balance_yen)
+        return screens.deleted(ended) if payment.deleted_at_ms else screens.expired(ended)
     if payment.declined_at_ms is not None:
-        return screens.declined_screen(ended, balance_yen=balance_yen)
+        return screens.declined(ended)
     whole = status is ProviderStatus.FAILED
     back = ended if whole else Ended(payment.refunded_yen, ended.reference, ended.back_url)
-    return screens.returned_screen(back, balance_yen=balance_yen, whole=whole)
+    return screens.returned(back, whole=whole)
 
 
-def _reserved_screen(payment: Payment, ended: Ended, now_ms: int, balance_yen: int) -> str:
+def _reserved(screens: Screens, payment: Payment, ended: Ended, now_ms: int) -> str:
     """Where the shop wants more than is in reserve, this is where the customer is asked."""
-    wish = payment.open_ask(now_ms)
+    wish, held_yen = payment.open_ask(now_ms), payment.held_yen(now_ms)
     if wish is None:
-        held = replace(ended, amount_yen=payment.held_yen(now_ms))
-        return screens.reserved_screen(held, balance_yen=balance_yen)
+        return screens.reserved(replace(ended, amount_yen=held_yen))
     assert wish.ask is not None
-    asked = _asked(payment, wish.amount_yen, wish.ask.until_ms, now_ms)
-    held_yen = payment.held_yen(now_ms)
-    return screens.more_screen(asked, held_yen=held_yen, balance_yen=balance_yen)
-
-
-def _open_screen(payment: Payment, now_ms: int, balance_yen: int, wait: bool) -> str:
-    asked = _asked(payment, payment.amount_yen, payment.expires_at_s * 1000, now_ms)
-    if wait:
-        return screens.wait_screen(asked, balance_yen=balance_yen)
-    if payment.amount_yen > balance_yen:
-        return screens.short_screen(asked, balance_yen=balance_yen, charge_yen=CHARGE_YEN)
-    return screens.ask_screen(asked, balance_yen=balance_yen)
+    return screens.more(
+        _asked(payment, wish.amount_yen, wish.ask.until_ms, now_ms), held_yen=held_yen
+    )
 
 
 def _asked(payment: Payment, amount_yen: int, until_ms: int, now_ms: int) -> Asked:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from kessai.sim.paypay.web.words import Words
+
 CSS_PATH: Final = "/sim/assets/wallet.css"
 JS_PATH: Final = "/sim/assets/wallet.js"
 RETURN_S: Final = 5
@@ -52,46 +54,6 @@ class Asked:
     left_ms: int
 
 
-def ask_screen(asked: Asked, *, balance_yen: int) -> str:
-    rows = (
-        '<dl class="card"><div><dt>支払い後の残高</dt>'
-        f"<dd><b>{_money(balance_yen - asked.amount_yen)}</b></dd></div>"
-        f"<div><dt>コードの期限</dt><dd>{_expiry(asked)}</dd></div></dl>"
-    )
-    acts = (
-        _press(asked.path, "pay", "支払う"),
-        _press(asked.path, "decline", "断る", kind="plain"),
-        _link("?wait=1", "何もせず、期限を待つ", kind="quiet"),
-    )
-    return _page("支払いの確認", balance_yen, _head(asked) + rows + _acts(*acts))
-
-
-def short_screen(asked: Asked, *, balance_yen: int, charge_yen: int) -> str:
-    missing = asked.amount_yen - balance_yen
-    note = (
-        f'<div class="note" role="status">{_TRIANGLE}<div>'
-        f"<p><b>残高が {_money(missing)} 足りません</b></p>"
-        "<p>チャージすると続けられます。</p></div></div>"
-    )
-    charge = f"＋&ensp;{_money(charge_yen)}&ensp;をチャージ"
-    acts = (
-        _press(asked.path, "charge", charge),
-        _press(asked.path, "decline", "断る", kind="plain"),
-        _link("?wait=1", "何もせず、期限を待つ", kind="quiet"),
-    )
-    return _page("残高不足", balance_yen, _head(asked) + note + _acts(*acts))
-
-
-def wait_screen(asked: Asked, *, balance_yen: int) -> str:
-    rows = f'<dl class="card"><div><dt>コードの期限</dt><dd>{_expiry(asked)}</dd></div></dl>'
-    words = (
-        '<div class="ask"><p>支払わずに、期限が切れるのを待っています。お金は動いていません。</p>'
-        "</div>"
-    )
-    act = _link(asked.path, "支払いの画面に戻る", kind="plain")
-    return _page("期限待ち", balance_yen, _head(asked) + words + rows + _acts(act))
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """`back_url`: where the shop wants its customer, if it said so and it can be opened."""
@@ -101,110 +63,164 @@ class Ended:
     back_url: str | None = None
 
 
-def paid_screen(ended: Ended, *, balance_yen: int, stays: bool) -> str:
-    goes_back = ended.back_url is not None and not stays
-    body = _result(
-        _CHECK,
-        "支払いました",
-        money_yen=ended.amount_yen,
-        line=_number(ended.reference),
-        more=_way_back(ended.back_url or "") if goes_back else "",
-    )
-    acts: list[str] = []
-    if ended.back_url is not None:
-        acts.append(_link(ended.back_url, "お店へ戻る"))
-    if goes_back:
-        acts.append(_link("?stay=1", "戻らない（戻り先を失う練習）", kind="quiet"))
-    head = _refresh(ended.back_url or "") if goes_back else ""
-    return _page("支払い済み", balance_yen, body + _acts(*acts), head=head)
+class Screens:
+    """One look at the wallet: in whose language, and with how much in it."""
 
+    def __init__(self, words: Words, balance_yen: int) -> None:
+        self._words = words
+        self._balance_yen = balance_yen
 
-def reserved_screen(ended: Ended, *, balance_yen: int) -> str:
-    """Authorised: the money is set aside, and the shop may take it."""
-    body = _result(
-        _CHECK, "支払いを受け付けました", money_yen=ended.amount_yen, line=_number(ended.reference)
-    )
-    return _page("受け付け済み", balance_yen, body + _back(ended))
+    def ask(self, asked: Asked) -> str:
+        words = self._words
+        rows = (
+            f'<dl class="card"><div><dt>{words.left_after}</dt>'
+            f"<dd><b>{_money(self._balance_yen - asked.amount_yen)}</b></dd></div>"
+            f"<div><dt>{words.valid_until}</dt><dd>{self._expiry(asked)}</dd></div></dl>"
+        )
+        acts = (
+            _press(asked.path, "pay", words.pay),
+            _press(asked.path, "decline", words.decline, kind="plain"),
+            _link("?wait=1", words.wait, kind="quiet"),
+        )
+        return self._page(words.ask, self._head(asked) + rows + _acts(*acts))
 
+    def short(self, asked: Asked, *, charge_yen: int) -> str:
+        words = self._words
+        missing = words.missing.format(_money(asked.amount_yen - self._balance_yen))
+        note = (
+            f'<div class="note" role="status">{_TRIANGLE}<div>'
+            f"<p><b>{missing}</b></p><p>{words.charge_hint}</p></div></div>"
+        )
+        acts = (
+            _press(asked.path, "charge", words.charge.format(_money(charge_yen))),
+            _press(asked.path, "decline", words.decline, kind="plain"),
+            _link("?wait=1", words.wait, kind="quiet"),
+        )
+        return self._page(words.short, self._head(asked) + note + _acts(*acts))
 
-def more_screen(asked: Asked, *, held_yen: int, balance_yen: int) -> str:
-    rows = (
-        f'<dl class="card"><div><dt>受け付け済みの金額</dt><dd>{_money(held_yen)}</dd></div>'
-        f"<div><dt>返事の期限</dt><dd>{_expiry(asked)}</dd></div></dl>"
-    )
-    acts = (
-        _press(asked.path, "agree", "この金額で支払う"),
-        _press(asked.path, "refuse", "断る", kind="plain"),
-    )
-    return _page("金額の変更", balance_yen, _head(asked) + rows + _acts(*acts))
+    def wait(self, asked: Asked) -> str:
+        words = self._words
+        rows = (
+            f'<dl class="card"><div><dt>{words.valid_until}</dt>'
+            f"<dd>{self._expiry(asked)}</dd></div></dl>"
+        )
+        line = f'<div class="ask"><p>{words.waiting_line}</p></div>'
+        act = _link(asked.path, words.back_to_paying, kind="plain")
+        return self._page(words.waiting, self._head(asked) + line + rows + _acts(act))
 
+    def paid(self, ended: Ended, *, stays: bool) -> str:
+        words = self._words
+        goes_back = ended.back_url is not None and not stays
+        body = _result(
+            _CHECK,
+            words.paid,
+            money_yen=ended.amount_yen,
+            line=self._number(ended.reference),
+            more=self._way_back(ended.back_url or "") if goes_back else "",
+        )
+        acts: list[str] = []
+        if ended.back_url is not None:
+            acts.append(_link(ended.back_url, words.to_the_shop))
+        if goes_back:
+            acts.append(_link("?stay=1", words.stay, kind="quiet"))
+        head = _refresh(ended.back_url or "") if goes_back else ""
+        return self._page(words.paid_title, body + _acts(*acts), head=head)
 
-def released_screen(ended: Ended, *, balance_yen: int) -> str:
-    line = "お金は動いていません。"
-    body = _result(_CROSS, "支払いの受け付けが取り消されました", line=line, hollow=True)
-    return _page("取り消し済み", balance_yen, body + _back(ended))
+    def reserved(self, ended: Ended) -> str:
+        """Authorised: the money is set aside, and the shop may take it."""
+        words, line = self._words, self._number(ended.reference)
+        body = _result(_CHECK, words.reserved, money_yen=ended.amount_yen, line=line)
+        return self._page(words.reserved_title, body + self._back(ended))
 
+    def more(self, asked: Asked, *, held_yen: int) -> str:
+        words = self._words
+        rows = (
+            f'<dl class="card"><div><dt>{words.held}</dt><dd>{_money(held_yen)}</dd></div>'
+            f"<div><dt>{words.answer_until}</dt><dd>{self._expiry(asked)}</dd></div></dl>"
+        )
+        acts = (
+            _press(asked.path, "agree", words.pay_this),
+            _press(asked.path, "refuse", words.decline, kind="plain"),
+        )
+        return self._page(words.more_title, self._head(asked) + rows + _acts(*acts))
 
-def declined_screen(ended: Ended, *, balance_yen: int) -> str:
-    body = _result(_CROSS, "断りました", line="お金は動いていません。", hollow=True)
-    return _page("断りました", balance_yen, body + _back(ended))
+    def released(self, ended: Ended) -> str:
+        words = self._words
+        body = _result(_CROSS, words.released, line=words.nothing_moved, hollow=True)
+        return self._page(words.released_title, body + self._back(ended))
 
+    def declined(self, ended: Ended) -> str:
+        words = self._words
+        body = _result(_CROSS, words.declined, line=words.nothing_moved, hollow=True)
+        return self._page(words.declined, body + self._back(ended))
 
-def expired_screen(ended: Ended, *, balance_yen: int) -> str:
-    line = "お金は動いていません。お店で新しいコードを作れます。"
-    body = _result(_GLASS, "コードの期限が切れました", line=line, hollow=True)
-    return _page("期限切れ", balance_yen, body + _back(ended))
+    def expired(self, ended: Ended) -> str:
+        words = self._words
+        body = _result(_GLASS, words.expired, line=words.expired_line, hollow=True)
+        return self._page(words.expired_title, body + self._back(ended))
 
+    def deleted(self, ended: Ended) -> str:
+        words = self._words
+        body = _result(_CROSS, words.deleted, line=words.deleted_line, hollow=True)
+        return self._page(words.deleted_title, body + self._back(ended))
 
-def deleted_screen(ended: Ended, *, balance_yen: int) -> str:
-    line = "お店がこのコードを取り消しました。お金は動いていません。"
-    body = _result(_CROSS, "このコードは使えません", line=line, hollow=True)
-    return _page("使えないコード", balance_yen, body + _back(ended))
+    def returned(self, ended: Ended, *, whole: bool) -> str:
+        title = self._words.cancelled if whole else self._words.refunded
+        line = self._number(ended.reference)
+        body = _result(_BACK, title, money_yen=ended.amount_yen, line=line, hollow=True)
+        return self._page(title, body + self._back(ended))
 
+    def unknown(self) -> str:
+        words = self._words
+        body = _result(_CROSS, words.unknown, line=words.unknown_line, hollow=True)
+        return self._page(words.unknown_title, body)
 
-def returned_screen(ended: Ended, *, balance_yen: int, whole: bool) -> str:
-    title = "支払いは取り消されました" if whole else "返金されました"
-    body = _result(
-        _BACK, title, money_yen=ended.amount_yen, line=_number(ended.reference), hollow=True
-    )
-    return _page(title, balance_yen, body + _back(ended))
+    def _page(self, title: str, body: str, *, head: str = "") -> str:
+        words = self._words
+        return (
+            f'<!doctype html><html lang="{words.lang}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<meta name="robots" content="noindex"><link rel="icon" href="data:,">'
+            f"<title>{title} | {words.wallet}</title>"
+            f'<link rel="stylesheet" href="{CSS_PATH}">{head}'
+            f'<script src="{JS_PATH}" defer></script></head>'
+            f'<body><div class="phone" data-sending="{words.sending}">'
+            f'<p class="strip"><b>{words.practice}</b></p>'
+            f'<header class="bar">{_WALLET}<span>{words.wallet}</span>'
+            f'<span class="balance">{words.balance} <b>{_money(self._balance_yen)}</b></span>'
+            f"</header><main>{body}</main></div></body></html>"
+        )
 
+    def _head(self, asked: Asked) -> str:
+        return (
+            f'<div class="ask"><p>{self._words.pay_to.format(escape(asked.payee))}</p>'
+            f'<h1 class="money">{_money(asked.amount_yen)}</h1>'
+            f'<p class="id">{escape(asked.name)}</p></div>'
+        )
 
-def unknown_screen(*, balance_yen: int) -> str:
-    line = "このアドレスのコードはありません。お店の画面を確かめてください。"
-    body = _result(_CROSS, "コードが見つかりません", line=line, hollow=True)
-    return _page("見つかりません", balance_yen, body)
+    def _expiry(self, asked: Asked) -> str:
+        minutes, seconds = divmod(-(-asked.left_ms // 1000), 60)
+        left = self._words.time_left
+        return (
+            f"<span>{asked.expires_at}</span>"
+            f'<span role="timer" data-left-ms="{asked.left_ms}" data-words="{left}">'
+            f"{left.format(f'{minutes:02d}:{seconds:02d}')}</span>"
+        )
 
+    def _number(self, reference: str) -> str:
+        short = reference if len(reference) < 12 else f"{reference[:5]}…{reference[-4:]}"
+        label, whole = self._words.number, escape(reference)
+        return f'{label} <span class="id" title="{whole}">{escape(short)}</span>'
 
-def _page(title: str, balance_yen: int, body: str, *, head: str = "") -> str:
-    return (
-        '<!doctype html><html lang="ja"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="robots" content="noindex"><link rel="icon" href="data:,">'
-        f"<title>{title} | 模擬ウォレット</title>"
-        f'<link rel="stylesheet" href="{CSS_PATH}">{head}'
-        f'<script src="{JS_PATH}" defer></script></head><body><div class="phone">'
-        '<p class="strip"><b>練習用の財布　本物のお金は動きません</b></p>'
-        f'<header class="bar">{_WALLET}<span>模擬ウォレット</span>'
-        f'<span class="balance">残高 <b>{_money(balance_yen)}</b></span></header>'
-        f"<main>{body}</main></div></body></html>"
-    )
+    def _way_back(self, url: str) -> str:
+        line = self._words.returns_in.format(f"<b>{RETURN_S}</b>")
+        return (
+            f'<div class="return" data-url="{escape(url)}" data-seconds="{RETURN_S}">'
+            f'<span>{line}</span><span class="track"><span></span></span></div>'
+        )
 
-
-def _head(asked: Asked) -> str:
-    return (
-        f'<div class="ask"><p>{escape(asked.payee)} に支払う</p>'
-        f'<h1 class="money">{_money(asked.amount_yen)}</h1>'
-        f'<p class="id">{escape(asked.name)}</p></div>'
-    )
-
-
-def _expiry(asked: Asked) -> str:
-    minutes, seconds = divmod(-(-asked.left_ms // 1000), 60)
-    return (
-        f"<span>{asked.expires_at}</span>"
-        f'<span role="timer" data-left-ms="{asked.left_ms}">あと {minutes:02d}:{seconds:02d}</span>'
-    )
+    def _back(self, ended: Ended) -> str:
+        return _acts(_link(ended.back_url, self._words.to_the_shop)) if ended.back_url else ""
 
 
 def _result(
@@ -224,26 +240,9 @@ def _result(
     )
 
 
-def _number(reference: str) -> str:
-    short = reference if len(reference) < 12 else f"{reference[:5]}…{reference[-4:]}"
-    return f'取引番号 <span class="id" title="{escape(reference)}">{escape(short)}</span>'
-
-
-def _way_back(url: str) -> str:
-    return (
-        f'<div class="return" data-url="{escape(url)}" data-seconds="{RETURN_S}">'
-        f"<span><b>{RETURN_S}</b> 秒後にお店へ戻ります</span>"
-        '<span class="track"><span></span></span></div>'
-    )
-
-
 def _refresh(url: str) -> str:
     content = escape(f"{RETURN_S};url={url}")
     return f'<noscript><meta http-equiv="refresh" content="{content}"></noscript>'
-
-
-def _back(ended: Ended) -> str:
-    return _acts(_link(ended.back_url, "お店へ戻る")) if ended.back_url else ""
 
 
 def _acts(*acts: str) -> str:

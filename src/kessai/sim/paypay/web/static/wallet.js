@@ -7,7 +7,8 @@ function countDown(clock) {
   const show = () => {
     const seconds = Math.max(0, Math.ceil(left() / 1000));
     const parts = [Math.floor(seconds / 60), seconds % 60];
-    clock.textContent = "あと " + parts.map((part) => String(part).padStart(2, "0")).join(":");
+    const time = parts.map((part) => String(part).padStart(2, "0")).join(":");
+    clock.textContent = clock.dataset.words.replace("{}", time);
     if (left() <= -300) {
       location.reload();
     } else {
@@ -42,7 +43,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   button.setAttribute("aria-disabled", "true");
-  button.textContent = "送信中";
+  button.textContent = document.querySelector(".phone").dataset.sending;
 });
 // Coming back by the browser's own button shows the page as it is now, not as it was.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());

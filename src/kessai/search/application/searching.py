@@ -15,7 +15,7 @@ from kessai.contracts.search import (
 from kessai.search.application.ports import NOTHING, Hit, Hits, ProductIndex
 from kessai.search.application.wordlist import WordList
 from kessai.search.domain.document import Shown, products
-from kessai.search.domain.folding import fold
+from kessai.search.domain.folding import fold, runs
 from kessai.search.domain.highlight import Marker
 from kessai.search.domain.planner import PREFERRED, Clause, Plan, Planner, fuzzy, words_of
 from kessai.search.domain.wanted import Filters, Request, Wanted, all_of, any_of
@@ -96,13 +96,14 @@ class Searching:
         if plan is None:
             return Suggestions(suggestions=(), products=())
         lexicon = await self._words.lexicon()
-        *before, last = words_of(command.q)
-        completed = lexicon.complete(last, command.size if not before else _TRIED)
-        if before:
-            completed = await self._that_are_there(" ".join(command.q.split()[:-1]), completed)
         request = Request(plan.strict, PREFERRED, limit=command.size, facets=False)
         hits = await self._index.search(request)
         found = _marked(hits.items, command.q)
+        *before, last = words_of(command.q)
+        completed = lexicon.complete(last, command.size if not before else _TRIED)
+        if before:
+            typed = " ".join(command.q.split()[:-1])
+            completed = await self._that_are_there(typed, completed, found, hits.total)
         texts: dict[str, str] = {}
         for text in (*completed, *_names(found, command.q)):
             texts.setdefault(fold(text), text)
@@ -111,14 +112,24 @@ class Searching:
             products=found,
         )
 
-    async def _that_are_there(self, before: str, last: Sequence[str]) -> list[str]:
-        """Only what the shop has together is worth completing."""
+    async def _that_are_there(
+        self, before: str, last: Sequence[str], shown: Sequence[FoundProduct], total: int
+    ) -> list[str]:
+        """Only what the shop has together is worth completing.
+
+        What is shown has all of it; where more was found, the index is asked for the others.
+        """
+        names = [fold(name) for product in shown for name in _names_of(product)]
         found = []
         for word in last:
-            plan = self._planner.plan(f"{before} {word}")
-            if plan is not None and (await self._count(plan.strict)).total:
-                found.append(f"{before} {word}")
+            whole = f"{before} {word}"
+            if _is_in(names, fold(word)) or (len(shown) < total and await self._is_found(whole)):
+                found.append(whole)
         return found
+
+    async def _is_found(self, query: str) -> bool:
+        plan = self._planner.plan(query)
+        return plan is not None and (await self._count(plan.strict)).total > 0
 
 
 def _marked(hits: Iterable[Hit], query: str) -> tuple[FoundProduct, ...]:
@@ -139,12 +150,22 @@ def _names(shown: Sequence[FoundProduct], typed: str) -> list[str]:
     start = " ".join(fold(typed).split())
     found: list[tuple[bool, str]] = []
     for product in shown:
-        names = (product.title, product.titles.en, product.titles.zh)
-        matching = [n for n in names if n and start in fold(n)]
+        matching = [name for name in _names_of(product) if start in fold(name)]
         # Letters that two languages share are folded alike; as it was typed it is in one of them.
         matching.sort(key=lambda name: typed.strip() not in name)
         found += [(not fold(name).startswith(start), name) for name in matching[:1]]
     return [name for _, name in sorted(found, key=lambda one: one[0])]
+
+
+def _names_of(product: FoundProduct) -> list[str]:
+    return [n for n in (product.title, product.titles.en, product.titles.zh) if n]
+
+
+def _is_in(names: Sequence[str], word: str) -> bool:
+    """Folded, both; of Latin letters the whole word."""
+    if not word.isascii():
+        return any(word in name for name in names)
+    return any(run.text == word for name in names if word in name for run in runs(name))
 
 
 def _nearly(clause: Clause) -> Wanted:

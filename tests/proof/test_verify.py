@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.support.shop import Customer, Shop, story
+from tests.support.storage import CountingDb
 from tests.support.verified import (
     Kept,
     RememberedBook,
@@ -27,6 +28,7 @@ from kessai.kernel.clock import Clock
 from kessai.payment.domain.schedule import FOLLOW_UPS_MS
 from kessai.proof.invariants.limits import LAST_FOLLOW_UP_S
 from kessai.proof.invariants.table import TABLE
+from kessai.proof.looks import CONFIRMED, LOOKS_S
 from kessai.proof.verify import BooksUnreadable, ProviderRow, UnknownInvariant, check
 
 
@@ -190,6 +192,42 @@ async def test_what_is_right_at_the_second_look_was_never_wrong(shop: Shop) -> N
     report = await verify(shop, ["I21"])
     await mending
     assert report.ok, str(report)
+
+
+@story(1)
+async def test_where_much_is_wrong_the_first_are_confirmed_and_the_others_believed(
+    shop: Shop,
+) -> None:
+    """A restored database may make a hundred thousand orders wrong, and verify must end."""
+    order_id = await (await shop.customer()).buy()
+    await asyncio.sleep(5)
+    trails = 3 * CONFIRMED
+    names = [f"Z{n:025}" for n in range(trails)]
+    async with shop.databases["order"].transaction() as tx:
+        for name in names:
+            await tx.run(
+                text(
+                    "INSERT INTO order_audit SELECT :name, sequence, at_ms, actor, action,"
+                    " from_status, to_status, cause, details, previous_hash, hash"
+                    " FROM order_audit WHERE order_id = :order_id AND sequence = 1"
+                ),
+                {"name": name, "order_id": order_id},
+            )
+    books = books_of(shop)
+    counting = CountingDb(books.order)
+
+    async def mend() -> None:
+        await asyncio.sleep(LOOKS_S[0] / 2)
+        async with shop.databases["order"].transaction() as tx:
+            await tx.run(text("DELETE FROM order_audit WHERE order_id = :n"), {"n": names[0]})
+
+    _, report = await asyncio.gather(mend(), check(replace(books, order=counting), ["I28"]))
+    [found] = report.findings
+    assert found.violations == trails - 1
+    # What is right at the second look was never wrong, however many others are not.
+    assert found.first is not None
+    assert names[1] in str(found.first)
+    assert counting.statements.count("SELECT orders.order_id, orders.user_id,") < 2.5 * CONFIRMED
 
 
 @story(1)

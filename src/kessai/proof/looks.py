@@ -26,6 +26,8 @@ from kessai.proof.invariants.told import Telling
 
 # Pauses before the second and the third look at what seems wrong.
 LOOKS_S = (0.2, 0.8)
+# Where so many of an invariant were wrong again, the others need no look of their own.
+CONFIRMED = 100
 # What a row raises that was altered until it means nothing.
 _UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
 
@@ -206,16 +208,23 @@ class _Looks:
     async def _look_again(self) -> None:
         """Each suspect order is read once, whatever number of invariants it seems to break."""
         self._look = Look(self._books, self._limits, self._outboxes(None))
-        places = dict.fromkeys(place for seen in self._seen for place in seen.suspects)
-        for place in places:
-            doubted = [seen for seen in self._seen if place in seen.suspects]
-            if not place:
-                for seen in doubted:
-                    await self._ask_books(seen, again=True)
+        confirmed = dict.fromkeys((seen.invariant.id for seen in self._seen), 0)
+        # In the order in which the first one is reported.
+        for place in sorted({place for seen in self._seen for place in seen.suspects}):
+            doubted = [
+                seen
+                for seen in self._seen
+                if place in seen.suspects and confirmed[seen.invariant.id] < CONFIRMED
+            ]
+            if not doubted:
                 continue
-            story = await self._reader.story(place)
+            story = await self._reader.story(place) if place else None
             for seen in doubted:
-                self._ask_again(seen, story)
+                if story is None:
+                    await self._ask_books(seen, again=True)
+                else:
+                    self._ask_again(seen, story)
+                confirmed[seen.invariant.id] += place in seen.suspects
 
     def _ask_again(self, seen: Seen, story: Story) -> None:
         check, tally = seen.invariant.of_order, Tally(self._now())

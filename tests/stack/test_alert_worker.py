@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from rocksdict import Options, Rdict
 from tests.support.alert_orders import Event
 from tests.support.alert_process import Job, kafka_stream, plan_of
@@ -270,6 +270,44 @@ def test_it_is_not_ready_before_it_caught_up_and_tells_what_it_works_afterwards(
         assert await stream.health() == {"state": "live", "partitions": list(range(PARTITIONS))}
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def take_its_place(job: Job) -> None:
+    """For longer than a heartbeat. A request to join that is answered after it was sent again does
+    so as well."""
+    of_its_name = {"group_id": job.group, "group_instance_id": job.instance}
+    config = cluster_of(job.bus).config(
+        **of_its_name, partition_assignment_strategy="range", session_timeout_ms=6_000
+    )
+    other, until_s = Consumer(config), time.monotonic() + 40
+    other.subscribe(list(job.topics.read))
+    while not other.assignment():
+        assert time.monotonic() < until_s, "it cannot join"
+        other.poll(0.2)
+    time.sleep(4)
+    other.close()
+
+
+def test_who_was_fenced_by_its_own_name_joins_anew(job: Job, topics: KafkaTopics) -> None:
+    """To the client that is fatal: it says so once, of no partition, and reads nothing more."""
+    second = replace(job, instance="b")
+    order = next(one for n in range(99) if partition_of(one := f"{n:026d}", PARTITIONS) == 5)
+
+    async def story() -> None:
+        streams = [kafka_stream(job), kafka_stream(second)]
+        tasks = [asyncio.create_task(stream.run()) for stream in streams]
+        async with asyncio.timeout(80):
+            while sorted(streams[1].shards) != [3, 4, 5]:
+                await asyncio.sleep(0.1)
+            await asyncio.to_thread(take_its_place, second)
+            await asyncio.to_thread(publish, job, success(job, order))
+            while not any(shard.counted.records for shard in streams[1].shards.values()):
+                await asyncio.sleep(0.1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     asyncio.run(story())
 

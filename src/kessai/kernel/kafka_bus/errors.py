@@ -39,6 +39,12 @@ def error_of(raised: KafkaException) -> KafkaError:
     return first if isinstance(first, KafkaError) else KafkaError(KafkaError._FAIL, str(raised))
 
 
+def ends_client(error: KafkaError) -> bool:
+    """Told once, as a record of no topic: the client reads nothing any more. Those that a consumer
+    is told have the code and not the mark."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
 def unavailable(raised: KafkaException) -> BusUnavailable:
     """The name only: texts of the client name hosts and logins."""
     return BusUnavailable(error_of(raised).name())

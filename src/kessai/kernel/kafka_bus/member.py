@@ -24,7 +24,12 @@ from confluent_kafka import Message as KafkaMessage
 from kessai.kernel.bus import Record
 from kessai.kernel.crash_points import reached
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import BusUnavailable, error_of, unavailable
+from kessai.kernel.kafka_bus.errors import (
+    BusUnavailable,
+    ends_client,
+    error_of,
+    unavailable,
+)
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.telemetry import get_log
 
@@ -189,7 +194,7 @@ class Member:
             error = message.error()
             if error is None:
                 records.append(record_of(message))
-            elif error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            elif ends_client(error) or error.code() == KafkaError._MAX_POLL_EXCEEDED:
                 raise KafkaException(error)
             else:
                 _log.info("bus.fetch_failed", consumer=self._group, error=error.name())

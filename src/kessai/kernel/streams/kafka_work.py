@@ -20,7 +20,7 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.crash_points import reached
 from kessai.kernel.ids import content_id
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import error_of
+from kessai.kernel.kafka_bus.errors import ends_client, error_of
 from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.clock import TOLERANCE_MS, SteadyClock
@@ -157,6 +157,8 @@ class Worker:
         wait_s = 0.01 if busy else min(_IDLE_S, self._next_timer_s())
         for message in self._consumer.consume(self._plan.limits.fetch, wait_s):
             error = message.error()
+            if error is not None and ends_client(error):
+                raise KafkaException(error)
             held = self._held.get(message.partition() or 0)
             if held is None:
                 continue

@@ -18,6 +18,7 @@ from rocksdict import Options, Rdict
 from tests.support.alert_orders import Event
 from tests.support.alert_process import Job, kafka_stream, plan_of
 from tests.support.alert_topics import KafkaTopics, read_committed
+from tests.support.kernel import eventually
 from tests.support.servers import server_url
 
 from kessai.kernel.actuator import Unwell
@@ -27,6 +28,7 @@ from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.kafka_bus import topics as broker
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.streams import kafka_log
+from kessai.kernel.streams.kafka import KafkaStream
 from kessai.kernel.streams.kafka_log import LogMisfit
 from kessai.kernel.streams.kafka_work import Worker
 from kessai.kernel.streams.store import ShardStore, StoreInUse, StoreMisfit
@@ -290,6 +292,10 @@ def take_its_place(job: Job) -> None:
     other.close()
 
 
+def worked(stream: KafkaStream) -> int:
+    return sum(shard.counted.records for shard in stream.shards.values())
+
+
 def test_who_was_fenced_by_its_own_name_joins_anew(job: Job, topics: KafkaTopics) -> None:
     """To the client that is fatal: it says so once, of no partition, and reads nothing more."""
     second = replace(job, instance="b")
@@ -298,13 +304,10 @@ def test_who_was_fenced_by_its_own_name_joins_anew(job: Job, topics: KafkaTopics
     async def story() -> None:
         streams = [kafka_stream(job), kafka_stream(second)]
         tasks = [asyncio.create_task(stream.run()) for stream in streams]
-        async with asyncio.timeout(80):
-            while sorted(streams[1].shards) != [3, 4, 5]:
-                await asyncio.sleep(0.1)
-            await asyncio.to_thread(take_its_place, second)
-            await asyncio.to_thread(publish, job, success(job, order))
-            while not any(shard.counted.records for shard in streams[1].shards.values()):
-                await asyncio.sleep(0.1)
+        await eventually(lambda: sorted(streams[1].shards) == [3, 4, 5], within_s=40)
+        await asyncio.to_thread(take_its_place, second)
+        await asyncio.to_thread(publish, job, success(job, order))
+        await eventually(lambda: worked(streams[1]) > 0, within_s=40)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

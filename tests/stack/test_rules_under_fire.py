@@ -62,3 +62,5 @@ def test_each_alert_is_told_once_through_kills_wipes_and_changing_numbers_of_ins
     for judged in (result.topic, result.table, result.acts):
         assert (judged.missing, judged.unexpected, judged.doubled) == ([], [], [])
     assert result.expected > 400
+    # Else too little was judged by when it was meant to be published.
+    assert result.late < result.orders / 5

@@ -21,6 +21,21 @@ HOPELESS = frozenset(
     }
 )
 
+# For these a client says that no retry helps, and it does (streams.md, mistake 10).
+TRANSIENT = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._TIMED_OUT,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+    }
+)
+
 
 class BusUnavailable(Unknown):
     """The cluster did not answer, or its answer was lost: what was sent may be there or not."""

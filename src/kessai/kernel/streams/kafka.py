@@ -52,6 +52,7 @@ class KafkaStream:
         self.group = group
         self._partitions = partitions
         self._replication = replication
+        self._stop = threading.Event()
         self._plan = Plan(
             cluster=cluster,
             group=group,
@@ -64,8 +65,8 @@ class KafkaStream:
             clock=clock,
             limits=limits or StreamLimits(),
             meters=meters or NoMeters(),
+            is_over=self._stop.is_set,
         )
-        self._stop = threading.Event()
         self._ready = asyncio.Event()
         self._worker: Worker | None = None
 

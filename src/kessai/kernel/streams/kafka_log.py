@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -46,7 +46,12 @@ def ensure(cluster: Cluster, topic: str, partitions: int, replication: int) -> N
         )
 
 
-def restore(cluster: Cluster, topic: str, stores: Mapping[int, ShardStore[Any]]) -> int:
+def restore(
+    cluster: Cluster,
+    topic: str,
+    stores: Mapping[int, ShardStore[Any]],
+    is_over: Callable[[], bool] = lambda: False,
+) -> int:
     """Brings all stores to the end of the log with one consumer; how many records that took.
 
     To the high watermark as a reader of committed records sees it: the mark of an end may follow
@@ -69,12 +74,12 @@ def restore(cluster: Cluster, topic: str, stores: Mapping[int, ShardStore[Any]])
                 for number, store in stores.items()
             ]
         )
-        return _read(consumer, dict(stores))
+        return _read(consumer, dict(stores), is_over)
     finally:
         consumer.close()
 
 
-def _read(consumer: Consumer, left: dict[int, ShardStore[Any]]) -> int:
+def _read(consumer: Consumer, left: dict[int, ShardStore[Any]], is_over: Callable[[], bool]) -> int:
     stores, count, heard_s = dict(left), 0, time.monotonic()
     while left:
         messages = consumer.consume(_FETCH, _POLL_S)
@@ -87,14 +92,12 @@ def _read(consumer: Consumer, left: dict[int, ShardStore[Any]]) -> int:
                 assert value is None or isinstance(value, bytes)
                 store.restore(key, value)
                 store.set_logged((message.offset() or 0) + 1)
-                count += 1
+                count, heard_s = count + 1, time.monotonic()
             elif error.code() == KafkaError._PARTITION_EOF:
                 left.pop(number, None)
             elif not error.retriable():
                 raise KafkaException(error)
-        if messages:
-            heard_s = time.monotonic()
-        elif time.monotonic() - heard_s > _SILENT_S:
+        if is_over() or time.monotonic() - heard_s > _SILENT_S:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         for store in stores.values():
             store.write(durable=False)

@@ -6,6 +6,7 @@ group's generation, and so keep a process that was replaced from committing (str
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -20,8 +21,12 @@ from kessai.kernel.kafka_bus.limits import MESSAGE_MAX_BYTES
 from kessai.kernel.streams.ports import Output
 
 TIMEOUT_MS: Final = 30_000
-_CALL_S: Final = 10.0
+# Shorter than a service may take to stop.
+_CALL_S: Final = 4.0
+_PATIENCE_S: Final = 30.0
+_HUNG_S: Final = 10.0
 _ROOM_S: Final = 0.05
+_LOOK_S: Final = 0.5
 
 
 class MustAbort(Exception):
@@ -33,8 +38,14 @@ class MustRestart(Exception):
 
 
 class Transactions:
-    def __init__(self, cluster: Cluster, transactional_id: str) -> None:
-        """Ends what an earlier process of this name had open. Raises `MustRestart`."""
+    def __init__(
+        self, cluster: Cluster, transactional_id: str, is_over: Callable[[], bool]
+    ) -> None:
+        """Ends what an earlier process of this name had open. Raises `MustRestart`.
+
+        `is_over`: nobody waits any longer for what is open.
+        """
+        self._is_over = is_over
         self._producer = Producer(
             cluster.config(
                 transactional_id=transactional_id,
@@ -97,8 +108,12 @@ class Transactions:
         """Raises `MustAbort`, `MustRestart`."""
         self._begin()
         metadata = consumer.consumer_group_metadata()
+        send = self._producer.send_offsets_to_transaction
         self._retry(
-            lambda: self._producer.send_offsets_to_transaction(list(positions), metadata, _CALL_S)
+            lambda: within_time(
+                lambda: send(list(positions), metadata, _CALL_S),
+                lambda: _CALL_S if self._is_over() else _HUNG_S,
+            )
         )
         self._retry(lambda: self._producer.commit_transaction(_CALL_S))
         self._is_open = False
@@ -128,17 +143,44 @@ class Transactions:
 
     def _retry(self, call: Callable[[], object]) -> None:
         """What timed out is open: only asking again tells (streams.md, mistake 3)."""
-        until_s = time.monotonic() + 3 * _CALL_S
+        until_s = time.monotonic() + _PATIENCE_S
         while True:
             try:
                 call()
             except KafkaException as raised:
                 if not error_of(raised).retriable():
                     raise _meant(raised) from raised
-                if time.monotonic() > until_s:
+                if self._is_over() or time.monotonic() > until_s:
                     raise MustRestart("the outcome stays open") from raised
             else:
                 return
+
+
+def within_time(call: Callable[[], object], limit_s: Callable[[], float]) -> None:
+    """librdkafka may never answer, whatever timeout it is given, when the coordinator of the group
+    went away (its issues 5456 and 5511). Then the call is left alone, with its producer.
+
+    `limit_s` may become less while it is waited for. Raises `MustRestart`, and what the call does.
+    """
+    told: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            call()
+        except BaseException as raised:
+            told.append(raised)
+        else:
+            told.append(None)
+
+    asking = threading.Thread(target=ask, name="stream-offsets", daemon=True)
+    asking.start()
+    began_s = time.monotonic()
+    while asking.is_alive():
+        if time.monotonic() - began_s > limit_s():
+            raise MustRestart("the client does not answer")
+        asking.join(_LOOK_S)
+    if told[0] is not None:
+        raise told[0]
 
 
 def _meant(raised: KafkaException) -> Exception:

@@ -7,7 +7,7 @@ is committed only; an abort drops what is in memory and reads it again.
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from kessai.kernel.clock import Clock
 from kessai.kernel.crash_points import reached
 from kessai.kernel.ids import content_id
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import ends_client, error_of
+from kessai.kernel.kafka_bus.errors import TRANSIENT, ends_client, error_of
 from kessai.kernel.kafka_bus.member import record_of
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.clock import TOLERANCE_MS, SteadyClock
@@ -37,20 +37,6 @@ from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
 _IDLE_S: Final = 0.1
-# For these a client says that no retry helps, and it does (streams.md, mistake 10).
-_TRANSIENT: Final = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._TIMED_OUT,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.UNSTABLE_OFFSET_COMMIT,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +52,8 @@ class Plan:
     clock: Clock
     limits: StreamLimits
     meters: Meters = field(default_factory=NoMeters)
+    # Whether the stream is to stop: then nobody waits for a broker that is away.
+    is_over: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -94,7 +82,7 @@ class Worker:
         self._hurry = False
         self._settle_ms = int(plan.limits.settle_s * 1000)
         self._ends = Ends(plan.cluster)
-        self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}")
+        self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}", plan.is_over)
         limits = plan.limits
         self._consumer = Consumer(
             plan.cluster.config(
@@ -135,11 +123,13 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         """After an error nothing is committed any more, so that the first one is what is told."""
-        if error is None:
-            self._try_commit()
-        gc.enable()
-        self._close(list(self._held))
-        self._consumer.close()
+        try:
+            if error is None:
+                self._try_commit()
+        finally:
+            gc.enable()
+            self._close(list(self._held))
+            self._consumer.close()
 
     def turn(self) -> bool:
         """Fetches, handles, commits when it is time; True when everything known is handled."""
@@ -166,7 +156,7 @@ class Worker:
                 held.inbox.add(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 held.inbox.ended(message.topic() or "", message.offset() or 0)
-            elif error.code() not in _TRANSIENT:
+            elif error.code() not in TRANSIENT:
                 raise KafkaException(error)
 
     def _next_timer_s(self) -> float:
@@ -343,7 +333,9 @@ class Worker:
                     self._plan.folder / f"{self._plan.group}-{number}", self._plan.processor.codec
                 )
             began_s = self._plan.clock.monotonic()
-            count = kafka_log.restore(self._plan.cluster, self._plan.changelog, stores)
+            count = kafka_log.restore(
+                self._plan.cluster, self._plan.changelog, stores, self._plan.is_over
+            )
             took_s = self._plan.clock.monotonic() - began_s
             self._plan.meters.restored(count, took_s)
             _log.info(
@@ -374,9 +366,9 @@ class Worker:
                 found = consumer.committed(list(parts), self._plan.limits.ask_s)
                 return {(one.topic, one.partition): max(0, one.offset) for one in found}
             except KafkaException as raised:
-                if error_of(raised).code() not in _TRANSIENT:
+                if error_of(raised).code() not in TRANSIENT:
                     raise
-                if self._plan.clock.monotonic() > until_s:
+                if self._plan.is_over() or self._plan.clock.monotonic() > until_s:
                     raise
 
     def _revoked(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:

@@ -325,6 +325,7 @@ def _result(done: alert_campaign.Result) -> dict[str, object]:
         "did": ", ".join(done.did),
         "took_s": round(done.took_s, 1),
         "held_up_s": round(done.held_up_s, 2),
+        "late_orders": done.late,
     }
 
 

@@ -21,11 +21,12 @@ from kessai.topology import ACCOUNT, ORDER, PAYMENT, PAYMENTS_TOPIC, STORAGE, Se
 ALWAYS = ("I2", "I5", "I6", "I9", "I12", "I14", "I17", "I18", "I20")
 _OPEN_ORDERS = "select count(*) from orders where status in ('PENDING', 'WAITING_PAYMENT')"
 _UNSENT = "select count(*) from outbox where sent = 0"
+_WANTED = "select merchant_payment_id, status from order_refund where status <> 'COMPLETED'"
+_RETURNED = "select id from attempt where status = 'FAILED' and error_code = 'PAYMENT_RETURNED'"
 # Name of what is under way, its database, how many there are.
 _UNDER_WAY: Sequence[tuple[str, ServiceCard, str]] = (
     ("open orders", ORDER, _OPEN_ORDERS),
     ("orders being refunded", ORDER, "select count(*) from orders where status = 'REFUNDING'"),
-    ("refunds wanted", ORDER, "select count(*) from order_refund where status <> 'COMPLETED'"),
     ("sagas", ORDER, "select count(*) from sg_machine where running = 1 or due_at is not null"),
     ("unsent order events", ORDER, _UNSENT),
     (
@@ -80,9 +81,21 @@ class Oracle:
             for name, card, query in _UNDER_WAY
             if (count := world.disk(card).count(query))
         ]
+        if wanted := self._refunds_wanted():
+            found.append(f"{wanted} refunds wanted")
         for row in world.stage.bus_disk.rows(_BEHIND):
             found.append("unread events: " + " ".join(map(str, row.values())))
         return found
+
+    def _refunds_wanted(self) -> int:
+        """A refund is refused for good where the money went back by itself meanwhile: a person is
+        told of both."""
+        wanted = self._world.disk(ORDER).rows(_WANTED)
+        returned = {row["id"] for row in self._world.disk(PAYMENT).rows(_RETURNED)}
+        return sum(
+            row["status"] != "REJECTED" or row["merchant_payment_id"] not in returned
+            for row in wanted
+        )
 
     def may_be_old_news(self) -> bool:
         """Money at the provider for an attempt that ended without any: it is looked at again."""

@@ -255,7 +255,7 @@ class Play:
     async def _agree(self, limit_s: float) -> None:
         """At rest everything agrees; while something may still be under way, it may not yet."""
         world = self._world
-        pause_s = 1.0
+        pause_s, may_wait = 1.0, True
         while True:
             if self._oracle.is_at_rest():
                 wrong = await self._oracle.disagreements()
@@ -264,10 +264,10 @@ class Play:
             else:
                 wrong = []
             if world.loop.time() > limit_s:
-                if not self._oracle.may_be_old_news():
+                if not may_wait or not self._oracle.may_be_old_news():
                     self._outcome.wrong += wrong or self._oracle.unfinished()
                     break
-                limit_s = world.loop.time() + OLD_NEWS_S
+                limit_s, may_wait = world.loop.time() + OLD_NEWS_S, False
                 pause_s = 60.0
             await asyncio.sleep(pause_s)
             pause_s = min(60.0, pause_s * 1.5)

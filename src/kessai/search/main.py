@@ -65,14 +65,20 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
         index_group(settings), [PRODUCTS_TOPIC], on_product(intake.take), at_once=MAX_BATCH
     )
 
+    tried, filled = asyncio.Event(), asyncio.Event()
+
+    async def follow() -> None:
+        """From the catalogue that the index was filled with: before that nobody could take it."""
+        await filled.wait()
+        await consumer.run()
+
     async def start() -> None:
-        tried = asyncio.Event()
-        supervisor.spawn("catalogue", fill(tried))
-        supervisor.start("products", consumer.run)
+        supervisor.spawn("catalogue", fill())
+        supervisor.start("products", follow)
         with suppress(TimeoutError):
             await asyncio.wait_for(tried.wait(), _START_S)
 
-    async def fill(tried: asyncio.Event) -> None:
+    async def fill() -> None:
         """Pictures first, so that what is found has them. Started alone, es-service may be up
         before storage-service is."""
         steps: list[Callable[[], Awaitable[bool]]] = []
@@ -85,6 +91,7 @@ async def build(runtime: Runtime, *, storage: StorageService) -> Unit[SearchServ
                 tried.set()
                 await asyncio.sleep(settings.idle_poll_s)
         tried.set()
+        filled.set()
 
     return Unit(
         name=SEARCH.name,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from kessai.contracts.wire import Wire
 from kessai.kernel import problem
@@ -194,10 +195,18 @@ def remote(client: AsgiHttp, token: str, breaker: CircuitBreaker) -> Adder:
 
 async def test_a_lost_call_is_tried_again_and_then_unknown() -> None:
     client = AsgiHttp()
-    adder = remote(client, TOKEN, CircuitBreaker(SystemClock()))
-    with pytest.raises(Unknown) as raised:
+    adder = remote(client, TOKEN, CircuitBreaker(SystemClock(), open_s=60))
+    with capture_logs() as lines, pytest.raises(Unknown) as raised:
         await adder.add_numbers(Add(left=1, right=1))
     assert raised.value.code == "ORDER_SERVICE_UNAVAILABLE"
+    assert [line["event"] for line in lines] == ["call.lost"] * 3
+    assert (lines[0]["to"], lines[0]["operation"]) == ("order-service", "add_numbers")
+    # Two more tries open the circuit; that is told once, and not at every call that it turns away.
+    with capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(Unknown):
+                await adder.add_numbers(Add(left=1, right=1))
+    assert [line["event"] for line in lines] == ["call.lost", "breaker.opened", "call.lost"]
 
 
 async def test_without_the_service_token_nothing_is_done() -> None:

@@ -18,6 +18,7 @@ import stamina
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
+from stamina.instrumentation import set_on_retry_hooks
 
 from kessai.kernel.addresses import Addresses
 from kessai.kernel.breaker import CircuitOpen
@@ -166,6 +167,8 @@ def http(
     timeout_s: float,
 ) -> P:
     """The callee over its `/internal/calls`; a lost call is tried again, being idempotent."""
+    # Its own lines name nobody, and come for each call that an open circuit turns away.
+    set_on_retry_hooks(())
     again = stamina.AsyncRetryingCaller(
         attempts=_TRIES, timeout=timeout_s, wait_initial=0.05, wait_max=1.0
     ).on(_is_lost)
@@ -186,8 +189,17 @@ def http(
                 sent = client.send("POST", url, headers=headers, body=body, timeout_s=timeout_s)
                 return _read(await sent, operation, service)
 
+            turn = addresses.begin()
+
+            async def send_once() -> BaseModel:
+                try:
+                    return await turn.send(ask)
+                except (NotSent, NoAnswer) as lost:
+                    _log.warning("call.lost", to=service, operation=operation.name, why=str(lost))
+                    raise
+
             try:
-                return await again(addresses.begin().send, ask)
+                return await again(send_once)
             except _LOST as lost:
                 raise Unknown(unavailable_code(service), str(lost)) from lost
 

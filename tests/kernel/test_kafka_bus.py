@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from tests.support.kernel import Seen, a_message
 from tests.support.servers import server_url
 
@@ -17,7 +20,9 @@ from kessai.kernel.kafka_bus import (
     BusUnavailable,
     KafkaBus,
     KafkaLimits,
+    cluster_of,
     open_kafka_bus,
+    topics,
 )
 from kessai.kernel.kafka_bus.cluster import Cluster
 
@@ -99,3 +104,15 @@ def test_what_fits_is_buried_as_it_was() -> None:
     letter = dead_letter(record, "g", ValueError())
     assert letter.value == record.value
     assert "dlt-cut" not in letter.headers
+
+
+@pytest.mark.stack
+@pytest.mark.network
+def test_the_ends_of_a_topic_that_was_just_made_are_known() -> None:
+    """Its partitions have no leader for a moment."""
+    cluster, topic = cluster_of(server_url("KESSAI_BUS_URL")), f"t.{uuid4().hex}"
+    admin = AdminClient(cluster.config())
+    for answer in admin.create_topics([NewTopic(topic, 6, 1)]).values():
+        answer.result(20)
+    places = [(topic, number) for number in range(6)]
+    assert topics.ends(cluster, places, KafkaLimits()) == dict.fromkeys(places, 0)

@@ -21,7 +21,13 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import HOPELESS, BusMisfit, error_of, unavailable
+from kessai.kernel.kafka_bus.errors import (
+    HOPELESS,
+    TRANSIENT,
+    BusMisfit,
+    error_of,
+    unavailable,
+)
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 
 _LOOK_AGAIN_S = 0.05
@@ -96,27 +102,41 @@ def _create(
 def ends(
     cluster: Cluster, places: Iterable[tuple[str, int]], limits: KafkaLimits
 ) -> dict[tuple[str, int], int]:
-    """The offset that the next committed record of each partition will have, or more."""
-    return ends_by(AdminClient(cluster.config()), places, limits)
+    """The offset that the next committed record of each partition will have, or more.
+
+    Of a topic that was just made, or a broker that just came back, some have no leader yet.
+    """
+    asked, until_s = list(places), time.monotonic() + limits.request_s
+    while True:
+        try:
+            return _ends(AdminClient(cluster.config()), asked, limits)
+        except KafkaException as raised:
+            if error_of(raised).code() not in TRANSIENT or time.monotonic() > until_s:
+                raise unavailable(raised) from raised
+            time.sleep(_LOOK_AGAIN_S)
 
 
 def ends_by(
     admin: AdminClient, places: Iterable[tuple[str, int]], limits: KafkaLimits
 ) -> dict[tuple[str, int], int]:
     """For who asks often, and makes a new client after any failure."""
+    try:
+        return _ends(admin, places, limits)
+    except KafkaException as raised:
+        raise unavailable(raised) from raised
+
+
+def _ends(
+    admin: AdminClient, places: Iterable[tuple[str, int]], limits: KafkaLimits
+) -> dict[tuple[str, int], int]:
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     asked = {TopicPartition(topic, p): latest for topic, p in places}
     if not asked:
         return {}
-    try:
-        answers = admin.list_offsets(
-            asked,
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=limits.request_s,
-        )
-        return {(one.topic, one.partition): found.result().offset for one, found in answers.items()}
-    except KafkaException as raised:
-        raise unavailable(raised) from raised
+    answers = admin.list_offsets(
+        asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=limits.request_s
+    )
+    return {(one.topic, one.partition): found.result().offset for one, found in answers.items()}
 
 
 def lag(cluster: Cluster, group: str, limits: KafkaLimits) -> Mapping[str, int]:

@@ -65,7 +65,8 @@ def _by(kill: Kill) -> str:
     """Invariants by their number; what never comes to rest has none that could be named."""
     if kill.by:
         return ", ".join(kill.by)
-    told = re.sub(r"\b0[0-9a-z]{25}\b", "an order", kill.what)
+    told = re.sub(r"\b0[0-9a-z]{25}-\d+\b", "a code", kill.what)
+    told = re.sub(r"\b0[0-9a-z]{25}\b", "an order", told)
     what = re.split(r"\(|: \d", told)[0][:60].strip()
     return f"never at rest: {what}" if what[:1].isdigit() else what
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kessai.kernel.actuator import Unwell
+from kessai.kernel.actuator import Degraded, Unwell
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.streams.meters import Look, PrometheusMeters, state_of
 from kessai.kernel.streams.store import ShardStore
@@ -62,3 +62,10 @@ def test_until_it_caught_up_it_is_not_ready() -> None:
         state_of(False, [1])
     assert unwell.value.details == {"state": "restoring", "partitions": [1]}
     assert state_of(True, [1]) == {"state": "live", "partitions": [1]}
+
+
+def test_a_stream_that_stands_still_is_no_good_news() -> None:
+    assert state_of(True, [1], silent_s=59.0)["state"] == "live"
+    with pytest.raises(Degraded) as degraded:
+        state_of(True, [1], silent_s=75.2)
+    assert degraded.value.details == {"state": "silent", "partitions": [1], "silentS": 75}

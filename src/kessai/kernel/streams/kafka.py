@@ -69,6 +69,8 @@ class KafkaStream:
         )
         self._ready = asyncio.Event()
         self._worker: Worker | None = None
+        # When it took its last turn; before the first one `ready` is not set.
+        self._turned_s = 0.0
 
     @property
     def shards(self) -> dict[int, Shard[Any]]:
@@ -79,8 +81,9 @@ class KafkaStream:
         await self._ready.wait()
 
     async def health(self) -> Mapping[str, JsonValue]:
-        """Raises `Unwell` until it is ready."""
-        return state_of(self._ready.is_set(), sorted(self.shards))
+        """Raises `Unwell` until it is ready, `Degraded` when it stands still."""
+        silent_s = self._plan.clock.monotonic() - self._turned_s
+        return state_of(self._ready.is_set(), sorted(self.shards), silent_s=silent_s)
 
     async def check(self) -> None:
         """Before `run`. Raises `LogMisfit`, `StoreMisfit`, `StoreInUse`; a broker that is away is
@@ -132,7 +135,9 @@ class KafkaStream:
             with Worker(plan) as worker:
                 self._worker = worker
                 while not self._stop.is_set():
-                    if worker.turn():
+                    caught_up = worker.turn()
+                    self._turned_s = plan.clock.monotonic()
+                    if caught_up:
                         loop.call_soon_threadsafe(self._ready.set)
         except MustRestart as why:
             _log.warning("stream.begins_anew", group=self.group, why=str(why))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from kessai.kernel.actuator import Unwell
+from kessai.kernel.actuator import Degraded, Unwell
 from kessai.kernel.errors import JsonValue
 from kessai.kernel.metrics import Metrics
 from kessai.kernel.streams.shard import Shard
+
+# A broker that restarts takes 20 s of it, a restore a few.
+_SILENT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,16 @@ def look_at(shard: Shard[Any], lag_records: int, now_ms: int) -> Look:
     return Look(lag_records, shard.store.size_bytes(), shard.store.count_timers(now_ms))
 
 
-def state_of(ready: bool, partitions: list[int]) -> Mapping[str, JsonValue]:
-    """For the health of the service. Raises `Unwell` while it is not caught up for the first time:
-    until then nobody may take silence for good news."""
+def state_of(
+    ready: bool, partitions: list[int], *, silent_s: float = 0.0
+) -> Mapping[str, JsonValue]:
+    """For the health of the service. Nobody may take silence for good news: raises `Unwell` while
+    it is not caught up for the first time, and `Degraded` when it took no turn for `silent_s`."""
     details: dict[str, JsonValue] = {"state": "live", "partitions": [*partitions]}
     if not ready:
         raise Unwell({**details, "state": "restoring"})
+    if silent_s > _SILENT_S:
+        raise Degraded({**details, "state": "silent", "silentS": round(silent_s)})
     return details
 
 

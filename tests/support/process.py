@@ -13,24 +13,44 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from kessai.proof.customer import ShopUrls
 from kessai.topology import SERVICES, SIMULATORS, service
 
 READY_S = 90.0
+_STARTS, _GUARDS = 19, 31_800
+_held: list[socket.socket] = []
 
 
 def free_offset() -> int:
     """An offset under which every port of the map is free."""
     cards = (*SERVICES, *SIMULATORS)
     ports = [p for card in cards for p in (card.port, card.management_port) if p is not None]
-    start = 2000 + (os.getpid() % 19) * 1000
+    start = _own_start()
     for offset in (start + step * 137 for step in range(100)):
         # Above 32768 the kernel lends ports to clients, which may then connect to themselves.
         if offset + max(ports) < 32768 and all(is_free(port + offset) for port in ports):
             return offset
     raise RuntimeError("no free range of ports")
+
+
+@cache
+def _own_start() -> int:
+    """Of this process for as long as it lives: another test process would find its ports free while
+    a shop of it is started anew."""
+    for step in range(_STARTS):
+        slot = (os.getpid() + step) % _STARTS
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", _GUARDS + slot))
+        except OSError:
+            guard.close()
+        else:
+            _held.append(guard)
+            return 2000 + slot * 1000
+    raise RuntimeError("too many test processes at once")
 
 
 def is_free(port: int) -> bool:

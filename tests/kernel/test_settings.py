@@ -1,4 +1,4 @@
-"""What settings say of doors that stand open."""
+"""What settings say of doors that stand open, and of those that no browser opens."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ def test_what_only_this_machine_reaches_may_have_the_known_token(host: str) -> N
 def test_what_others_reach_needs_a_token_of_its_own(host: str) -> None:
     assert Settings(bind_host=host).is_open_with_known_token
     assert not Settings(bind_host=host, service_token=SecretStr("a" * 32)).is_open_with_known_token
+
+
+def test_ports_that_browsers_block_are_named() -> None:
+    """Chromium and Firefox refuse 10080 themselves, whoever listens there."""
+    assert Settings().closed_to_browsers == ()
+    assert Settings(port_offset=2000).closed_to_browsers == ("http://127.0.0.1:10080",)
+    blocked = Settings(public_url="https://shop.example:6000/", port_offset=1000)
+    assert blocked.closed_to_browsers == ("https://shop.example:6000/",)
 
 
 def test_the_log_says_so_at_the_start(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from kessai.kernel.settings import Settings
 from kessai.proof.customer import ShopUrls
 from kessai.topology import SERVICES, SIMULATORS, service
 
@@ -31,7 +32,8 @@ def free_offset() -> int:
     start = _own_start()
     for offset in (start + step * 137 for step in range(100)):
         # Above 32768 the kernel lends ports to clients, which may then connect to themselves.
-        if offset + max(ports) < 32768 and all(is_free(port + offset) for port in ports):
+        usable = offset + max(ports) < 32768 and not Settings(port_offset=offset).closed_to_browsers
+        if usable and all(is_free(port + offset) for port in ports):
             return offset
     raise RuntimeError("no free range of ports")
 

@@ -162,6 +162,8 @@ def print_welcome(settings: Settings, rows: Sequence[tuple[str, str]], *, accoun
         table.add_row("API documentation", f"{settings.public_url}/docs")
     table.add_row("health of each part", "/actuator/health on its port")
     console.print(table)
+    for url in settings.closed_to_browsers:
+        console.print(f"no browser opens {url}: its port is blocked. Change KESSAI_PORT_OFFSET")
     if accounts:
         console.print(f"\naccounts: {', '.join(_ACCOUNTS)}   password: {_PASSWORD}")
     console.print(f"data: {settings.data_dir}   try: make demo   stop: Ctrl-C\n")

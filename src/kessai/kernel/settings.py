@@ -22,6 +22,12 @@ LOCAL_SECRETS = {
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PORT = re.compile(r"(?<=//127\.0\.0\.1):(\d+)")
 
+# Those above 1024 of the Fetch standard's "port blocking" list: no browser opens them.
+_BLOCKED_PORTS = (
+    *(1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566),
+    *(6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+)
+
 # The schemes of those URLs that not every server has an adapter for.
 _ADAPTERS = {
     "audit_url": ("sql", "mongodb", "mongodb+srv"),
@@ -308,6 +314,12 @@ class Settings(BaseSettings):
         """Other machines reach the services' own ports, and everybody knows their token."""
         known = self.service_token.get_secret_value() == LOCAL_SECRETS["service_token"]
         return known and not _is_loopback(self.bind_host)
+
+    @property
+    def closed_to_browsers(self) -> tuple[str, ...]:
+        """Addresses for people that no browser opens (ERR_UNSAFE_PORT), whoever listens there."""
+        shown = (self.public_url, self.sim_public_url, self.firebase_api_url)
+        return tuple(url for url in shown if urlsplit(url).port in _BLOCKED_PORTS)
 
     @model_validator(mode="after")
     def refuse_defaults_in_production(self) -> Self:

@@ -19,7 +19,7 @@ from kessai.kernel.clock import SystemClock
 from kessai.kernel.kafka_bus import cluster_of
 from kessai.kernel.kafka_bus import topics as broker
 from kessai.kernel.kafka_bus.limits import KafkaLimits
-from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.kafka_bus.records import record_of
 from kessai.kernel.local_bus import LocalBus, open_local_bus
 from kessai.topology import PARTITIONS
 

@@ -13,6 +13,7 @@ from kessai.kernel.kafka_bus.consumer import KafkaConsumer
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.kafka_bus.member import Listener, Member, Start
 from kessai.kernel.kafka_bus.producer import Sender
+from kessai.kernel.kafka_bus.topics import members as members_of
 
 
 async def open_kafka_bus(
@@ -94,6 +95,7 @@ class KafkaBus:
             start=start,
             client_id=self._instance,
             listener=listener,
+            members=partial(members_of, self._cluster, group, self.limits),
         )
 
     async def lag(self, group: str) -> Mapping[str, int]:

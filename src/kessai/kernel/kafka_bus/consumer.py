@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kessai.kernel.bus import Delivery, Handle, Record, set_within
 from kessai.kernel.errors import Fenced, Unknown
-from kessai.kernel.kafka_bus.errors import BusUnavailable
+from kessai.kernel.kafka_bus.errors import BusUnavailable, ClientSilent
 from kessai.kernel.kafka_bus.member import Member, Place, Start
 from kessai.kernel.telemetry import get_log
 
@@ -76,7 +77,8 @@ class KafkaConsumer:
                 # Long after the last failure it is a first one again.
                 failures = 0 if self._ready.is_set() else failures + 1
                 self._ready.clear()
-                _log.warning("bus.cannot_consume", consumer=self.group, code=error.code)
+                why = str(error)
+                _log.warning("bus.cannot_consume", consumer=self.group, code=error.code, why=why)
                 await asyncio.sleep(self._limits.retry.pause_s(failures + 1))
 
     async def _belong(self) -> None:
@@ -84,12 +86,17 @@ class KafkaConsumer:
         self._ended = asyncio.get_running_loop().create_future()
         self._member = member = self._bus.member(self.group, self._topics, self._start, self)
         member.begin()
-        committing = asyncio.create_task(self._commit_always(member))
+        beside = [
+            asyncio.create_task(work) for work in (self._commit_always(member), member.watch())
+        ]
         try:
-            await asyncio.shield(self._ended)
+            done, _ = await asyncio.wait([self._ended, *beside], return_when=FIRST_COMPLETED)
+            for one in done:
+                one.result()
         finally:
-            committing.cancel()
-            await asyncio.gather(committing, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await member.end()
             self._member = None
             await self._drop(list(self._working))
@@ -206,6 +213,8 @@ class KafkaConsumer:
             try:
                 await self._commit(member)
                 failures = 0
+            except ClientSilent:
+                raise
             except Unknown as error:
                 failures += 1
                 if failures == 1:

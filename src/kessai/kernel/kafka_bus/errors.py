@@ -44,6 +44,10 @@ class BusUnavailable(Unknown):
         super().__init__(BUS_UNAVAILABLE, message)
 
 
+class ClientSilent(BusUnavailable):
+    """The client gives no sign of life, and may never again: only a new one helps."""
+
+
 class BusMisfit(Exception):
     """The cluster is not what this system can run on; the message is one line for people."""
 

@@ -32,6 +32,8 @@ class KafkaLimits:
     delivery_s: float = 10.0
     linger_s: float = 0.002
     request_s: float = 10.0
+    # A client that gives no sign of life for so long is left alone, and a new one begins.
+    silent_s: float = 30.0
     retry: Retry = field(default_factory=Retry)
     # -1: the cluster's own default.
     replication: int = -1

@@ -2,6 +2,10 @@
 
 The thread fetches, and answers rebalances; the loop handles records. Between them go calls only:
 `Listener` is called in the loop, `Member`'s methods may be called from it.
+
+After a broker was away a client of librdkafka (2.16) may be lost for good: without any connection
+and without trying for one. Then it never joins its group again, is asked in vain (its issue 5456)
+and does not even close (3740). Nothing here waits for it without a limit, and `watch` finds out.
 """
 
 from __future__ import annotations
@@ -9,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -19,18 +24,19 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as KafkaMessage
 
 from kessai.kernel.bus import Record
 from kessai.kernel.crash_points import reached
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import (
     BusUnavailable,
+    ClientSilent,
     ends_client,
     error_of,
     unavailable,
 )
 from kessai.kernel.kafka_bus.limits import KafkaLimits
+from kessai.kernel.kafka_bus.records import record_of
 from kessai.kernel.telemetry import get_log
 
 _log = get_log(__name__)
@@ -65,9 +71,14 @@ class Member:
         start: Start,
         client_id: str,
         listener: Listener,
+        members: Callable[[], Container[str]],
+        client: Callable[[dict[str, Any]], Consumer] = Consumer,
     ) -> None:
         self._limits = limits
         self._group = group
+        self._client_id = client_id
+        # The client ids that the broker knows of the group; it blocks.
+        self._members = members
         self._topics = list(topics)
         self._start = start
         self._listener = listener
@@ -76,32 +87,50 @@ class Member:
         self._over = threading.Event()
         self._gone = asyncio.Event()
         self._broken: Exception | None = None
-        self._consumer = Consumer(
-            cluster.config(
-                group_id=group,
-                client_id=client_id,
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                # Where a fresh group begins is decided in `_positions`. A position that the topic
-                # has forgotten goes on with what is left.
-                auto_offset_reset="earliest",
-                partition_assignment_strategy="cooperative-sticky",
-                isolation_level="read_committed",
-                session_timeout_ms=int(limits.session_s * 1000),
-                heartbeat_interval_ms=int(limits.session_s * 1000 / 4),
-                fetch_wait_max_ms=100,
-                queued_max_messages_kbytes=8192,
-            )
+        self._consumer = client(
+            _config(cluster, limits, group, client_id) | {"on_commit": self._on_commit}
         )
+        # The commit that was asked for last, and who waits for it.
+        self._committing: tuple[Mapping[Place, int], asyncio.Future[None]] | None = None
+        # Whether it was told its part of the partitions, be it none.
+        self._assigned = False
+        self._left_alone = False
         self._thread = threading.Thread(target=self._live, name=f"kafka-{group}", daemon=True)
 
     def begin(self) -> None:
         self._thread.start()
 
+    async def watch(self) -> None:
+        """Until its client is lost, and then raises `ClientSilent`."""
+        pause_s, without = self._limits.silent_s / 4, 0
+        while True:
+            await asyncio.sleep(pause_s)
+            turned: asyncio.Future[None] = self._loop.create_future()
+            self._orders.put(partial(self._call, _succeed, turned))
+            await self._answer(turned, "its thread stands still")
+            without = 0 if self._assigned else without + 1
+            if without * pause_s >= self._limits.silent_s:
+                without = 0
+                await self._require_membership()
+
+    async def _require_membership(self) -> None:
+        """Whoever has no part for long may be one too many, or wait for a broker that is away."""
+        try:
+            known = await asyncio.to_thread(self._members)
+        except BusUnavailable:
+            return
+        if self._client_id not in known and not self._assigned:
+            raise ClientSilent("its group does not know it")
+
     async def end(self) -> None:
-        """Leaves the group; its partitions go to others at once."""
+        """Leaves the group; its partitions go to others at once. Left alone if it does not end."""
         self._over.set()
-        await self._gone.wait()
+        try:
+            async with asyncio.timeout(self._limits.request_s):
+                await self._gone.wait()
+        except TimeoutError:
+            self._left_alone = True
+            _log.warning("bus.client_left_alone", consumer=self._group)
 
     def pause(self, place: Place) -> None:
         self._orders.put(lambda: self._consumer.pause([TopicPartition(*place)]))
@@ -114,10 +143,18 @@ class Member:
         self._orders.put(lambda: self._consumer.seek(TopicPartition(*place, position)))
 
     async def commit(self, positions: Mapping[Place, int]) -> None:
-        """Writes them down. Raises `BusUnavailable` when that is not known to be done."""
+        """Writes them down. Raises `BusUnavailable` when that is not known to be done, and
+        `ClientSilent` when it is not told at all."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._orders.put(lambda: self._commit_for(done, positions))
-        await done
+        await self._answer(done, "a commit was not answered")
+
+    async def _answer(self, told: asyncio.Future[None], late: str) -> None:
+        try:
+            async with asyncio.timeout(self._limits.silent_s):
+                await told
+        except TimeoutError as raised:
+            raise ClientSilent(late) from raised
 
     # --- in the thread ----------------------------------------------------------------------
 
@@ -139,6 +176,9 @@ class Member:
         except Exception as raised:
             error = self._mistaken(raised)
         finally:
+            if error is not None:
+                # To leave may take for ever.
+                self._call(self._listener.ended, error)
             self._leave()
             # Whoever waits for a commit learns that there is none.
             self._obey()
@@ -164,12 +204,28 @@ class Member:
                 _log.info("bus.not_changed", consumer=self._group, error=error_of(raised).name())
 
     def _commit_for(self, done: asyncio.Future[None], positions: Mapping[Place, int]) -> None:
+        """It is fetched while the answer is on its way."""
+        reached(f"ack:{self._group}:before")
+        self._committing = positions, done
         try:
-            self._commit(positions)
-        except BusUnavailable as error:
-            self._call(_fail, done, error)
-        else:
-            self._call(_succeed, done)
+            self._consumer.commit(offsets=_offsets(positions), asynchronous=True)
+        except KafkaException as raised:
+            self._call(_fail, done, unavailable(raised))
+        except RuntimeError:
+            self._call(_fail, done, BusUnavailable("the membership ended"))
+
+    def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
+        """The answer, while it fetches; one that came too late was of another question."""
+        positions = {(one.topic, one.partition): one.offset for one in answers}
+        if self._committing is None or self._committing[0] != positions:
+            return
+        done, self._committing = self._committing[1], None
+        refused = error or next((one.error for one in answers if one.error is not None), None)
+        if refused is not None:
+            self._call(_fail, done, BusUnavailable(refused.name()))
+            return
+        reached(f"ack:{self._group}:after")
+        self._call(_succeed, done)
 
     def _commit(self, positions: Mapping[Place, int]) -> None:
         reached(f"ack:{self._group}:before")
@@ -215,6 +271,7 @@ class Member:
             # Raised here it would be raised by `consume`, as nobody's error.
             self._broken = unavailable(raised) if isinstance(raised, KafkaException) else raised
             return
+        self._assigned = True
         self._call(self._listener.assigned, positions)
 
     def _positions(self, parts: list[TopicPartition]) -> dict[Place, int]:
@@ -237,9 +294,10 @@ class Member:
         return found | fresh
 
     def _on_revoke(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
+        self._assigned = False
         places = [(part.topic, part.partition) for part in parts]
         try:
-            done = self._wait(self._listener.revoked(places))
+            done = self._hand_over(places)
             if done:
                 self._commit(done)
         except (BusUnavailable, TimeoutError) as raised:
@@ -250,6 +308,7 @@ class Member:
             self._broken = unavailable(raised)
 
     def _on_lost(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
+        self._assigned = False
         self._call(self._listener.lost, [(part.topic, part.partition) for part in parts])
         try:
             consumer.incremental_unassign(parts)
@@ -257,11 +316,42 @@ class Member:
             self._broken = unavailable(raised)
 
     def _call(self, function: Callable[..., None], *given: object) -> None:
-        self._loop.call_soon_threadsafe(function, *given)
+        if not self._left_alone:
+            self._loop.call_soon_threadsafe(self._unless_left_alone, function, *given)
 
-    def _wait(self, work: Coroutine[object, object, Mapping[Place, int]]) -> Mapping[Place, int]:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _unless_left_alone(self, function: Callable[..., None], *given: object) -> None:
+        """Whoever listened listens to another member by now."""
+        if not self._left_alone:
+            function(*given)
+
+    def _hand_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        if self._left_alone:
+            return {}
+        future = asyncio.run_coroutine_threadsafe(self._revoked(places), self._loop)
         return future.result(timeout=2 * self._limits.stop_s + 1)
+
+    async def _revoked(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        return {} if self._left_alone else await self._listener.revoked(places)
+
+
+def _config(cluster: Cluster, limits: KafkaLimits, group: str, client_id: str) -> dict[str, Any]:
+    return cluster.config(
+        group_id=group,
+        client_id=client_id,
+        enable_auto_commit=False,
+        enable_auto_offset_store=False,
+        # Where a fresh group begins is decided in `_positions`. A position that the topic has
+        # forgotten goes on with what is left.
+        auto_offset_reset="earliest",
+        partition_assignment_strategy="cooperative-sticky",
+        isolation_level="read_committed",
+        session_timeout_ms=int(limits.session_s * 1000),
+        # The client's own threads go on when ours hangs, and would keep its partitions.
+        max_poll_interval_ms=int(max(limits.silent_s, limits.session_s) * 1000),
+        heartbeat_interval_ms=int(limits.session_s * 1000 / 4),
+        fetch_wait_max_ms=100,
+        queued_max_messages_kbytes=8192,
+    )
 
 
 def _succeed(done: asyncio.Future[None]) -> None:
@@ -276,28 +366,3 @@ def _fail(done: asyncio.Future[None], error: Exception) -> None:
 
 def _offsets(positions: Mapping[Place, int]) -> list[TopicPartition]:
     return [TopicPartition(*place, offset) for place, offset in positions.items()]
-
-
-def record_of(message: KafkaMessage) -> Record:
-    key, value = message.key(), message.value()
-    return Record(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        key=_text(key),
-        value=value.encode() if isinstance(value, str) else value or b"",
-        headers=_headers(message),
-        at_ms=message.timestamp()[1],
-    )
-
-
-def _headers(message: KafkaMessage) -> dict[str, str]:
-    """Of a name that comes twice the last one counts."""
-    given = message.headers() or []
-    pairs = given.items() if isinstance(given, dict) else given
-    return {str(name): _text(content) for name, content in pairs}
-
-
-def _text(content: bytes | str | None) -> str:
-    """Others may write to a topic, too: what is no UTF-8 must not stop its partition here."""
-    return content.decode(errors="replace") if isinstance(content, bytes) else content or ""

@@ -22,7 +22,7 @@ from kessai.kernel.kafka_bus import topics
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import unavailable
 from kessai.kernel.kafka_bus.limits import KafkaLimits
-from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.kafka_bus.records import record_of
 
 # A client must name one; it is never joined.
 _NOBODY = "kessai.reader"

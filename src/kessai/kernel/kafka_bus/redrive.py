@@ -12,7 +12,7 @@ from kessai.kernel.kafka_bus import topics
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import error_of, unavailable
 from kessai.kernel.kafka_bus.limits import MESSAGE_MAX_BYTES, KafkaLimits
-from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.kafka_bus.records import record_of
 
 _POLL_S = 0.1
 

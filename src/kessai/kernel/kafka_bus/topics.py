@@ -25,6 +25,7 @@ from kessai.kernel.kafka_bus.errors import (
     HOPELESS,
     TRANSIENT,
     BusMisfit,
+    BusUnavailable,
     error_of,
     unavailable,
 )
@@ -137,6 +138,20 @@ def _ends(
         asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=limits.request_s
     )
     return {(one.topic, one.partition): found.result().offset for one, found in answers.items()}
+
+
+def members(cluster: Cluster, group: str, limits: KafkaLimits) -> frozenset[str]:
+    """The client ids of those who are in the group or about to be. Raises `BusUnavailable`."""
+    admin = AdminClient(cluster.config())
+    try:
+        asked = admin.describe_consumer_groups([group], request_timeout=limits.request_s)
+        return frozenset(one.client_id for one in asked[group].result(2 * limits.request_s).members)
+    except KafkaException as raised:
+        if error_of(raised).code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return frozenset()
+        raise unavailable(raised) from raised
+    except TimeoutError as late:
+        raise BusUnavailable("the group was not described") from late
 
 
 def lag(cluster: Cluster, group: str, limits: KafkaLimits) -> Mapping[str, int]:

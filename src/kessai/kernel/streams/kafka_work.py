@@ -21,7 +21,7 @@ from kessai.kernel.crash_points import reached
 from kessai.kernel.ids import content_id
 from kessai.kernel.kafka_bus.cluster import Cluster
 from kessai.kernel.kafka_bus.errors import TRANSIENT, ends_client, error_of
-from kessai.kernel.kafka_bus.member import record_of
+from kessai.kernel.kafka_bus.records import record_of
 from kessai.kernel.streams import kafka_log
 from kessai.kernel.streams.clock import TOLERANCE_MS, SteadyClock
 from kessai.kernel.streams.kafka_ends import Ends

@@ -27,6 +27,7 @@ from kessai.kernel.streams.clock import TOLERANCE_MS, SteadyClock
 from kessai.kernel.streams.kafka_ends import Ends
 from kessai.kernel.streams.kafka_inbox import FULL, LOW, Inbox
 from kessai.kernel.streams.kafka_log import LogMisfit
+from kessai.kernel.streams.kafka_place import leave, place_in
 from kessai.kernel.streams.kafka_txn import MustAbort, Transactions
 from kessai.kernel.streams.limits import StreamLimits
 from kessai.kernel.streams.meters import Look, Meters, NoMeters, look_at
@@ -82,12 +83,16 @@ class Worker:
         self._hurry = False
         self._settle_ms = int(plan.limits.settle_s * 1000)
         self._ends = Ends(plan.cluster)
+        self._place = place_in(
+            plan.cluster, plan.group, plan.instance, plan.clock, silent_s=plan.limits.silent_s
+        )
         self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}", plan.is_over)
         limits = plan.limits
         self._consumer = Consumer(
             plan.cluster.config(
                 group_id=plan.group,
                 group_instance_id=plan.instance,
+                client_id=plan.instance,
                 # The same partitions of every topic belong to one member (streams.md).
                 partition_assignment_strategy="range",
                 enable_auto_commit=False,
@@ -129,11 +134,15 @@ class Worker:
         finally:
             gc.enable()
             self._close(list(self._held))
-            self._consumer.close()
+            leave(self._consumer, self._plan.group)
 
     def turn(self) -> bool:
-        """Fetches, handles, commits when it is time; True when everything known is handled."""
+        """Fetches, handles, commits when it is time; True when everything known is handled.
+
+        Raises `MustRestart`.
+        """
         self._fetch()
+        self._place.require(holds=bool(self._held))
         due = [held for held in self._held.values() if self._handle(held)]
         if due:
             self._ring(due)

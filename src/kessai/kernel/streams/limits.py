@@ -27,3 +27,5 @@ class StreamLimits:
     # A restore happens within it, too.
     max_poll_s: float = 120.0
     ask_s: float = 10.0
+    # Who holds nothing for so long asks the broker whether its group knows it.
+    silent_s: float = 30.0

@@ -39,6 +39,10 @@ class Cluster:
             # A broker that is away is tried again soon: what waits for it is somebody's payment.
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 2000,
+            # A broker that is being restarted may name no broker at all; then the client has none
+            # left to ask (librdkafka's issue 5301) until it begins with `hosts` again, which takes
+            # it five minutes by itself, or for ever.
+            "metadata.recovery.rebootstrap.trigger.ms": 10_000,
             # Its own lines are no JSON, and what matters of them is told by our events.
             "log_level": 2,
             **named,

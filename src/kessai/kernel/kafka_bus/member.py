@@ -3,9 +3,9 @@
 The thread fetches, and answers rebalances; the loop handles records. Between them go calls only:
 `Listener` is called in the loop, `Member`'s methods may be called from it.
 
-After a broker was away a client of librdkafka (2.16) may be lost for good: without any connection
-and without trying for one. Then it never joins its group again, is asked in vain (its issue 5456)
-and does not even close (3740). Nothing here waits for it without a limit, and `watch` finds out.
+After a broker was away a client of librdkafka (2.16) may be lost for good, without any connection
+and without trying for one (its issue 5301). Then it never joins its group again, is asked in vain
+and does not even close. Nothing here waits for it without a limit, and `watch` finds out.
 """
 
 from __future__ import annotations

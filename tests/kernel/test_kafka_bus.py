@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from tests.support.kernel import Seen, a_message
+from tests.support.kernel import Seen, a_message, running
 from tests.support.servers import server_url
 
 from kessai.kernel.bus import DEAD_LETTERS, MOST_LETTER_BYTES, Record, Retry, dead_letter
@@ -116,3 +116,21 @@ def test_the_ends_of_a_topic_that_was_just_made_are_known() -> None:
         answer.result(20)
     places = [(topic, number) for number in range(6)]
     assert topics.ends(cluster, places, KafkaLimits()) == dict.fromkeys(places, 0)
+
+
+@pytest.mark.stack
+@pytest.mark.network
+async def test_a_member_that_gets_no_partition_is_told_so() -> None:
+    """By that it knows that it waits for its turn, and was not lost."""
+    topic = f"t.{uuid4().hex}"
+    bus = await open_kafka_bus(
+        server_url("KESSAI_BUS_URL"),
+        partitions=1,
+        instance="a",
+        topics=[topic],
+        limits=KafkaLimits(replication=1, session_s=6),
+    )
+    # The loops of `running` have begun when each was told its part.
+    async with running(*(bus.consumer(topic, [topic], Seen()) for _ in range(2))):
+        pass
+    await bus.close()

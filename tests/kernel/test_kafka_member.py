@@ -67,7 +67,7 @@ class Log:
     records: int = 1
     position: int = -1001
     hangs: set[str] = field(default_factory=set)
-    members: set[str] = field(default_factory=lambda: {"a"})
+    is_there: bool = True
     clients: list[Client] = field(default_factory=list)
     # Those who lose their partitions now, and join no more.
     leaving: list[Client] = field(default_factory=list)
@@ -160,7 +160,7 @@ class Bus(KafkaBus):
             start=start,
             client_id="a",
             listener=listener,
-            members=lambda: self._log.members,
+            is_there=lambda: self._log.is_there,
             client=self._log.client,
         )
 
@@ -192,24 +192,22 @@ async def test_one_that_hangs_is_followed_by_another(hang: str) -> None:
             assert len(log.clients) < 6
 
 
-@pytest.mark.parametrize("known", [True, False])
-async def test_one_that_lost_its_partitions_is_followed_only_if_its_group_forgot_it(
-    known: bool,
+@pytest.mark.parametrize("there", [True, False])
+async def test_one_that_lost_its_partitions_is_followed_only_if_the_cluster_is_there(
+    there: bool,
 ) -> None:
-    """As long as it is known it may wait for its turn: there are more members than partitions."""
     with a_log() as log:
         async with running(Bus(log).consumer("g", [TOPIC], Seen())):
             await eventually(lambda: log.position == 1)
-            if not known:
-                log.members.clear()
+            log.is_there = there
             log.leaving.append(log.clients[0])
             log.records = 2
-            if known:
-                await asyncio.sleep(4 * LIMITS.silent_s)
-                assert (log.position, len(log.clients)) == (1, 1)
-            else:
+            if there:
                 await eventually(lambda: log.position == 2)
                 assert len(log.clients) == 2
+            else:
+                await asyncio.sleep(4 * LIMITS.silent_s)
+                assert (log.position, len(log.clients)) == (1, 1)
 
 
 async def test_what_the_first_one_says_after_all_does_not_end_the_work_of_the_second() -> None:

@@ -13,7 +13,7 @@ from kessai.kernel.kafka_bus.consumer import KafkaConsumer
 from kessai.kernel.kafka_bus.limits import KafkaLimits
 from kessai.kernel.kafka_bus.member import Listener, Member, Start
 from kessai.kernel.kafka_bus.producer import Sender
-from kessai.kernel.kafka_bus.topics import members as members_of
+from kessai.kernel.kafka_bus.topics import is_there
 
 
 async def open_kafka_bus(
@@ -95,7 +95,7 @@ class KafkaBus:
             start=start,
             client_id=self._instance,
             listener=listener,
-            members=partial(members_of, self._cluster, group, self.limits),
+            is_there=partial(is_there, self._cluster, self.limits),
         )
 
     async def lag(self, group: str) -> Mapping[str, int]:

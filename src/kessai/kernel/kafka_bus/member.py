@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -71,14 +71,13 @@ class Member:
         start: Start,
         client_id: str,
         listener: Listener,
-        members: Callable[[], Container[str]],
+        is_there: Callable[[], bool],
         client: Callable[[dict[str, Any]], Consumer] = Consumer,
     ) -> None:
         self._limits = limits
         self._group = group
-        self._client_id = client_id
-        # The client ids that the broker knows of the group; it blocks.
-        self._members = members
+        # Whether a fresh client reaches the cluster; it blocks.
+        self._is_there = is_there
         self._topics = list(topics)
         self._start = start
         self._listener = listener
@@ -109,18 +108,11 @@ class Member:
             self._orders.put(partial(self._call, _succeed, turned))
             await self._answer(turned, "its thread stands still")
             without = 0 if self._assigned else without + 1
-            if without * pause_s >= self._limits.silent_s:
+            # Twice, since a rebalance may wait so long for a member that hangs.
+            if without * pause_s >= 2 * self._limits.silent_s:
                 without = 0
-                await self._require_membership()
-
-    async def _require_membership(self) -> None:
-        """Whoever has no part for long may be one too many, or wait for a broker that is away."""
-        try:
-            known = await asyncio.to_thread(self._members)
-        except BusUnavailable:
-            return
-        if self._client_id not in known and not self._assigned:
-            raise ClientSilent("its group does not know it")
+                if await asyncio.to_thread(self._is_there) and not self._assigned:
+                    raise ClientSilent("it is not let into its group")
 
     async def end(self) -> None:
         """Leaves the group; its partitions go to others at once. Left alone if it does not end."""

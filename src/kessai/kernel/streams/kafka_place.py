@@ -6,7 +6,7 @@ close either (kafka_bus.member).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -14,9 +14,8 @@ from confluent_kafka import Consumer
 
 from kessai.kernel.clock import Clock
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.errors import BusUnavailable
 from kessai.kernel.kafka_bus.limits import KafkaLimits
-from kessai.kernel.kafka_bus.topics import members
+from kessai.kernel.kafka_bus.topics import is_there
 from kessai.kernel.streams.kafka_txn import MustRestart, within_time
 from kessai.kernel.telemetry import get_log
 
@@ -25,36 +24,27 @@ _log = get_log(__name__)
 
 
 class Place:
-    """`members` asks the broker for the client ids of the group, and blocks."""
+    """`is_there`: whether a fresh client reaches the cluster; it blocks."""
 
-    def __init__(
-        self, name: str, members: Callable[[], Container[str]], clock: Clock, *, silent_s: float
-    ) -> None:
-        self._name = name
-        self._members = members
+    def __init__(self, is_there: Callable[[], bool], clock: Clock, *, silent_s: float) -> None:
+        self._is_there = is_there
         self._clock = clock
         self._silent_s = silent_s
         self._sure_s = clock.monotonic()
 
-    def require(self, *, holds: bool) -> None:
-        """Raises `MustRestart` for who holds no partition for long and is not known either; one too
-        many is known, and waits."""
+    def require(self, *, assigned: bool) -> None:
+        """Raises `MustRestart` for who was not told its part (it may be none) for long, though the
+        broker is there."""
         now_s = self._clock.monotonic()
-        if not holds and now_s - self._sure_s < self._silent_s:
+        if not assigned and now_s - self._sure_s < self._silent_s:
             return
         self._sure_s = now_s
-        if holds:
-            return
-        try:
-            known = self._members()
-        except BusUnavailable:
-            return
-        if self._name not in known:
-            raise MustRestart("its group does not know it")
+        if not assigned and self._is_there():
+            raise MustRestart("it is not let into its group")
 
 
-def place_in(cluster: Cluster, group: str, name: str, clock: Clock, *, silent_s: float) -> Place:
-    return Place(name, partial(members, cluster, group, KafkaLimits()), clock, silent_s=silent_s)
+def place_in(cluster: Cluster, clock: Clock, *, silent_s: float) -> Place:
+    return Place(partial(is_there, cluster, KafkaLimits()), clock, silent_s=silent_s)
 
 
 def leave(consumer: Consumer, group: str) -> None:

@@ -83,16 +83,14 @@ class Worker:
         self._hurry = False
         self._settle_ms = int(plan.limits.settle_s * 1000)
         self._ends = Ends(plan.cluster)
-        self._place = place_in(
-            plan.cluster, plan.group, plan.instance, plan.clock, silent_s=plan.limits.silent_s
-        )
+        self._place = place_in(plan.cluster, plan.clock, silent_s=plan.limits.silent_s)
+        self._is_assigned = False
         self._txn = Transactions(plan.cluster, f"{plan.group}-{plan.instance}", plan.is_over)
         limits = plan.limits
         self._consumer = Consumer(
             plan.cluster.config(
                 group_id=plan.group,
                 group_instance_id=plan.instance,
-                client_id=plan.instance,
                 # The same partitions of every topic belong to one member (streams.md).
                 partition_assignment_strategy="range",
                 enable_auto_commit=False,
@@ -142,7 +140,7 @@ class Worker:
         Raises `MustRestart`.
         """
         self._fetch()
-        self._place.require(holds=bool(self._held))
+        self._place.require(assigned=self._is_assigned)
         due = [held for held in self._held.values() if self._handle(held)]
         if due:
             self._ring(due)
@@ -364,6 +362,7 @@ class Worker:
             inbox = Inbox(self._plan.topics)
             self._held[number] = _Held(number, shard, inbox, positions, dict(positions))
         consumer.assign([TopicPartition(*place, offset) for place, offset in at.items()])
+        self._is_assigned = True
 
     def _committed_offsets(
         self, consumer: Consumer, parts: Sequence[TopicPartition]
@@ -381,11 +380,13 @@ class Worker:
                     raise
 
     def _revoked(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
+        self._is_assigned = False
         self._try_commit()
         self._close(sorted({part.partition for part in parts}))
 
     def _lost(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
         """They are somebody else's already: nothing of them may be committed."""
+        self._is_assigned = False
         self._txn.abort()
         self._close(sorted({part.partition for part in parts}))
 

@@ -27,5 +27,5 @@ class StreamLimits:
     # A restore happens within it, too.
     max_poll_s: float = 120.0
     ask_s: float = 10.0
-    # Who holds nothing for so long asks the broker whether its group knows it.
-    silent_s: float = 30.0
+    # Who is not let into its group for so long, though the broker is there, begins anew.
+    silent_s: float = 60.0

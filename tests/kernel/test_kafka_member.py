@@ -7,7 +7,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,10 +16,10 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from tests.support.kernel import Seen, eventually, running
 
-from kessai.kernel.bus import Retry
+from kessai.kernel.bus import Record, Retry
 from kessai.kernel.kafka_bus import KafkaBus, KafkaLimits
 from kessai.kernel.kafka_bus.cluster import Cluster
-from kessai.kernel.kafka_bus.member import Listener, Member, Start
+from kessai.kernel.kafka_bus.member import Listener, Member, Place, Start
 
 TOPIC = "t.orders.v1"
 LIMITS = KafkaLimits(
@@ -136,6 +136,10 @@ class Client:
         if asynchronous:
             self._answers.append(offsets)
 
+    def pause(self, places: list[TopicPartition]) -> None:
+        if self.closed.is_set():
+            raise RuntimeError("Consumer closed")
+
     def close(self) -> None:
         self._maybe_hang("close")
         # As librdkafka does, in the thread that closes.
@@ -225,6 +229,41 @@ async def test_what_the_first_one_says_after_all_does_not_end_the_work_of_the_se
             log.records = 3
             await eventually(lambda: log.position == 3)
             assert len(log.clients) == 2
+
+
+class Late:
+    """A listener that asks for something while its member leaves."""
+
+    def __init__(self) -> None:
+        self.member: Member | None = None
+        self.is_assigned = asyncio.Event()
+        self.errors: list[Exception | None] = []
+
+    def assigned(self, positions: Mapping[Place, int]) -> None:
+        self.is_assigned.set()
+
+    def arrived(self, records: Sequence[Record]) -> None: ...
+
+    async def revoked(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        assert self.member is not None
+        self.member.pause((TOPIC, 0))
+        return {}
+
+    def lost(self, places: Sequence[Place]) -> None: ...
+
+    def ended(self, error: Exception | None) -> None:
+        self.errors.append(error)
+
+
+async def test_what_is_asked_of_a_closed_client_does_not_keep_anybody_waiting() -> None:
+    with a_log() as log:
+        listener = Late()
+        listener.member = member = Bus(log).member("g", [TOPIC], "earliest", listener)
+        member.begin()
+        await asyncio.wait_for(listener.is_assigned.wait(), 5)
+        await member.end()
+        # It ended, and was not left alone.
+        assert listener.errors == [None]
 
 
 async def test_a_stop_does_not_wait_for_one_that_does_not_close() -> None:

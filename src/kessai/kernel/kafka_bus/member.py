@@ -194,6 +194,9 @@ class Member:
             except KafkaException as raised:
                 # It is no longer ours, and with it goes what was asked for.
                 _log.info("bus.not_changed", consumer=self._group, error=error_of(raised).name())
+            except RuntimeError:
+                # It was closed before. Whoever waits for its end must not wait for ever.
+                _log.info("bus.not_changed", consumer=self._group, error="CLOSED")
 
     def _commit_for(self, done: asyncio.Future[None], positions: Mapping[Place, int]) -> None:
         """It is fetched while the answer is on its way."""

@@ -114,16 +114,14 @@ stack-tools: $(STAMP)
 STACK_PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -rs --durations=20
 STACK_TESTS := $(STACK_PYTEST) tests/stack tests/contract tests/kernel
 
-# Three stacks beside each other, since most tests wait: for the shop's own seconds, or for a server that is away.
+# Servers and instances that go away have stacks of their own, whose tests wait most of the time.
 OUTAGES := tests/stack/test_outages.py tests/stack/test_two_of_each.py
-SHOPS := tests/stack/test_shop_on_servers.py
 test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
 	@logs=$$(mktemp -d); ended=0; \
 	STACK_FIRST_PORT=27000 $(STACK_PYTEST) $(OUTAGES) -m stack >$$logs/outages 2>&1 & outages=$$!; \
-	{ STACK_FIRST_PORT=23000 $(STACK_TESTS) $(OUTAGES:%=--ignore=%) -m "stack and long" && \
-	STACK_FIRST_PORT=23000 $(STACK_PYTEST) $(SHOPS) -m stack; } >$$logs/shops 2>&1 & shops=$$!; \
-	$(STACK_TESTS) $(SHOPS:%=--ignore=%) -m "stack and not long" || ended=1; \
-	for beside in $$outages $$shops; do wait $$beside || ended=1; done; \
+	STACK_FIRST_PORT=23000 $(STACK_TESTS) $(OUTAGES:%=--ignore=%) -m "stack and long" >$$logs/long 2>&1 & long=$$!; \
+	$(STACK_TESTS) -m "stack and not long" || ended=1; \
+	for beside in $$outages $$long; do wait $$beside || ended=1; done; \
 	cat $$logs/*; rm -rf $$logs; exit $$ended
 
 test-stack-ci: $(DEV_STAMP) stack-tools ## the same without the minutes of servers that are away or killed

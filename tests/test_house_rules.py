@@ -131,7 +131,8 @@ def wrong_imports(module: Module) -> Iterator[str]:
 
 
 def hidden_imports(module: Module) -> Iterator[str]:
-    if module.parts[0] in ("cli", "__main__"):
+    """Who starts something loads it: a command, or the one service that a process is to be."""
+    if module.parts[0] in ("cli", "__main__", "embedded"):
         return
     for function in functions(module):
         for node in ast.walk(function):

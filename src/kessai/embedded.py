@@ -1,4 +1,8 @@
-"""Everything in one process: the only file that sees several services, and how it wires them."""
+"""Everything in one process, or one service alone: the only file that sees several, and wires them.
+
+A service is loaded by whoever builds it: a process of order-service has no picture library, and a
+command that only calls the shop is there in half the time.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import kessai.account.main
-import kessai.alert.main
-import kessai.bff.main
-import kessai.order.main
-import kessai.payment.main
-import kessai.search.main
-import kessai.sim.firebase.main
-import kessai.sim.paypay.main
-import kessai.storage.main
 from kessai.contracts.account import AccountService
 from kessai.contracts.alert import AlertService
 from kessai.contracts.order import OrderService
@@ -159,21 +154,17 @@ async def build_system(
     def call(port: type[P], unit: Unit[P]) -> P:
         return local(port, unit.port, service=unit.name, timeout_s=timeout_s, round_trip=round_trip)
 
-    sims = await _simulators(runtime) if simulators else []
-    account = await kessai.account.main.build(runtime)
-    storage = await kessai.storage.main.build(runtime)
-    payment = await kessai.payment.main.build(runtime)
+    sims = [await _firebase(runtime), await _paypay(runtime)] if simulators else []
+    account = await _account(runtime)
+    storage = await _storage(runtime)
+    payment = await _payment(runtime)
     account_port = call(AccountService, account)
     storage_port = call(StorageService, storage)
     payment_port = call(PaymentService, payment)
-    search = await kessai.search.main.build(runtime, storage=storage_port)
-    order = await kessai.order.main.build(
-        runtime, account=account_port, storage=storage_port, payment=payment_port
-    )
+    search = await _search(runtime, storage_port)
+    order = await _order(runtime, account_port, storage_port, payment_port)
     order_port = call(OrderService, order)
-    alert = await kessai.alert.main.build(
-        runtime, order=order_port, payment=payment_port, storage=storage_port
-    )
+    alert = await _alert(runtime, order_port, payment_port, storage_port)
     ports = Ports(
         order_port,
         account_port,
@@ -182,7 +173,54 @@ async def build_system(
         call(SearchService, search),
         call(AlertService, alert),
     )
-    bff = await kessai.bff.main.build(
+    bff = await _bff(runtime, ports)
+    return System(runtime, [*sims, account, storage, payment, search, order, alert, bff], ports)
+
+
+async def _account(runtime: Runtime) -> Unit[AccountService]:
+    from kessai.account.main import build
+
+    return await build(runtime)
+
+
+async def _storage(runtime: Runtime) -> Unit[StorageService]:
+    from kessai.storage.main import build
+
+    return await build(runtime)
+
+
+async def _payment(runtime: Runtime) -> Unit[PaymentService]:
+    from kessai.payment.main import build
+
+    return await build(runtime)
+
+
+async def _search(runtime: Runtime, storage: StorageService) -> Unit[SearchService]:
+    from kessai.search.main import build
+
+    return await build(runtime, storage=storage)
+
+
+async def _order(
+    runtime: Runtime, account: AccountService, storage: StorageService, payment: PaymentService
+) -> Unit[OrderService]:
+    from kessai.order.main import build
+
+    return await build(runtime, account=account, storage=storage, payment=payment)
+
+
+async def _alert(
+    runtime: Runtime, order: OrderService, payment: PaymentService, storage: StorageService
+) -> Unit[AlertService]:
+    from kessai.alert.main import build
+
+    return await build(runtime, order=order, payment=payment, storage=storage)
+
+
+async def _bff(runtime: Runtime, ports: Ports) -> AnyUnit:
+    from kessai.bff.main import build
+
+    return await build(
         runtime,
         order=ports.order,
         account=ports.account,
@@ -191,14 +229,18 @@ async def build_system(
         search=ports.search,
         alert=ports.alert,
     )
-    return System(runtime, [*sims, account, storage, payment, search, order, alert, bff], ports)
 
 
-async def _simulators(runtime: Runtime) -> list[AnyUnit]:
-    return [
-        await kessai.sim.firebase.main.build(runtime),
-        await kessai.sim.paypay.main.build(runtime),
-    ]
+async def _paypay(runtime: Runtime) -> AnyUnit:
+    from kessai.sim.paypay.main import build
+
+    return await build(runtime)
+
+
+async def _firebase(runtime: Runtime) -> AnyUnit:
+    from kessai.sim.firebase.main import build
+
+    return await build(runtime)
 
 
 async def build_service(runtime: Runtime, card: ServiceCard, *, port: int | None = None) -> System:
@@ -209,27 +251,15 @@ async def build_service(runtime: Runtime, card: ServiceCard, *, port: int | None
 async def build_unit(runtime: Runtime, card: ServiceCard, ports: Ports) -> AnyUnit:
     """One service or simulator that sees the others through `ports`."""
     builders: dict[str, Callable[[], Awaitable[AnyUnit]]] = {
-        ACCOUNT.name: lambda: kessai.account.main.build(runtime),
-        STORAGE.name: lambda: kessai.storage.main.build(runtime),
-        PAYMENT.name: lambda: kessai.payment.main.build(runtime),
-        ORDER.name: lambda: kessai.order.main.build(
-            runtime, account=ports.account, storage=ports.storage, payment=ports.payment
-        ),
-        ALERT.name: lambda: kessai.alert.main.build(
-            runtime, order=ports.order, payment=ports.payment, storage=ports.storage
-        ),
-        BFF.name: lambda: kessai.bff.main.build(
-            runtime,
-            order=ports.order,
-            account=ports.account,
-            storage=ports.storage,
-            payment=ports.payment,
-            search=ports.search,
-            alert=ports.alert,
-        ),
-        SEARCH.name: lambda: kessai.search.main.build(runtime, storage=ports.storage),
-        PAYPAY_SIMULATOR.name: lambda: kessai.sim.paypay.main.build(runtime),
-        FIREBASE_SIMULATOR.name: lambda: kessai.sim.firebase.main.build(runtime),
+        ACCOUNT.name: lambda: _account(runtime),
+        STORAGE.name: lambda: _storage(runtime),
+        PAYMENT.name: lambda: _payment(runtime),
+        ORDER.name: lambda: _order(runtime, ports.account, ports.storage, ports.payment),
+        ALERT.name: lambda: _alert(runtime, ports.order, ports.payment, ports.storage),
+        BFF.name: lambda: _bff(runtime, ports),
+        SEARCH.name: lambda: _search(runtime, ports.storage),
+        PAYPAY_SIMULATOR.name: lambda: _paypay(runtime),
+        FIREBASE_SIMULATOR.name: lambda: _firebase(runtime),
     }
     return await builders[card.name]()
 

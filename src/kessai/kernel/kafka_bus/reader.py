@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequenc
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -59,7 +58,7 @@ class LogReader:
             await asyncio.to_thread(pages.close)
 
     def _bounds(self) -> dict[Place, tuple[int, int]]:
-        places = self._places()
+        places = topics.placed(self._cluster, self._limits, self._names)
         ends = topics.ends(self._cluster, places, self._limits)
         earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(*place): earliest for place in places}
@@ -73,39 +72,21 @@ class LogReader:
             raise unavailable(raised) from raised
         return {place: (max(0, firsts[place]), ends[place]) for place in places}
 
-    def _places(self) -> list[Place]:
-        admin = AdminClient(self._cluster.config())
-        try:
-            found = admin.list_topics(timeout=self._limits.request_s).topics
-        except KafkaException as raised:
-            raise unavailable(raised) from raised
-        return [
-            (name, partition)
-            for name in self._names
-            if name in found
-            for partition in sorted(found[name].partitions)
-        ]
-
     def _committed(self) -> Mapping[tuple[str, str, int], int]:
         admin = AdminClient(self._cluster.config())
-        limit_s = self._limits.request_s
         try:
-            listed = admin.list_consumer_groups(request_timeout=limit_s).result()
-            groups = sorted(one.group_id for one in listed.valid or [])
-            asked = [
-                admin.list_consumer_group_offsets(
-                    [ConsumerGroupTopicPartitions(group)], request_timeout=limit_s
-                )[group]
-                for group in groups
-            ]
-            return {
-                (group, part.topic, part.partition): part.offset
-                for group, answer in zip(groups, asked, strict=True)
-                for part in answer.result().topic_partitions or []
-                if part.offset >= 0 and part.topic in self._names
-            }
+            listed = admin.list_consumer_groups(request_timeout=self._limits.request_s).result()
         except KafkaException as raised:
             raise unavailable(raised) from raised
+        groups = sorted(one.group_id for one in listed.valid or [])
+        places = topics.placed(self._cluster, self._limits, self._names)
+        return {
+            (group, *place): offset
+            for group in groups
+            for place, offset in topics.committed(
+                self._cluster, group, places, self._limits
+            ).items()
+        }
 
     def _pages(
         self, place: Place, low: int, high: int, size: int

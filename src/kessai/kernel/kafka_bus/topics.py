@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -148,20 +148,55 @@ def is_there(cluster: Cluster, limits: KafkaLimits) -> bool:
         return False
 
 
+def placed(
+    cluster: Cluster, limits: KafkaLimits, names: Sequence[str] | None = None
+) -> list[tuple[str, int]]:
+    """Every partition of the topics that are there: of `names` and in their order, or of all."""
+    try:
+        found = AdminClient(cluster.config()).list_topics(timeout=limits.request_s).topics
+    except KafkaException as raised:
+        raise unavailable(raised) from raised
+    return [
+        (name, partition)
+        for name in (sorted(found) if names is None else names)
+        if name in found
+        for partition in sorted(found[name].partitions)
+    ]
+
+
+def committed(
+    cluster: Cluster, group: str, places: Iterable[tuple[str, int]], limits: KafkaLimits
+) -> dict[tuple[str, int], int]:
+    """What the group has written down as handled, where it has. It is not joined for it.
+
+    An administrator's question for this would end the process where the broker comes back while
+    it times out, as in `is_there`.
+    """
+    consumer = Consumer(
+        cluster.config(
+            group_id=group,
+            enable_auto_commit=False,
+            # Offsets of an open transaction are none yet; the question does not wait for its end.
+            isolation_level="read_uncommitted",
+        )
+    )
+    try:
+        asked = [TopicPartition(*place) for place in places]
+        found = consumer.committed(asked, timeout=limits.request_s) if asked else []
+        for one in found:
+            if one.error is not None:
+                raise KafkaException(one.error)
+    except KafkaException as raised:
+        raise unavailable(raised) from raised
+    finally:
+        consumer.close()
+    return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+
 def lag(cluster: Cluster, group: str, limits: KafkaLimits) -> Mapping[str, int]:
     """Records of each topic after what the group has committed."""
-    admin = AdminClient(cluster.config())
-    try:
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=limits.request_s
-        )
-        committed = asked[group].result().topic_partitions or []
-    except KafkaException as raised:
-        if error_of(raised).code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return {}
-        raise unavailable(raised) from raised
-    at = {(one.topic, one.partition): one.offset for one in committed if one.offset >= 0}
+    at = committed(cluster, group, placed(cluster, limits), limits)
     found: dict[str, int] = {}
-    for (topic, partition), end in ends(cluster, at, limits).items():
-        found[topic] = found.get(topic, 0) + max(0, end - at[topic, partition])
+    for place, end in ends(cluster, at, limits).items():
+        found[place[0]] = found.get(place[0], 0) + max(0, end - at[place])
     return found

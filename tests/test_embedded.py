@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +15,7 @@ from pydantic import ValidationError
 
 from kessai.embedded import System, build_service, open_runtime, own_url, service_urls
 from kessai.kernel.settings import Settings
-from kessai.topology import BFF, ORDER, STORAGE, ServiceCard
+from kessai.topology import BFF, ORDER, SERVICES, SIMULATORS, STORAGE, ServiceCard
 
 
 def settings(**more: object) -> Settings:
@@ -103,3 +106,28 @@ def test_production_refuses_the_service_token_that_everybody_knows() -> None:
     with pytest.raises(ValidationError, match="KESSAI_SERVICE_TOKEN"):
         settings(**real, service_token="short")
     assert settings(**real, service_token="a-token-of-our-own").env == "production"
+
+
+_BUILD_ONE = """
+import asyncio, json, sys
+from kessai.embedded import build_service, open_runtime
+from kessai.kernel.settings import Settings
+from kessai.topology import ACCOUNT
+
+async def build():
+    system = await build_service(await open_runtime(Settings(data_dir=sys.argv[1])), ACCOUNT)
+    await system.stop()
+
+asyncio.run(build())
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_process_of_one_service_loads_no_other(tmp_path: Path) -> None:
+    """All of them cost it two seconds of its start, and 50 MB."""
+    said = subprocess.run(
+        [sys.executable, "-c", _BUILD_ONE, str(tmp_path)], capture_output=True, check=True
+    )
+    loaded: list[str] = json.loads(said.stdout)
+    packages = {f"kessai.{card.package}" for card in (*SERVICES, *SIMULATORS)}
+    assert packages.intersection(loaded) == {"kessai.account"}

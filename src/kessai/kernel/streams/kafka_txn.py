@@ -27,6 +27,7 @@ _PATIENCE_S: Final = 30.0
 _HUNG_S: Final = 10.0
 _ROOM_S: Final = 0.05
 _LOOK_S: Final = 0.5
+_PAUSE_S: Final = 0.1
 
 
 class MustAbort(Exception):
@@ -124,6 +125,11 @@ class Transactions:
             self._retry(lambda: self._producer.abort_transaction(_CALL_S))
             self._is_open = False
 
+    def forget(self) -> None:
+        """For who begins anew: the next producer of its name ends what is open, and this one may
+        not answer any more."""
+        self._is_open = False
+
     def _begin(self) -> None:
         if not self._is_open:
             self._retry(self._producer.begin_transaction)
@@ -142,18 +148,27 @@ class Transactions:
                 return
 
     def _retry(self, call: Callable[[], object]) -> None:
-        """What timed out is open: only asking again tells (streams.md, mistake 3)."""
-        until_s = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                call()
-            except KafkaException as raised:
-                if not error_of(raised).retriable():
-                    raise _meant(raised) from raised
-                if self._is_over() or time.monotonic() > until_s:
-                    raise MustRestart("the outcome stays open") from raised
-            else:
-                return
+        ask_until_told(call, self._is_over)
+
+
+def ask_until_told(call: Callable[[], object], is_over: Callable[[], bool]) -> None:
+    """What timed out is open: only asking again tells (streams.md, mistake 3).
+
+    Not at once: a producer that waits for another call of its own says so without any wait, and
+    each answer takes memory that is never given back. Raises `MustAbort`, `MustRestart`.
+    """
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            call()
+        except KafkaException as raised:
+            if not error_of(raised).retriable():
+                raise _meant(raised) from raised
+            if is_over() or time.monotonic() > until_s:
+                raise MustRestart("the outcome stays open") from raised
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def within_time(call: Callable[[], object], limit_s: Callable[[], float]) -> None:

@@ -129,6 +129,8 @@ class Worker:
         try:
             if error is None:
                 self._try_commit()
+            else:
+                self._txn.forget()
         finally:
             gc.enable()
             self._close(list(self._held))

@@ -95,7 +95,8 @@ async def converge(system: Processes, made: Traffic, within_s: float) -> list[st
 
 
 def only(counts: dict[str, int], *allowed: str) -> bool:
-    return set(counts) <= {f"purchase: {one}" for one in allowed}
+    """Also to those whose order was taken and had no code yet, and who asked for it later."""
+    return set(counts) <= {f"{what}: {one}" for what in ("purchase", "order") for one in allowed}
 
 
 DATABASE_AWAY = (

@@ -114,14 +114,13 @@ stack-tools: $(STAMP)
 STACK_PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -rs --durations=20
 STACK_TESTS := $(STACK_PYTEST) tests/stack tests/contract tests/kernel
 
-# Servers and instances that go away have stacks of their own, whose tests wait most of the time; the last of
-# them takes a few more, so that all end at about the same time.
+# Servers and instances that go away have stacks of their own, whose tests wait most of the time.
 OUTAGES := tests/stack/test_outages.py tests/stack/test_two_of_each.py
 test-stack: $(DEV_STAMP) stack-tools ## every port on its real server, and the shop on all of them: kessai stack
 	@logs=$$(mktemp -d); ended=0; \
 	STACK_FIRST_PORT=27000 $(STACK_PYTEST) $(OUTAGES) -m stack >$$logs/outages 2>&1 & outages=$$!; \
-	STACK_FIRST_PORT=23000 $(STACK_TESTS) $(OUTAGES:%=--ignore=%) -m "stack and (long or apart)" >$$logs/long 2>&1 & long=$$!; \
-	$(STACK_TESTS) -m "stack and not (long or apart)" || ended=1; \
+	STACK_FIRST_PORT=23000 $(STACK_TESTS) $(OUTAGES:%=--ignore=%) -m "stack and long" >$$logs/long 2>&1 & long=$$!; \
+	$(STACK_TESTS) -m "stack and not long" || ended=1; \
 	for beside in $$outages $$long; do wait $$beside || ended=1; done; \
 	cat $$logs/*; rm -rf $$logs; exit $$ended
 

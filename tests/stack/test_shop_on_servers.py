@@ -83,7 +83,6 @@ def test_the_demo_converges_and_every_book_agrees(tmp_path: Path, mix: str) -> N
         assert system.stop("up") == 0
 
 
-@pytest.mark.apart
 def test_services_in_processes_of_their_own_share_the_servers(tmp_path: Path) -> None:
     """And a killed one is replaced by one of another name."""
     env = {"KESSAI_SQL_URL": own_schemas(), "KESSAI_BUS_URL": empty_kafka(), **SHORTER}

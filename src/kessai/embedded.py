@@ -1,7 +1,7 @@
 """Everything in one process, or one service alone: the only file that sees several, and wires them.
 
 A service is loaded by whoever builds it: a process of order-service has no picture library, and a
-command that only calls the shop is there in half the time.
+command that only calls the shop loads no service.
 """
 
 from __future__ import annotations

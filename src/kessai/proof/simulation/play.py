@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,7 +13,7 @@ from kessai.proof.simulation.browser import Browser
 from kessai.proof.simulation.clerk import Clerk
 from kessai.proof.simulation.dice import Dice
 from kessai.proof.simulation.habits import HABITS
-from kessai.proof.simulation.mix import Kill
+from kessai.proof.simulation.mix import BROWSERS, Kill, Plan
 from kessai.proof.simulation.oracle import Oracle
 from kessai.proof.simulation.people import Offer, Person
 from kessai.proof.simulation.provider_faults import HEALED
@@ -31,6 +30,9 @@ from kessai.topology import ORDER, PAYPAY_SIMULATOR
 FINAL_WITHIN_S = 150.0
 # Money that old news hid is looked for again for an hour after the attempt's end.
 OLD_NEWS_S = 3600.0 + 120.0
+# Where goods were sold out or faults kept people from buying, others come when all is well.
+FEWEST_ORDERS = 20
+_NUMBER = "select count(*) from orders"
 _ENDS = "select order_id, status, reason from orders order by order_id"
 _AUDIT = "select * from order_audit order by at_ms, order_id, sequence"
 _DENIED = "deleteCode DYNAMIC_QR_NOT_FOUND"
@@ -141,6 +143,10 @@ class Play:
         self._scene = scene
         self._oracle = Oracle(world)
         self._outcome = Outcome(wrong=world.findings)
+        http = world.https[CUSTOMERS]
+        self._browsers = [Browser(http, member) for member in scene.members]
+        self._wallet = SimWallet(world)
+        self._clerk = Clerk(world.ports_of("bff").order)
 
     async def run(self) -> Outcome:
         world, mix = self._world, self._world.mix
@@ -158,25 +164,32 @@ class Play:
         return replace(self._outcome, wrong=list(self._outcome.wrong))
 
     def _people(self) -> list[asyncio.Task[None]]:
-        world, scene = self._world, self._scene
-        http, wallet = world.https[CUSTOMERS], SimWallet(world)
-        clerk = Clerk(world.ports_of("bff").order)
-        browsers = [Browser(http, member) for member in scene.members]
-        living = []
-        for number, plan in enumerate(world.mix.plans):
-            person = Person(
-                number,
-                plan,
-                browsers[plan.browser],
-                wallet,
-                clerk,
-                scene.goods,
-                world.clock,
-                self._outcome.wrong,
-            )
-            work = person.live(HABITS[plan.kind])
-            living.append(world.loop.create_task(work, context=world.people.context()))
-        return living
+        return [self._live(number, plan) for number, plan in enumerate(self._world.mix.plans)]
+
+    def _live(self, number: int, plan: Plan) -> asyncio.Task[None]:
+        world = self._world
+        person = Person(
+            number,
+            plan,
+            self._browsers[plan.browser],
+            self._wallet,
+            self._clerk,
+            self._scene.goods,
+            world.clock,
+            self._outcome.wrong,
+        )
+        work = person.live(HABITS[plan.kind])
+        return world.loop.create_task(work, context=world.people.context())
+
+    def _latecomers(self) -> list[asyncio.Task[None]]:
+        """As many as orders are missing; nobody in a prefix of a seed, which is to stay short."""
+        plans = self._world.mix.plans
+        wanted = FEWEST_ORDERS if len(plans) >= FEWEST_ORDERS else 0
+        there = self._world.disk(ORDER).count(_NUMBER)
+        return [
+            self._live(len(plans) + number, Plan("pays_at_once", 0.0, number % BROWSERS))
+            for number in range(wanted - there)
+        ]
 
     def _arm(self, kill: Kill) -> None:
         """The service dies so many steps from now, wherever it is then."""
@@ -221,11 +234,18 @@ class Play:
             await asyncio.sleep(dice.between(4, 20))
             self._outcome.wrong += await self._oracle.look()
 
-    async def _come_to_rest(self, living: Sequence[asyncio.Task[None]]) -> None:
+    def _have_all_been(self, living: list[asyncio.Task[None]]) -> bool:
+        if not all(task.done() for task in living):
+            return False
+        late = self._latecomers()
+        living += late
+        return not late
+
+    async def _come_to_rest(self, living: list[asyncio.Task[None]]) -> None:
         world, outcome = self._world, self._outcome
         healed_s = world.loop.time()
         limit_s = healed_s + float(world.settings.order_deadline_s) + FINAL_WITHIN_S
-        while not (all(task.done() for task in living) and self._oracle.is_final()):
+        while not (self._have_all_been(living) and self._oracle.is_final()):
             if world.loop.time() > limit_s:
                 outcome.wrong += self._oracle.unfinished() or ["a customer is still at it"]
                 break

@@ -338,14 +338,23 @@ async def running(settings: Settings) -> AsyncIterator[bool]:
         yield False
         return
     system = await build_system(await open_runtime(settings))
+    try:
+        check_ports(system.bindings())
+        await system.start()
+        async with _served(system, settings.stop_timeout_s):
+            yield True
+    finally:
+        await system.stop()
+
+
+@asynccontextmanager
+async def _served(system: System, stop_timeout_s: float) -> AsyncIterator[None]:
     ready, stop = asyncio.Event(), asyncio.Event()
-    check_ports(system.bindings())
-    await system.start()
     serving = asyncio.create_task(
         serve_all(
             system.bindings(),
             stop,
-            stop_timeout_s=settings.stop_timeout_s,
+            stop_timeout_s=stop_timeout_s,
             on_ready=lambda _: ready.set(),
         )
     )
@@ -354,12 +363,11 @@ async def running(settings: Settings) -> AsyncIterator[bool]:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             await serving
-        yield True
+        yield
     finally:
         waiting.cancel()
         stop.set()
         await asyncio.gather(serving, return_exceptions=True)
-        await system.stop()
 
 
 async def _answers(url: str) -> bool:

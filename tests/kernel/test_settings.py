@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from kessai.kernel.settings import Settings
 
@@ -30,6 +30,23 @@ def test_ports_that_browsers_block_are_named() -> None:
     assert Settings(port_offset=2000).closed_to_browsers == ("http://127.0.0.1:10080",)
     blocked = Settings(public_url="https://shop.example:6000/", port_offset=1000)
     assert blocked.closed_to_browsers == ("https://shop.example:6000/",)
+
+
+@pytest.mark.parametrize(
+    "name", ["public_url", "firebase_keys_url", "firebase_api_url", "paypay_url", "sim_webhook_url"]
+)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "/", "https://", "shop.example", "shop.example:443", "ftp://shop.example"),
+        *("https://me:pw@shop.example", "https://shop.example:web", "http://shop.example:80808"),
+    ],
+)
+def test_what_is_no_address_of_the_web_is_refused(name: str, url: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({name: url})
+    (told,) = refused.value.errors()
+    assert told["loc"] == (name,)
 
 
 def test_the_log_says_so_at_the_start(tmp_path: Path) -> None:

@@ -14,19 +14,13 @@ from pydantic import ValidationError
 
 from kessai.cli.errors import fail, load_settings, note
 from kessai.cli.merged import MergedLog
+from kessai.cli.starting import starting
 from kessai.cli.up import LAST_PORT, print_welcome
 from kessai.kernel import telemetry
 from kessai.kernel.errors import Unknown
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.processes import Ended, ProcessGroup, ProcessLimits, Program
-from kessai.kernel.server import (
-    Binding,
-    CannotListen,
-    PortTaken,
-    check_ports,
-    run,
-    url_on_this_machine,
-)
+from kessai.kernel.server import Binding, check_ports, run, url_on_this_machine
 from kessai.kernel.settings import Settings
 from kessai.stack.domain.env import read_lines
 from kessai.stack.main import stack_folder
@@ -177,12 +171,8 @@ def _check_ports(settings: Settings, processes: list[Instance]) -> None:
             if port > LAST_PORT:
                 fail(f"port {port} of {instance.name} does not exist: KESSAI_PORT_OFFSET")
             bindings.append(Binding(instance.name, _nothing, port, host))
-    try:
+    with starting():
         check_ports(bindings)
-    except PortTaken as taken:
-        fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
-    except CannotListen as error:
-        fail(f"KESSAI_HOST or KESSAI_BIND_HOST: {error}")
 
 
 async def _nothing(*_: object) -> None:

@@ -16,18 +16,21 @@ from rich.console import Console
 from rich.table import Table
 
 from kessai.cli.demo_alert import force_rule_a
-from kessai.cli.errors import load_settings
+from kessai.cli.errors import fail, load_settings
+from kessai.cli.starting import a_shop
 from kessai.contracts.order import AuditTrailOfOrder, OrderById, OrderService
-from kessai.embedded import running, service_urls
+from kessai.embedded import service_urls
 from kessai.kernel.addresses import Address, Addresses
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import http
 from kessai.kernel.clock import SystemClock, parse_wire
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.settings import Settings
-from kessai.proof.customer import Customer, SeenFrame, SeenOrder, ShopUrls, Watch
+from kessai.proof.customer import Answered, Customer, SeenFrame, SeenOrder, ShopUrls, Watch
+from kessai.proof.line import LOST
 from kessai.topology import ORDER
 
+UNAVAILABLE = 3
 _EMAIL = "shopper@example.com"
 _PASSWORD = "kessai-demo"  # noqa: S105 - the simulator's seeded account
 _NO_FAULTS: dict[str, JsonValue] = {"drop": 0, "duplicate": 0, "reorder": 0, "delayMs": [0, 0]}
@@ -58,17 +61,24 @@ class Purchase:
 
 
 def show() -> int:
-    """The exit code: 0 when everything agreed."""
+    """The exit code: 0 when everything agreed, 1 when not, 3 when somebody did not answer."""
     settings = load_settings()
     logging.getLogger().setLevel(logging.ERROR)
-    return asyncio.run(_show(settings))
+    try:
+        return asyncio.run(_show(settings))
+    except LOST as lost:
+        # All three are needed: the shop, the wallet that pays, and who signs customers in.
+        where = f"{settings.public_url}, {settings.sim_public_url}, {settings.firebase_api_url}"
+        fail(f"one of {where} does not answer: {type(lost).__name__}", UNAVAILABLE)
+    except Answered as answered:
+        fail(f"{settings.public_url} answered {answered}", UNAVAILABLE)
 
 
 async def _show(settings: Settings) -> int:
     console = Console(highlight=False)
     urls = ShopUrls(settings.public_url, settings.sim_public_url, settings.firebase_api_url)
     findings = Findings()
-    async with running(settings) as started:
+    async with a_shop(settings) as started:
         console.print(
             "Started a shop of its own." if started else f"Using the shop at {urls.shop}."
         )

@@ -103,7 +103,6 @@ class _Run:
     def to_its_end(self) -> tuple[Notes, float]:
         """What was seen, and the seconds that it took; or a line and an exit code."""
         from kessai.cli.errors import fail
-        from kessai.kernel.server import PortTaken
         from kessai.proof.line import LOST
         from kessai.proof.shopper.mix import ImpossibleMix
 
@@ -111,8 +110,6 @@ class _Run:
             return asyncio.run(self.live())
         except ImpossibleMix as error:
             fail(str(error))
-        except PortTaken as taken:
-            fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
         except LOST as lost:
             where = self._settings.public_url
             fail(f"no shop answers at {where}: {type(lost).__name__}", UNAVAILABLE)
@@ -122,11 +119,11 @@ class _Run:
     async def live(self) -> tuple[Notes, float]:
         from rich.console import Console
 
-        from kessai.embedded import running
+        from kessai.cli.starting import a_shop
 
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         logging.getLogger().setLevel(logging.ERROR)
-        async with running(self._settings) as started:
+        async with a_shop(self._settings) as started:
             if not self._quiet:
                 where = self._settings.public_url
                 console.print(

@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from kessai.cli.errors import fail, load_settings
+from kessai.cli.starting import starting
 from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
-from kessai.kernel.errors import DatabaseUnavailable
-from kessai.kernel.migrations import SchemaTooNew
 from kessai.kernel.processes import end_with_parent
-from kessai.kernel.server import CannotListen, PortTaken, check_ports, run, serve_all
+from kessai.kernel.server import check_ports, run, serve_all
 from kessai.kernel.settings import Settings
 from kessai.topology import (
     FIREBASE_SIMULATOR,
@@ -110,16 +108,8 @@ def _run(
         crash_points.arm(settings.crash_at)
     if settings.crash_points_file:
         crash_points.record_to(Path(settings.crash_points_file))
-    try:
+    with starting():
         run(_serve(settings, build, welcome))
-    except PortTaken as taken:
-        fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
-    except CannotListen as error:
-        fail(f"KESSAI_HOST or KESSAI_BIND_HOST: {error}")
-    except DatabaseUnavailable as error:
-        fail(f"KESSAI_SQL_URL: {error}")
-    except (SchemaTooNew, ValueError) as error:
-        fail(escape(str(error)))
 
 
 async def _serve(

@@ -34,6 +34,14 @@ _ADAPTERS = {
     "search_url": ("tantivy", "memory", "http", "https"),
 }
 
+_LAST_OFFSET = 50_000
+
+# Of the web: browsers open them, or services call them.
+_ADDRESSES = (
+    *("public_url", "firebase_keys_url", "firebase_api_url", "paypay_url"),
+    *("sim_public_url", "sim_webhook_url"),
+)
+
 # Those that need nothing but what is here.
 _ALONE = ("sql", "tantivy", "memory")
 
@@ -58,7 +66,7 @@ class Settings(BaseSettings):
     instance: str = Field(
         "local", description="name of this process, %h: the host; no two alike", max_length=60
     )
-    port_offset: Annotated[int, Field(ge=0, le=50000)] = Field(
+    port_offset: Annotated[int, Field(ge=0, le=_LAST_OFFSET)] = Field(
         0, description="added to every port of this machine, so that two systems may run"
     )
     frontend_dir: str = Field("frontend/dist", description="the built pages; none: a plain page")
@@ -234,7 +242,7 @@ class Settings(BaseSettings):
     def shift_ports(cls, values: dict[str, object]) -> dict[str, object]:
         """Addresses on this machine that were not given follow `KESSAI_PORT_OFFSET`."""
         offset = str(values.get("port_offset", 0))
-        if not offset.isdigit() or offset == "0":
+        if not offset.isdigit() or not 0 < int(offset) <= _LAST_OFFSET:
             return values
         shifted = {
             name: _LOCAL_PORT.sub(lambda port: f":{int(port[1]) + int(offset)}", field.default)
@@ -271,12 +279,17 @@ class Settings(BaseSettings):
             raise ValueError(f"nothing follows {scheme}:, please")
         return url
 
-    @field_validator("alert_webhook_url")
+    @field_validator(*_ADDRESSES, "alert_webhook_url")
     @classmethod
-    def require_an_address(cls, url: str) -> str:
+    def require_an_address(cls, url: str, about: ValidationInfo) -> str:
+        """A shop that starts with less than that refuses every browser, and nobody sees why."""
         parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+        if not url and about.field_name == "alert_webhook_url":
+            return url
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise ValueError("an http or https address without a user, please")
+        # Raises where it is no port.
+        _ = parts.port
         return url
 
     @field_validator("alert_webhook_secret")

@@ -1,0 +1,73 @@
+"""A shop that does not start, or is not whole: a line that names what to change."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from tests.support.process import free_offset
+
+from kessai.topology import PAYPAY_SIMULATOR
+
+pytestmark = [pytest.mark.network, pytest.mark.timeout(120)]
+
+
+def kessai(folder: Path, *words: str, offset: int, **env: str) -> tuple[int, str]:
+    given = {"KESSAI_DATA_DIR": str(folder), "KESSAI_PORT_OFFSET": str(offset), **env}
+    done = subprocess.run(
+        [sys.executable, "-m", "kessai", *words],
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done.returncode, "\n".join(line for line in done.stderr.splitlines() if line[0] != "{")
+
+
+@pytest.mark.parametrize("words", [("up",), ("demo",), ("shopper", "--orders", "1")])
+def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    offset = free_offset()
+    taken = PAYPAY_SIMULATOR.port + offset
+    with socket.create_server(("127.0.0.1", taken)):
+        code, told = kessai(tmp_path, *words, offset=offset)
+    assert code == 2
+    assert told == (
+        f"kessai: port {taken} is taken by another process, but {PAYPAY_SIMULATOR.name} needs it"
+    )
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing of it belongs on the screen."""
+
+
+@pytest.fixture
+def shop_alone() -> Iterator[str]:
+    """Something that is well, without a wallet and without anybody who signs customers in."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_demo_without_its_simulators_says_who_may_be_missing(
+    tmp_path: Path, shop_alone: str
+) -> None:
+    code, told = kessai(tmp_path, "demo", offset=free_offset(), KESSAI_PUBLIC_URL=shop_alone)
+    assert code == 3
+    assert told.startswith(f"kessai: one of {shop_alone}, http://127.0.0.1:")
+    assert told.endswith("does not answer: ClientConnectorError")
+    assert told.count("\n") == 0

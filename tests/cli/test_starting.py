@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import get_args
 
 import pytest
 from tests.support.process import free_offset
 
+from kessai.cli.account import RoleName
+from kessai.contracts.account import Role
 from kessai.topology import PAYPAY_SIMULATOR
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(120)]
@@ -30,6 +33,17 @@ def kessai(folder: Path, *words: str, offset: int, **env: str) -> tuple[int, str
         check=False,
     )
     return done.returncode, "\n".join(line for line in done.stderr.splitlines() if line[0] != "{")
+
+
+def test_what_only_asks_for_help_loads_no_library_of_a_service() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, kessai.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"pydantic", "sqlalchemy", "aiohttp", "kessai.contracts"} & {*said.stdout.split()}
+    assert get_args(RoleName) == tuple(role.value for role in Role)
 
 
 @pytest.mark.parametrize("words", [("up",), ("demo",), ("shopper", "--orders", "1")])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+import pytest
 from tests.support.payment import ORDER, Till, on_the_till, refusal, unknown
 from tests.support.provider import NO_ANSWER, After
 
 from kessai.contracts.moves import AttemptStatus, OrderReason
 from kessai.contracts.payment import CloseOutcome, RecordBalancePayment
-from kessai.kernel.errors import Refused
+from kessai.kernel.errors import Refused, Unknown
 from kessai.payment.domain.evidence import Word
 
 FIRST = f"{ORDER}-1"
@@ -101,6 +103,81 @@ async def test_a_code_that_was_never_seen_is_cancelled_and_not_outlived(till: Ti
     closed = await till.close()
     assert (closed.outcome, closed.reason) == (CloseOutcome.CLOSED, OrderReason.PAYMENT_UNAVAILABLE)
     assert await refusal(till.create()) == "ORDER_CLOSED"
+
+
+async def closed_without_its_code(till: Till) -> None:
+    """So the payment is cancelled, since its code cannot be deleted."""
+    till.provider.fail("create", After(NO_ANSWER))
+    await unknown(till.create())
+    await unknown(till.close())
+
+
+@on_the_till()
+async def test_what_is_paid_while_a_cancel_is_on_its_way_is_not_believed(till: Till) -> None:
+    till.provider.delay_s["cancel"] = 4
+    await closed_without_its_code(till)
+    await asyncio.sleep(1)
+    till.provider.pay(FIRST)
+    await till.webhook()
+    await asyncio.sleep(1)
+    assert await till.statuses() == [AttemptStatus.UNKNOWN]
+    await asyncio.sleep(60)
+    assert await till.statuses() == [AttemptStatus.FAILED]
+    assert (await till.events())[-1].event_type == "PaymentFailed"
+    assert await till.ledger() == []
+    assert till.provider.calls_of("cancel") == [FIRST]
+
+
+@on_the_till(paypay_create_timeout_s=10)
+async def test_a_cancel_that_never_arrived_is_outlived_and_then_the_payment_counts(
+    till: Till,
+) -> None:
+    till.provider.fail("cancel", NO_ANSWER)
+    await closed_without_its_code(till)
+    await asyncio.sleep(0.5)
+    till.provider.pay(FIRST)
+    await till.webhook()
+    # The cancel may be on its way for 10 s, and then need 30.
+    await asyncio.sleep(39)
+    assert await till.statuses() == [AttemptStatus.UNKNOWN]
+    await asyncio.sleep(25)
+    assert await till.statuses() == [AttemptStatus.SUCCEEDED]
+    assert till.provider.calls_of("cancel") == [FIRST]
+
+
+@pytest.mark.parametrize("cancel_s", [0.0, 3.0])
+@pytest.mark.parametrize("loose", ["pause_s", "queue_s"])
+@pytest.mark.parametrize("by_s", [0.1, 0.4])
+@pytest.mark.parametrize("paid_at_s", [-0.9, -0.5, -0.3, -0.1, 0.0, 0.05, 0.2, 0.4, 0.8, 2.0, 3.5])
+def test_whenever_it_is_paid_our_books_say_what_the_provider_holds(
+    paid_at_s: float, by_s: float, loose: str, cancel_s: float
+) -> None:
+    """Also where who cancels and who hears of the money have read the same and then write."""
+
+    @on_the_till(paypay_create_timeout_s=10)
+    async def story(till: Till) -> None:
+        till.provider.delay_s["cancel"] = cancel_s
+        till.provider.fail("create", After(NO_ANSWER))
+        await unknown(till.create())
+        setattr(till.lasting, loose, by_s)
+
+        async def pay() -> None:
+            await asyncio.sleep(1 + paid_at_s)
+            till.provider.pay(FIRST)
+            await till.webhook()
+
+        paying = asyncio.ensure_future(pay())
+        await asyncio.sleep(1)
+        with suppress(Unknown):
+            await till.close()
+        await paying
+        await asyncio.sleep(120)
+        (attempt,) = (await till.payments()).attempts
+        held_yen = till.provider.codes[FIRST].held_yen(till.now_ms)
+        assert held_yen == (1200 if attempt.status is AttemptStatus.SUCCEEDED else 0)
+        assert sum(row[3] for row in await till.ledger()) == held_yen
+
+    story()
 
 
 @on_the_till(paypay_create_timeout_s=10)

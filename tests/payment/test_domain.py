@@ -53,6 +53,10 @@ def a_sighting(
 COMPLETED = a_sighting("COMPLETED")
 DELETED = seen(Source.CLOSE, Word.CODE_DELETED, START + 302_000)
 CANCELLED = seen(Source.CLOSE, Word.CANCEL_ACCEPTED, START + 5_000)
+# Sent once, sent once more after no answer, and told that there is nothing to cancel.
+SENT = seen(Source.CLOSE, Word.CANCEL_SENT, START + 5_000)
+SENT_AGAIN = seen(Source.CLOSE, Word.CANCEL_SENT, START + 8_000)
+NOTHING_THERE = seen(Source.CLOSE, Word.CANCEL_REFUSED, START + 9_000)
 LATE_CREATED = a_sighting("CREATED", 304)
 
 
@@ -80,6 +84,17 @@ LATE_CREATED = a_sighting("CREATED", 304)
         ([CANCELLED, COMPLETED, a_sighting("COMPLETED", 40)], AttemptStatus.SUCCEEDED),
         ([CANCELLED, COMPLETED, a_sighting("FAILED", 12)], AttemptStatus.FAILED),
         ([CANCELLED, COMPLETED, a_sighting("REFUNDED", 12)], AttemptStatus.SUCCEEDED),
+        ([SENT, COMPLETED], None),
+        ([SENT, COMPLETED, a_sighting("COMPLETED", 64.9)], None),
+        ([SENT, COMPLETED, a_sighting("COMPLETED", 65)], AttemptStatus.SUCCEEDED),
+        ([SENT, COMPLETED, a_sighting("FAILED", 12)], AttemptStatus.FAILED),
+        ([SENT, COMPLETED, a_sighting("REFUNDED", 12)], AttemptStatus.SUCCEEDED),
+        ([SENT, NOTHING_THERE, COMPLETED], AttemptStatus.SUCCEEDED),
+        ([SENT, SENT_AGAIN, NOTHING_THERE, COMPLETED], None),
+        (
+            [SENT, SENT_AGAIN, NOTHING_THERE, COMPLETED, a_sighting("COMPLETED", 68)],
+            AttemptStatus.SUCCEEDED,
+        ),
         ([DELETED], None),
         ([DELETED, a_sighting("CREATED", 303.9)], None),
         ([DELETED, LATE_CREATED], AttemptStatus.EXPIRED),
@@ -279,6 +294,8 @@ def test_money_that_is_going_back_is_not_renamed_by_evidence() -> None:
             10,
             (Step.LOOK_UP,),
         ),
+        (an_attempt(code_id=None, lost=True), [SENT], 10, (Step.CANCEL_PAYMENT, Step.LOOK_UP)),
+        (an_attempt(code_id=None, lost=True), [SENT, COMPLETED], 10, (Step.LOOK_UP,)),
         (
             an_attempt(status=AttemptStatus.EXPIRED),
             [],
@@ -315,6 +332,7 @@ def test_what_a_visit_does(
             5,
             30,
         ),
+        (an_attempt(status=AttemptStatus.SUCCEEDED, ended_at_ms=START), [COMPLETED, SENT], 5, 30),
     ],
 )
 def test_when_the_next_visit_is(

@@ -36,6 +36,13 @@ def test_faults_end_and_every_book_agrees(seed: int) -> None:
 
 
 @pytest.mark.story
+@pytest.mark.parametrize("seed", [1284, 2311])
+def test_a_cancel_that_was_on_its_way_takes_no_money_from_a_paid_order(seed: int) -> None:
+    """Its answer was lost, the customer paid meanwhile, and then it arrived after all."""
+    assert run_seed(seed).violations == ()
+
+
+@pytest.mark.story
 def test_a_seed_does_the_same_alone_in_a_series_and_when_looked_at_closely() -> None:
     series = run_seeds([2, SEED])
     assert series.digests[SEED] == seed_alone(SEED).digest != series.digests[2]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Tx
-from kessai.kernel.errors import Unknown
+from kessai.kernel.errors import Unknown, VersionConflict
 from kessai.kernel.leases import Due
 from kessai.kernel.telemetry import get_log
 from kessai.payment.application.flight import SingleFlight
 from kessai.payment.application.ports import Background, Books, Provider
 from kessai.payment.application.settle import Settlement
 from kessai.payment.domain.attempt import PaymentAttempt
-from kessai.payment.domain.evidence import Evidence, Source, seen
+from kessai.payment.domain.evidence import Evidence, Source, Word, seen
 from kessai.payment.domain.schedule import Lane, Step, lane_of, steps
 
 _log = get_log("kessai.payment")
@@ -89,7 +91,8 @@ class Visits:
         found: list[Evidence] = []
         for step in steps(attempt, known, books.clock.now_ms(), books.rules):
             try:
-                found.append(await self._take(step, attempt, source))
+                if step is not Step.CANCEL_PAYMENT or await self._announce_cancel(attempt_id):
+                    found.append(await self._take(step, attempt, source))
             except Unknown as unknown:
                 _log.warning(
                     "payment.provider_silent",
@@ -98,7 +101,32 @@ class Visits:
                     code=unknown.code,
                     message=unknown.message,
                 )
+                if step is Step.CANCEL_PAYMENT:
+                    found.append(self._said(Word.CANCEL_SENT))
         return found
+
+    async def _announce_cancel(self, attempt_id: str) -> bool:
+        """Known before it leaves, so that nobody takes for good what it may still take back.
+
+        False: it is not to be sent any more, or the attempt moves at this moment.
+        """
+        books = self._books
+        now_ms = books.clock.now_ms()
+        try:
+            async with books.db.transaction() as tx:
+                attempt = await books.attempts.get(tx, attempt_id)
+                known = await books.evidence.of(tx, attempt_id)
+                if attempt is None or Step.CANCEL_PAYMENT not in steps(
+                    attempt, known, now_ms, books.rules
+                ):
+                    return False
+                await books.evidence.add(tx, attempt_id, self._said(Word.CANCEL_SENT))
+                # Who decides at the same time has read it without this, and must read it again.
+                moved = replace(attempt, version=attempt.version + 1)
+                await books.attempts.save(tx, moved, due_ms=now_ms)
+        except VersionConflict:
+            return False
+        return True
 
     async def _take(self, step: Step, attempt: PaymentAttempt, source: Source) -> Evidence:
         if step is Step.LOOK_UP:
@@ -107,4 +135,7 @@ class Visits:
             word = await self._provider.delete_code(attempt.code_id or "")
         else:
             word = await self._provider.cancel_payment(attempt.id)
+        return self._said(word)
+
+    def _said(self, word: Word) -> Evidence:
         return seen(Source.CLOSE, word, self._books.clock.now_ms())

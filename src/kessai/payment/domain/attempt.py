@@ -21,7 +21,7 @@ _CODE_GONE = frozenset({Word.CODE_DELETED, Word.CODE_UNKNOWN})
 # PayPay's final words for an authorisation that was never captured.
 _ENDED_UNPAID = frozenset({Word.CANCELED, Word.EXPIRED})
 _UNPAID = frozenset({Word.CREATED, Word.NOT_FOUND}) | _ENDED_UNPAID
-_CANCEL_TRIED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED, Word.CANCEL_TOO_LATE})
+_CANCEL_ANSWERED = frozenset({Word.CANCEL_ACCEPTED, Word.CANCEL_REFUSED, Word.CANCEL_TOO_LATE})
 POLLED = "poll"
 _CHANNELS: Mapping[Source, str] = {
     Source.ANNOUNCED: "webhook",
@@ -76,6 +76,7 @@ class PaymentAttempt:
 class Rules:
     """The merchant's own clockwork, in milliseconds (see the settings of the same names).
 
+    `create_timeout_ms`: how long a request that nobody answered may be on its way.
     `reversal_ms`: how long an accepted cancel may take to send back what was paid.
     """
 
@@ -166,8 +167,16 @@ def code_is_gone(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> boo
     return _code_gone_at_ms(attempt, evidence) is not None
 
 
-def cancel_was_tried(evidence: Collection[Evidence]) -> bool:
-    return any(one.word in _CANCEL_TRIED and one.is_proof for one in evidence)
+def was_captured(evidence: Collection[Evidence]) -> bool:
+    return any(one.word in _CAPTURED and one.is_proof for one in evidence)
+
+
+def cancel_was_answered(evidence: Collection[Evidence]) -> bool:
+    return any(one.word in _CANCEL_ANSWERED and one.is_proof for one in evidence)
+
+
+def cancel_was_sent(evidence: Collection[Evidence]) -> bool:
+    return cancel_was_answered(evidence) or any(one.word == Word.CANCEL_SENT for one in evidence)
 
 
 def is_authorized(evidence: Collection[Evidence]) -> bool:
@@ -257,15 +266,32 @@ def _code_gone_at_ms(attempt: PaymentAttempt, evidence: Collection[Evidence]) ->
 
 def _may_go_back(captures: list[Evidence], proofs: list[Evidence], rules: Rules) -> bool:
     """We had it cancelled, so the money goes back by itself, unless it is there for long."""
-    cancels_ms = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
-    if not cancels_ms or any(one.word == Word.REFUNDED for one in captures):
+    arrives = _cancel_arrives(proofs, rules)
+    if arrives is None or any(one.word == Word.REFUNDED for one in captures):
         return False
+    earliest_ms, latest_ms = arrives
     paid_at_ms = min((one.accepted_at_ms for one in captures if one.accepted_at_ms), default=None)
-    if paid_at_ms is not None and WayBack.CANCEL not in ways_back(paid_at_ms, min(cancels_ms)):
+    if paid_at_ms is not None and WayBack.CANCEL not in ways_back(paid_at_ms, earliest_ms):
         return False
     paid_ms = min(one.first_observed_ms for one in captures)
     seen_ms = max(one.observed_at_ms for one in captures)
-    return seen_ms < max(paid_ms, min(cancels_ms)) + rules.reversal_ms
+    return seen_ms < max(paid_ms, latest_ms) + rules.reversal_ms
+
+
+def _cancel_arrives(proofs: list[Evidence], rules: Rules) -> tuple[int, int] | None:
+    """From when and until when a cancel of ours may reach the provider; None: none does.
+
+    It is sent again only while none was answered, so that one which was sent twice was lost once.
+    """
+    accepted = [one.first_observed_ms for one in proofs if one.word == Word.CANCEL_ACCEPTED]
+    at_ms = [min(accepted)] if accepted else []
+    sent = [one for one in proofs if one.word == Word.CANCEL_SENT]
+    if sent:
+        first_ms = min(one.first_observed_ms for one in sent)
+        last_ms = max(one.observed_at_ms for one in sent)
+        if first_ms < last_ms or not cancel_was_answered(proofs):
+            at_ms += [first_ms, last_ms + rules.create_timeout_ms]
+    return (min(at_ms), max(at_ms)) if at_ms else None
 
 
 def _captured(

@@ -43,6 +43,8 @@ class Word(StrEnum):
     CODE_UNKNOWN = "CODE_UNKNOWN"
     CODE_REFUSED = "CODE_REFUSED"
     ALREADY_PAID = "ALREADY_PAID"
+    # Ours, written before the call: from then on what is paid may go back, answered or not.
+    CANCEL_SENT = "CANCEL_SENT"
     CANCEL_ACCEPTED = "CANCEL_ACCEPTED"
     CANCEL_REFUSED = "CANCEL_REFUSED"
     CANCEL_TOO_LATE = "CANCEL_TOO_LATE"

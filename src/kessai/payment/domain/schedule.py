@@ -11,10 +11,12 @@ from kessai.payment.domain.attempt import (
     PaymentAttempt,
     Rules,
     believed_over_from_ms,
-    cancel_was_tried,
+    cancel_was_answered,
+    cancel_was_sent,
     code_is_gone,
     is_authorized,
     says_paid,
+    was_captured,
 )
 from kessai.payment.domain.evidence import Evidence
 
@@ -131,11 +133,12 @@ def _proofs(evidence: Collection[Evidence]) -> list[Evidence]:
 
 
 def _must_cancel(attempt: PaymentAttempt, evidence: Collection[Evidence]) -> bool:
-    """A code that we never got to see cannot be deleted; its payment can be cancelled.
+    """A code that we never got to see cannot be deleted; its payment can be cancelled, until it
+    is seen paid: then only a cancel that is on its way still takes it back.
 
     So can one that was only authorised, which a code of ours does not ask for: nobody captures it.
     """
-    if not attempt.is_live or cancel_was_tried(evidence):
+    if not attempt.is_live or cancel_was_answered(evidence) or was_captured(evidence):
         return False
     is_closing = attempt.closing_at_ms is not None
     if attempt.code_id is None:
@@ -179,8 +182,8 @@ def _follow_up_ms(
 ) -> int | None:
     if must_delete(attempt, evidence, now_ms, rules):
         return now_ms + HASTE_MS
-    # A cancel that was accepted takes the money back after a success, without any webhook.
-    may_turn = attempt.status is AttemptStatus.SUCCEEDED and cancel_was_tried(evidence)
+    # A cancel takes the money back after a success, without any webhook.
+    may_turn = attempt.status is AttemptStatus.SUCCEEDED and cancel_was_sent(evidence)
     if attempt.ended_at_ms is None or not (attempt.status in CLOSED_WITHOUT_MONEY or may_turn):
         return None
     for pause_ms in FOLLOW_UPS_MS:

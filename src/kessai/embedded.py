@@ -120,6 +120,8 @@ async def open_runtime(settings: Settings, *, part: str = "") -> Runtime:
 
     `part` tells processes of one instance apart on the shared bus.
     """
+    # Refused where everything is in one process, too: a misspelt one is not passed over.
+    service_urls(settings)
     clock, chance = SystemClock(settings.clock_skew_s), SystemChance()
     folder = Path(settings.data_dir)
 

@@ -58,6 +58,30 @@ def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, words: tuple[str
     )
 
 
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        (
+            {"KESSAI_DATA_DIR": "/proc/none"},
+            "KESSAI_DATA_DIR: /proc/none: No such file or directory",
+        ),
+        ({"KESSAI_DATA_DIR": "/etc/passwd"}, "KESSAI_DATA_DIR: /etc/passwd: File exists"),
+        ({"KESSAI_SERVICE_URLS": "x"}, "KESSAI_SERVICE_URLS: 'x' is not name=url"),
+        ({"KESSAI_TRUSTED_PROXIES": "me"}, "settings: KESSAI_TRUSTED_PROXIES: "),
+        ({"KESSAI_SQL_URL": "sqlite:///orders.db"}, "settings: KESSAI_SQL_URL: "),
+    ],
+)
+@pytest.mark.parametrize(
+    "words", [("up",), ("demo",), ("account", "role", "u", "viewer"), ("catalog", "check")]
+)
+def test_a_setting_that_cannot_be_followed_is_named(
+    tmp_path: Path, words: tuple[str, ...], env: dict[str, str], expected: str
+) -> None:
+    code, told = kessai(tmp_path, *words, offset=free_offset(), **env)
+    assert (code, told.count("\n")) == (2, 0), told
+    assert told.startswith(f"kessai: {expected}")
+
+
 class Healthy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 # As the contract names them, whose import would be half of what `kessai --help` takes.
+LONGEST_NAME = 254
 RoleName = Literal["customer", "viewer", "operator"]
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,6 +35,8 @@ def role(
     from kessai.kernel.errors import Refused, Unknown
     from kessai.kernel.migrations import SchemaTooNew
 
+    if not 0 < len(user) <= LONGEST_NAME:
+        fail(f"UID: a Firebase uid or an e-mail address of 1 to {LONGEST_NAME} characters")
     try:
         line = asyncio.run(_set_role(user, role))
     except Refused as refused:

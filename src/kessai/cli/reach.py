@@ -29,16 +29,19 @@ async def reach(
     Raises `NotSent` or `NoAnswer` when an address was given by KESSAI_SERVICE_URLS and nobody
     answers there: then the database is elsewhere too.
     """
+    from kessai.cli.starting import naming_settings
     from kessai.embedded import open_runtime, own_url, remote_port, service_urls
 
-    given = service_urls(settings).get(card.name, [])
-    runtime = await open_runtime(settings, part=f"cli-{card.package}")
+    with naming_settings():
+        given = service_urls(settings).get(card.name, [])
+        runtime = await open_runtime(settings, part=f"cli-{card.package}")
     urls = given or [own_url(runtime, card)]
     try:
         if given or await _runs(runtime, urls[0]):
             yield remote_port(runtime, port, card, urls), f"{card.name} at {', '.join(urls)}"
             return
-        unit = await build(runtime)
+        with naming_settings():
+            unit = await build(runtime)
         try:
             yield unit.port, f"the database in {settings.data_dir} ({card.name} does not run)"
         finally:
@@ -53,10 +56,13 @@ async def running(
     settings: Settings, card: ServiceCard, port: type[P]
 ) -> AsyncIterator[tuple[P, str]]:
     """The running service and where it is. Raises `NotSent` or `NoAnswer` when it does not run."""
+    from kessai.cli.starting import naming_settings
     from kessai.embedded import open_runtime, own_url, remote_port, service_urls
 
-    runtime = await open_runtime(settings, part=f"cli-{card.package}")
-    urls = service_urls(settings).get(card.name) or [own_url(runtime, card)]
+    with naming_settings():
+        given = service_urls(settings).get(card.name, [])
+        runtime = await open_runtime(settings, part=f"cli-{card.package}")
+    urls = given or [own_url(runtime, card)]
     try:
         await first_running(runtime.http, urls)
         yield remote_port(runtime, port, card, urls), f"{card.name} at {', '.join(urls)}"

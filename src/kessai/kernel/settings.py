@@ -266,6 +266,20 @@ class Settings(BaseSettings):
             raise ValueError(f"host names without scheme and port, please: {', '.join(wrong)}")
         return named
 
+    @field_validator("trusted_proxies", "paypay_webhook_sources")
+    @classmethod
+    def require_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            ipaddress.ip_network(text, strict=False)
+        return texts
+
+    @field_validator("sql_url")
+    @classmethod
+    def require_no_file(cls, url: str) -> str:
+        if url.startswith("sqlite:") and url != "sqlite:":
+            raise ValueError("nothing follows sqlite:, please: KESSAI_DATA_DIR is the folder")
+        return url
+
     @field_validator("audit_url", "search_url")
     @classmethod
     def require_an_adapter(cls, url: str, about: ValidationInfo) -> str:

@@ -306,15 +306,21 @@ def _translated(error: sqlite3.Error, statement: Executable) -> BaseException:
 
 
 def connect(path: str | None, *, read_only: bool = False, durable: bool = True) -> Connection:
-    """A connection whose transactions are ours: the driver never begins or commits by itself."""
+    """A connection whose transactions are ours: the driver never begins or commits by itself.
+
+    Raises `DatabaseUnavailable` where there can be no file.
+    """
 
     def connect() -> sqlite3.Connection:
-        raw = sqlite3.connect(
-            path or ":memory:",
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_KEPT_STATEMENTS,
-        )
+        try:
+            raw = sqlite3.connect(
+                path or ":memory:",
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_KEPT_STATEMENTS,
+            )
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable(f"{path}: {error}") from error
         raw.execute(f"PRAGMA busy_timeout={1000 if read_only else _INLINE_WAIT_MS}")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute("PRAGMA temp_store=MEMORY")

@@ -13,10 +13,11 @@ from threading import Thread
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 from tests.support.process import free_offset
 
-from kessai.cli.account import RoleName
-from kessai.contracts.account import Role
+from kessai.cli.account import LONGEST_NAME, RoleName
+from kessai.contracts.account import Role, SetRole
 from kessai.topology import PAYPAY_SIMULATOR
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(120)]
@@ -44,6 +45,9 @@ def test_what_only_asks_for_help_loads_no_library_of_a_service() -> None:
     )
     assert not {"pydantic", "sqlalchemy", "aiohttp", "kessai.contracts"} & {*said.stdout.split()}
     assert get_args(RoleName) == tuple(role.value for role in Role)
+    assert SetRole(user="u" * LONGEST_NAME, role=Role.VIEWER)
+    with pytest.raises(ValidationError):
+        SetRole(user="u" * (LONGEST_NAME + 1), role=Role.VIEWER)
 
 
 @pytest.mark.parametrize("words", [("up",), ("demo",), ("shopper", "--orders", "1")])

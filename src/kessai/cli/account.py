@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-# As the contract names them, whose import would be half of what `kessai --help` takes.
+# As the contract has them, whose import would be half of what `kessai --help` takes.
 LONGEST_NAME = 254
 RoleName = Literal["customer", "viewer", "operator"]
 

@@ -70,6 +70,7 @@ def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, words: tuple[str
             "KESSAI_DATA_DIR: /proc/none: No such file or directory",
         ),
         ({"KESSAI_DATA_DIR": "/etc/passwd"}, "KESSAI_DATA_DIR: /etc/passwd: File exists"),
+        ({"KESSAI_OBJECTS_URL": "file:/proc/none"}, "KESSAI_OBJECTS_URL: /proc/none: No such file"),
         ({"KESSAI_SERVICE_URLS": "x"}, "KESSAI_SERVICE_URLS: 'x' is not name=url"),
         ({"KESSAI_TRUSTED_PROXIES": "me"}, "settings: KESSAI_TRUSTED_PROXIES: "),
         ({"KESSAI_SQL_URL": "sqlite:///orders.db"}, "settings: KESSAI_SQL_URL: "),

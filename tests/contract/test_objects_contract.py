@@ -207,6 +207,13 @@ def test_other_addresses_are_refused(url: str, tmp_path: Path) -> None:
         open_objects(url, tmp_path)
 
 
+@pytest.mark.parametrize("bucket", ["key:secret@127.0.0.1:9000/bucket", "a", "-bucket", "a" * 64])
+def test_what_is_no_bucket_is_refused(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^KESSAI_OBJECTS_URL: .* is no name of a bucket") as told:
+        open_objects(f"s3://{bucket}", tmp_path)
+    assert "secret" not in str(told.value)
+
+
 def test_a_misspelt_option_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown option endpoints"):
         open_objects("s3://bucket?endpoints=http://127.0.0.1:9000", tmp_path)

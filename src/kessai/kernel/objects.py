@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ UNAVAILABLE = "OBJECTS_UNAVAILABLE"
 _TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 2
 _RETRIES = 2
+# S3's own names, and the older ones that servers still have.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _S3_OPTIONS = frozenset({"endpoint", "region"})
 # Looked for by `ping`; that it is missing is as good an answer as any.
 _PROBE = "health"
@@ -134,12 +137,16 @@ def open_objects(url: str, folder: Path) -> StoredObjects:
     """By the scheme: `file:` below `folder`, `file:/path`, `s3://[key:secret@]bucket[/prefix]`.
 
     S3 takes `?endpoint=http://host:port&region=...`; without a key in the URL it takes the usual
-    `AWS_*` variables. The bucket must exist. Raises `ValueError` for any other URL.
+    `AWS_*` variables. The bucket must exist. Raises `ValueError` for any other URL and
+    for a folder that cannot be made.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc:
         place = Path(unquote(parts.path)) if parts.path else folder
-        return StoredObjects(LocalStore(prefix=place.absolute(), mkdir=True))
+        try:
+            return StoredObjects(LocalStore(prefix=place.absolute(), mkdir=True))
+        except (BaseError, OSError) as error:
+            raise ValueError(f"KESSAI_OBJECTS_URL: {place}: {error}") from error
     if parts.scheme == "s3" and parts.hostname:
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if unknown := sorted(options.keys() - _S3_OPTIONS):
@@ -147,6 +154,10 @@ def open_objects(url: str, folder: Path) -> StoredObjects:
         key = (unquote(parts.username or ""), unquote(parts.password or ""))
         # Not `hostname`, which is in lower case whatever the bucket's name is.
         bucket = parts.netloc.rpartition("@")[2]
+        if not _BUCKET.fullmatch(bucket):
+            raise ValueError(
+                f"KESSAI_OBJECTS_URL: {bucket!r} is no name of a bucket; ?endpoint= names a host"
+            )
         return StoredObjects(_bucket(bucket, parts.path.strip("/"), key, options))
     raise ValueError("KESSAI_OBJECTS_URL is not file:[/path] or s3://bucket[/prefix][?endpoint=]")
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select, table
 
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.bus_book import RecordRow
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.rows import OrderRow
-from kessai.proof.invariants.sql import Statement, col, made, rows_of
+from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.topology import ALERTS_TOPIC
 
 _PAGE = 500
+_OPEN: Final = ("NEW", "ACKNOWLEDGED")
 RAISED, RESOLVED, BY_FACTS = "AlertRaised", "AlertResolved", "system"
 # The alert of these is over as soon as the order is so: A misses the confirmation.
 _OVER: Final = {"A": ("PAID", "REFUNDING", "REFUNDED", "PARTIALLY_REFUNDED")}
@@ -25,6 +26,7 @@ _OVER: Final = {"A": ("PAID", "REFUNDING", "REFUNDED", "PARTIALLY_REFUNDED")}
 class AlertRow(NamedTuple):
     alert_id: str
     rule: str
+    severity: str
     order_id: str | None
     source: str | None
     status: str
@@ -38,7 +40,9 @@ class _Told(msgspec.Struct, rename="camel", gc=False):
     event_type: str
     alert_id: str
     rule: str
+    severity: str = ""
     order_id: str | None = None
+    source: str | None = None
     resolved_by: str = BY_FACTS
 
 
@@ -46,6 +50,7 @@ class _Told(msgspec.Struct, rename="camel", gc=False):
 class _Story:
     """An alert as its topic tells it."""
 
+    said: _Told
     raised: list[RecordRow] = field(default_factory=list)
     ended: list[RecordRow] = field(default_factory=list)
     ended_by_facts: int = 0
@@ -57,6 +62,11 @@ _ROWS: Statement = (
     .order_by(col("alert_id"))
     .limit(_PAGE)
 )
+_ACTS: Statement = (
+    select(*cols("alert_id", "action", "actor"))
+    .select_from(table("sys_pay_alert_act"))
+    .where(col("alert_id").in_(bindparam("ids", expanding=True)))
+)
 _ORDERS: Statement = rows_of(OrderRow, "orders").where(
     col("order_id").in_(bindparam("ids", expanding=True))
 )
@@ -64,7 +74,7 @@ _ORDERS: Statement = rows_of(OrderRow, "orders").where(
 
 async def alerts_are_raised_once(look: Look, tally: Tally) -> None:
     """Each alert is raised once, and ended by the facts once, on its topic; each that was raised
-    has its row, and each row was raised."""
+    has its row, which says the same of it, each row was raised, and who did what is on record."""
     if look.books.alert is None or look.books.bus is None:
         return
     stories, is_whole = await _topic(look, tally)
@@ -84,8 +94,34 @@ async def alerts_are_raised_once(look: Look, tally: Tally) -> None:
             tally.unsettled(alert_id, why, first.shown(), first.at_ms, limit_s)
     for alert_id, row in rows.items():
         tally.checked += 1
-        if is_whole and alert_id not in stories:
+        if alert_id in stories:
+            said = stories[alert_id].said
+            if _about(said) != _about(row):
+                tally.wrong(alert_id, f"told as {_about(said)}, the row is {_about(row)}", row)
+        elif is_whole:
             tally.wrong(alert_id, "a row, and never raised on the topic", row)
+    await _acts_are_on_record(look, list(rows.values()), tally)
+
+
+def _about(alert: _Told | AlertRow) -> tuple[str, str, str | None, str | None]:
+    return (alert.rule, alert.severity, alert.order_id, alert.source)
+
+
+async def _acts_are_on_record(look: Look, rows: Sequence[AlertRow], tally: Tally) -> None:
+    assert look.books.alert is not None
+    for start in range(0, len(rows), _PAGE):
+        page = rows[start : start + _PAGE]
+        async with look.books.alert.read() as tx:
+            found = (await tx.run(_ACTS, {"ids": [row.alert_id for row in page]})).tuples()
+        acts = set(found)
+        for row in page:
+            if (row.alert_id, "RAISED", BY_FACTS) not in acts:
+                tally.wrong(row.alert_id, "nobody is on record as having raised it", row)
+            # Where the desk's end came as an event, to a row that was restored, the rules wrote it.
+            ends = {(row.alert_id, "RESOLVED", by) for by in (row.resolved_by, BY_FACTS)}
+            if row.status == "RESOLVED" and acts.isdisjoint(ends):
+                why = f"{row.resolved_by} is not on record as having resolved it"
+                tally.wrong(row.alert_id, why, row)
 
 
 async def alerts_end_by_the_facts(look: Look, tally: Tally) -> None:
@@ -106,6 +142,10 @@ async def alerts_end_by_the_facts(look: Look, tally: Tally) -> None:
         if ended:
             why, limit_s = "ended on its topic, and open in its row", look.limits.message_s
             tally.unsettled(row.alert_id, why, row, ended[0].at_ms, limit_s)
+        if row.status not in _OPEN:
+            tally.wrong(row.alert_id, f"there is no status {row.status}", row)
+        elif row.resolved_at is not None or row.resolved_by is not None:
+            tally.wrong(row.alert_id, f"{row.status}, and resolved by {row.resolved_by}", row)
     statuses = await _statuses(look, [row.order_id for row in open_ if row.order_id])
     for row in open_:
         over = _OVER.get(row.rule, ())
@@ -154,7 +194,7 @@ def _note(page: Iterable[RecordRow], stories: dict[str, _Story], tally: Tally) -
         except msgspec.MsgspecError as error:
             tally.unreadable(record.message_key, error, record.shown())
             continue
-        story = stories.setdefault(told.alert_id, _Story())
+        story = stories.setdefault(told.alert_id, _Story(told))
         if told.event_type == RAISED:
             story.raised.append(record)
         elif told.event_type == RESOLVED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -14,8 +14,8 @@ import msgspec
 from kessai.contracts.audit import canonical, seal
 from kessai.kernel.clock import wire
 from kessai.proof.invariants.doubts import Tally
-from kessai.proof.invariants.limits import Limits
-from kessai.proof.invariants.rows import AuditRow
+from kessai.proof.invariants.limits import CLOCKS_MS, Limits
+from kessai.proof.invariants.rows import AuditRow, OrderRow
 from kessai.proof.invariants.story import Story
 
 # What the trail tells of the newest attempt, and the status that its order then shows.
@@ -128,7 +128,7 @@ _facts = attrgetter(*_FACTS)
 
 def replay_rebuilds_the_row(story: Story, limits: Limits, tally: Tally) -> None:
     """Whoever replays the audit trail of an order gets the order as it is now: its status,
-    version, reason, decision, amount, method, the payment that it shows and its refunds."""
+    version, reason, decision, amount, method, times, the payment that it shows and its refunds."""
     del limits
     order = story.order
     if order is None or not story.audit:
@@ -145,12 +145,29 @@ def replay_rebuilds_the_row(story: Story, limits: Limits, tally: Tally) -> None:
         # An attempt that was only asked for, or that was paid back, is news to nobody.
         rebuilt.attempt_number = order.attempt_number
         rebuilt.payment_status = order.payment_status
+    for why in _wrong_times(order, story.audit):
+        tally.wrong(order.order_id, why, order)
     if _facts(rebuilt) == _facts(order):
         return
     for name, there, here in zip(_FACTS, _facts(rebuilt), _facts(order), strict=True):
         if there != here:
             tally.wrong(order.order_id, f"{name} is {here}, the trail makes it {there}", order)
             return
+
+
+def _wrong_times(order: OrderRow, audit: list[AuditRow]) -> Iterator[str]:
+    """An order and its trail look at the clock one after the other, and may wait in between."""
+    said = {entry.action: entry.at_ms for entry in audit if entry.action in ("CREATED", "PAID")}
+    for action, at_ms in (("CREATED", order.created_at_ms), ("PAID", order.paid_at_ms)):
+        there_ms = said.get(action)
+        if _differ(at_ms, there_ms):
+            yield f"{action} at {at_ms}, the trail makes it {there_ms}"
+
+
+def _differ(one_ms: int | None, other_ms: int | None) -> bool:
+    if one_ms is None or other_ms is None:
+        return one_ms is not other_ms
+    return abs(one_ms - other_ms) > CLOCKS_MS
 
 
 def _created(rebuilt: _Rebuilt, entry: AuditRow) -> None:

@@ -24,7 +24,7 @@ from kessai.kernel.bus import (
 )
 from kessai.kernel.outbox import EVENT_ID_HEADER
 from kessai.proof.invariants.bus_book import BusBook, ClaimRow, HeadRow, RecordRow
-from kessai.proof.invariants.told import VIEW
+from kessai.proof.invariants.told import VIEW, OutboxRow
 from kessai.topology import ALERTS_TOPIC, ORDERS_TOPIC, PAYMENTS_TOPIC
 
 _MOST_SHOWN = 100
@@ -129,13 +129,13 @@ class BusSeen:
     def behind(self) -> Sequence[RecordRow]:
         return list(self._behind.values())
 
-    def explain(self, event_id: str) -> bool:
-        """Whether the event is on the bus; what stays unexplained was in no outbox."""
-        return self._events.take(hash(event_id))
+    def explain(self, message: OutboxRow | RecordRow, event_id: str) -> bool:
+        """Whether the very message is on the bus; what stays unexplained was in no outbox."""
+        return self._events.take(_number(message, event_id))
 
-    def has(self, event_id: str) -> bool:
+    def has(self, message: OutboxRow) -> bool:
         """Whether it is there and need not be in an outbox, or came since the bus was read."""
-        return hash(event_id) in self._late
+        return _number(message, message.event_id) in self._late
 
     def must_have(self, topic: str, created_at_ms: int) -> bool:
         """Records leave the bus when they are old."""
@@ -206,7 +206,7 @@ class BusSeen:
 
     def _events_of(self, page: Sequence[RecordRow]) -> Iterator[int]:
         return (
-            hash(event_id)
+            _number(record, event_id)
             for record in page
             if (event_id := event_id_of(record.headers)) is not None
             and record.at_ms >= self.from_ms
@@ -271,7 +271,7 @@ class BusSeen:
                 for record in page:
                     event_id = event_id_of(record.headers)
                     if event_id is not None:
-                        self._late.add(hash(event_id))
+                        self._late.add(_number(record, event_id))
 
     async def unexplained(self, bus: BusBook) -> list[RecordRow]:
         """Records of the first reading that no outbox had; a few of them."""
@@ -283,11 +283,16 @@ class BusSeen:
                 continue
             async for page in bus.pages(head, head.first_position):
                 for record in page:
-                    if self.explain(event_id_of(record.headers) or ""):
+                    if self.explain(record, event_id_of(record.headers) or ""):
                         found.append(record)
                 if len(found) >= _MOST_SHOWN:
                     return found
         return found
+
+
+def _number(message: OutboxRow | RecordRow, event_id: str) -> int:
+    """Eight bytes for an event and all that it says."""
+    return hash((event_id, message.topic, message.message_key, message.value))
 
 
 def event_id_of(headers: str) -> str | None:

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from kessai.contracts.moves import FINAL_ORDER, LIVE_ATTEMPT
 from kessai.proof.invariants.doubts import Tally
-from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.limits import CLOCKS_MS, Limits
+from kessai.proof.invariants.names import of_attempt
 from kessai.proof.invariants.rows import AttemptRow, ProviderRow
 from kessai.proof.invariants.story import Story, read_lines
 
-# Two services on one machine, or a provider's clock within what PayPay itself accepts.
-_CLOCKS_MS = 120_000
+_CLOSED_FIRST = ("CANCELLED", "PAYMENT_EXPIRED", "PAYMENT_DECLINED")
 
 
 def one_live_code(story: Story, limits: Limits, tally: Tally) -> None:
     """At any moment an order has one code at most that could be paid, as the provider sees it,
-    and one live attempt at most, as payment-service sees it."""
+    and one live attempt at most, as payment-service sees it; each is asked of the provider and
+    until the moment that the order names."""
     del limits
     if not story.attempts and not story.provider:
         return
     tally.checked += 1
+    for attempt in story.attempts:
+        for why in of_attempt(attempt, story.order):
+            tally.wrong(attempt.id, why, attempt)
     codes = [row for row in _live(story, tally.now_ms) if not _is_denied(story, row)]
     if len(codes) > 1:
         names = ", ".join(row.merchant_payment_id for row in codes)
@@ -35,10 +39,12 @@ def one_live_code(story: Story, limits: Limits, tally: Tally) -> None:
 
 
 def no_code_after_the_end(story: Story, limits: Limits, tally: Tally) -> None:
-    """Once an order or an attempt has ended no code of it can be paid any more: a known code is
-    deleted at once, one whose answer was lost cannot be deleted and is outlived."""
+    """Once an order or an attempt has ended no code of it can be paid any more, and an order that
+    was given up gets no other: a known code is deleted at once, one whose answer was lost cannot
+    be deleted and is outlived."""
     order = story.order
     is_over = order is not None and order.status in FINAL_ORDER
+    _gets_no_other(story, tally)
     codes = {row.merchant_payment_id: row for row in story.provider}
     for attempt in story.attempts:
         if attempt.provider == "Balance":
@@ -55,6 +61,19 @@ def no_code_after_the_end(story: Story, limits: Limits, tally: Tally) -> None:
         code = codes.get(attempt.id)
         if code is not None and is_live(code, tally.now_ms) and not _is_denied(story, code):
             _still_payable(attempt, code, ended_ms, limits, tally)
+
+
+def _gets_no_other(story: Story, tally: Tally) -> None:
+    """An order that is given up was closed at payment-service before: no attempt begins then."""
+    if not story.attempts or story.order is None:
+        return
+    if story.closed is None:
+        tally.wrong(story.order_id, "attempts of an order that payment-service does not know")
+    elif bool(story.closed.closed) != (story.closed.closed_reason is not None):
+        tally.wrong(story.order_id, "closed for no reason, or for one and not", story.closed)
+    elif story.order.reason in _CLOSED_FIRST and not story.closed.closed:
+        why = f"{story.order.reason}, and payment-service would still begin an attempt"
+        tally.wrong(story.order_id, why, story.closed)
 
 
 def _still_payable(
@@ -86,7 +105,7 @@ def no_code_without_stock(story: Story, limits: Limits, tally: Tally) -> None:
             tally.wrong(attempt.id, "a payment was begun and nothing is reserved", attempt)
         elif read_lines(first.lines) != story.quantities:
             tally.wrong(attempt.id, f"only {first.lines!r} is reserved", first)
-        elif first.created_at_ms > attempt.requested_at_ms + _CLOCKS_MS:
+        elif first.created_at_ms > attempt.requested_at_ms + CLOCKS_MS:
             tally.wrong(attempt.id, "the payment was begun before the reservation", first)
 
 

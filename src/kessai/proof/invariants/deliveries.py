@@ -45,8 +45,9 @@ _WEBHOOKS: Statement = (
 
 
 async def every_message_arrives(look: Look, tally: Tally) -> None:
-    """Every row of an outbox reaches the bus soon and nothing else is there, in the order of each
-    order's versions; and what the consumer of payments has handled it has applied, once."""
+    """Every row of an outbox reaches the bus soon, as it was written, and nothing else is there, in
+    the order of each order's versions; and what the consumer of payments has handled it has
+    applied, once."""
     books = look.books
     if books.bus is None:
         return
@@ -59,10 +60,12 @@ async def every_message_arrives(look: Look, tally: Tally) -> None:
             _compare(look, outbox.db, rows, seen, missing, tally)
     await seen.catch_up(books.bus)
     for db, row in missing:
-        if not seen.has(row.event_id) and not await _is_repeat(db, row):
-            tally.wrong(row.event_id, "sent, and it is not on the bus", row.shown())
+        if not seen.has(row) and not await _is_repeat(db, row):
+            why = "sent, and it is not on the bus, or not with this content"
+            tally.wrong(row.event_id, why, row.shown())
     for record in await seen.unexplained(books.bus):
-        tally.wrong(record.message_key, "on the bus, and in no outbox", record.shown())
+        why = "on the bus, and in no outbox, or not with this content"
+        tally.wrong(record.message_key, why, record.shown())
     await _is_applied(look, seen, tally)
     for record in seen.behind:
         why = f"waits for {CONSUMER}"
@@ -95,7 +98,7 @@ def _compare(
 ) -> None:
     tally.checked += len(rows)
     for row in rows:
-        if seen.explain(row.event_id):
+        if seen.explain(row, row.event_id):
             # The relay marks late and for many at once, so it may be on the bus and not marked.
             continue
         if row.sent == 0:

@@ -12,6 +12,8 @@ from kessai.kernel.settings import Settings
 # Steps of sagas, a lease that must run out after a crash, a restart, a busy machine.
 _MARGIN_S = 60.0
 _DAY_S = 24 * 3600.0
+# Between two clocks: of two services, or the provider's within what PayPay itself accepts.
+CLOCKS_MS = 120_000
 # The last time that an attempt which ended without money is asked about (payment-service's
 # schedule): PayPay may tell of a payment as late as that.
 LAST_FOLLOW_UP_S = 3600.0

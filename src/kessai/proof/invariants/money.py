@@ -11,6 +11,7 @@ from kessai.kernel.ids import content_id
 from kessai.kernel.money import MAX_YEN
 from kessai.proof.invariants.doubts import Shown, Tally
 from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.names import OPERATOR, of_refund
 from kessai.proof.invariants.rows import (
     AttemptRow,
     LedgerRow,
@@ -20,8 +21,8 @@ from kessai.proof.invariants.rows import (
     WantedRow,
 )
 from kessai.proof.invariants.story import Story
+from kessai.proof.invariants.wallets import WAS_PAID, hold_agrees
 
-_SETTLED = ("PAID", "REFUNDING", "REFUNDED")
 _CAPTURED_WORDS = ("COMPLETED", "REFUNDED")
 _RETURNED = "PAYMENT_RETURNED"
 
@@ -46,7 +47,7 @@ def books_of_money_agree(story: Story, limits: Limits, tally: Tally) -> None:
         return
     if order.method == "BALANCE":
         tally.checked += 1
-        _wallet_agrees(story, order, limits, tally)
+        hold_agrees(story, order, limits, tally)
     elif story.provider:
         tally.checked += 1
         _provider_agrees(story, order, limits, tally)
@@ -83,7 +84,7 @@ def _surplus(
 
 def _owed_yen(order: OrderRow, wanted: Iterable[WantedRow]) -> tuple[int, int]:
     """At least and at most: a refund under way may be through at the provider, or not yet."""
-    if order.status not in _SETTLED:
+    if order.status not in WAS_PAID:
         return 0, 0
     mine = [one for one in wanted if one.merchant_payment_id == order.paid_attempt]
     asked = sum(one.amount for one in mine if one.status != "REJECTED")
@@ -96,37 +97,20 @@ def _went_back(story: Story) -> bool:
     return any(one.error_code == _RETURNED for one in story.attempts)
 
 
-def _wallet_agrees(story: Story, order: OrderRow, limits: Limits, tally: Tally) -> None:
-    """The hold is the wallet's side of the order: captured with PAID, given back with FAILED."""
-    for hold in story.holds:
-        if hold.status != "RELEASED" and hold.amount != order.amount:
-            tally.wrong(hold.hold_id, f"holds {hold.amount} for {order.amount}", hold)
-    statuses = [hold.status for hold in story.holds]
-    given_back = any(one.status != "REJECTED" for one in story.wanted)
-    if order.status in _SETTLED and statuses != ["CAPTURED"]:
-        why = f"{order.status} and the wallet's hold is {statuses}"
-        if statuses == ["HELD"]:
-            tally.unsettled(order.order_id, why, order, order.paid_at_ms, limits.step_s)
-        else:
-            tally.wrong(order.order_id, why, order)
-    elif order.status == "FAILED" and "HELD" in statuses:
-        why = "FAILED and the wallet's hold has no end"
-        tally.unsettled(order.order_id, why, order, order.updated_at_ms, limits.step_s)
-    elif order.status == "FAILED" and "CAPTURED" in statuses and not given_back:
-        tally.wrong(order.order_id, "FAILED, and the wallet paid and got nothing back", order)
-
-
 def paid_has_a_success(story: Story, limits: Limits, tally: Tally) -> None:
     """No order is PAID without a proved success of its own attempt, in yen and of its amount,
     that the provider's own book has as well."""
     del limits
     order = story.order
-    if order is None or order.status not in _SETTLED:
+    if order is None or order.status not in WAS_PAID:
         return
     tally.checked += 1
     paid = next((one for one in story.attempts if one.id == order.paid_attempt), None)
     if paid is None:
         tally.wrong(order.order_id, f"{order.status} by no attempt that is known", order)
+    elif order.attempt_number == paid.number and order.payment_id != paid.payment_id:
+        why = f"paid by {order.payment_id}, its attempt by {paid.payment_id}"
+        tally.wrong(order.order_id, why, order)
     elif paid.amount_yen != order.amount:
         tally.wrong(order.order_id, f"costs {order.amount}, {paid.amount_yen} was asked", paid)
     elif paid.provider == "Balance":
@@ -195,14 +179,19 @@ def late_success_is_refunded(story: Story, limits: Limits, tally: Tally) -> None
     executed = {one.id: one for one in story.refunds}
     for wanted in story.wanted:
         tally.checked += 1
-        if wanted.reason != "OPERATOR" and wanted.refund_id != refund_id(
+        if wanted.reason != OPERATOR and wanted.refund_id != refund_id(
             wanted.merchant_payment_id, wanted.reason
         ):
             # So that whoever asks again, after whatever crash, asks for the same refund.
             tally.wrong(wanted.refund_id, "its id is not made of payment and reason", wanted)
         _is_executed(wanted, executed.get(wanted.refund_id), limits, tally)
     there = {back.merchant_refund_id for row in story.provider for back in row.refunds}
+    wishes = {one.refund_id: one for one in story.wanted}
+    attempts = {one.id: one for one in story.attempts}
     for refund in story.refunds:
+        paid = attempts.get(refund.merchant_payment_id)
+        for why in of_refund(refund, paid, wishes.get(refund.id)):
+            tally.wrong(refund.id, why, refund)
         is_asked = refund.provider == "PayPay" and story.asked_provider
         if refund.status == "COMPLETED" and is_asked and refund.id not in there:
             tally.wrong(refund.id, "completed, and the provider knows no such refund", refund)
@@ -239,7 +228,12 @@ def _is_executed(wanted: WantedRow, refund: RefundRow | None, limits: Limits, ta
         if refund is None or refund.status != "COMPLETED":
             why = f"completed here, {refund.status if refund else 'unknown'} at payment-service"
             tally.wrong(wanted.refund_id, why, wanted)
-    elif wanted.status == "REQUESTED":
+    elif wanted.status == "REJECTED":
+        if refund is not None and refund.status == "COMPLETED":
+            tally.wrong(wanted.refund_id, "rejected here, and the money went back", wanted)
+    elif wanted.status != "REQUESTED":
+        tally.wrong(wanted.refund_id, f"there is no status {wanted.status}", wanted)
+    else:
         why = f"the refund is {refund.status if refund else 'not taken on'}"
         limit_s = limits.news_s + limits.refund_s
         tally.unsettled(wanted.refund_id, why, wanted, wanted.requested_at_ms, limit_s)
@@ -263,6 +257,12 @@ def refunds_within_the_capture(story: Story, limits: Limits, tally: Tally) -> No
     order = story.order
     if order is not None and order.refunded_amount > order.amount:
         tally.wrong(order.order_id, f"{order.refunded_amount} of {order.amount} went back", order)
+    if order is not None:
+        done = [one for one in story.wanted if one.status == "COMPLETED"]
+        back = sum(one.amount for one in done if one.merchant_payment_id == order.paid_attempt)
+        if order.refunded_amount != back:
+            why = f"{order.refunded_amount} went back, its refunds are {back}"
+            tally.wrong(order.order_id, why, order)
 
 
 def ledger_is_balanced(story: Story, limits: Limits, tally: Tally) -> None:
@@ -306,6 +306,12 @@ def _wrong_entry(
         accounts = accounts[::-1]
     if (entry.debit_account, entry.credit_account) != accounts:
         yield f"{entry.kind} from {entry.credit_account} to {entry.debit_account}"
+    came_at_ms = attempt.completed_at_ms
+    is_known = came_at_ms is not None and entry.value_at_ms is not None
+    if entry.kind == "CAPTURE" and is_known and entry.value_at_ms != came_at_ms:
+        yield f"it was worth that at {entry.value_at_ms}, it came at {came_at_ms}"
+    if entry.kind != "REFUND" and entry.refund_id is not None:
+        yield f"{entry.kind}, and the refund is {entry.refund_id}"
     if entry.kind == "REFUND":
         refund = refunds.get(_refund_of(entry, refunds) or "")
         if refund is None:

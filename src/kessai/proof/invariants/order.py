@@ -15,9 +15,10 @@ from kessai.contracts.moves import (
 from kessai.proof.invariants.books import Look
 from kessai.proof.invariants.doubts import Tally
 from kessai.proof.invariants.limits import Limits
+from kessai.proof.invariants.names import is_as_seen, of_payment
 from kessai.proof.invariants.rows import AttemptRow, CartRow, EvidenceRow, KeyRow, OrderRow
 from kessai.proof.invariants.sql import Statement, cols, made
-from kessai.proof.invariants.story import Story
+from kessai.proof.invariants.story import Story, order_of
 
 _PAGE = 1000
 _CAPTURED = ("COMPLETED", "REFUNDED")
@@ -81,6 +82,9 @@ def only_legal_moves(story: Story, limits: Limits, tally: Tally) -> None:
     for attempt in story.attempts:
         if attempt.status not in _ATTEMPT_STATUSES:
             tally.wrong(attempt.id, f"there is no status {attempt.status}", attempt)
+        elif (attempt.ended_at_ms is None) != (attempt.status in LIVE_ATTEMPT):
+            why = f"{attempt.status}, and its end is {attempt.ended_at_ms}"
+            tally.wrong(attempt.id, why, attempt)
 
 
 def _inconsistent(order: OrderRow) -> str | None:
@@ -95,6 +99,12 @@ def _inconsistent(order: OrderRow) -> str | None:
             return f"FAILED ({order.reason}) and decided {order.decision or 'nothing'}"
     elif order.reason is not None:
         return f"{order.status} with the reason {order.reason}"
+    if order.decision != "SETTLE" and (order.paid_attempt or order.paid_at_ms is not None):
+        return f"{order.status}, decided {order.decision or 'nothing'}, and an attempt has paid"
+    if order.payment_status is not None and order.payment_status not in _ATTEMPT_STATUSES:
+        return f"there is no status {order.payment_status} of a payment"
+    if order_of(order.reservation_id) != order.order_id:
+        return f"its reservation is {order.reservation_id}, another order's"
     if order.status == "REFUNDED" and order.refunded_amount != order.amount:
         return f"REFUNDED, and {order.refunded_amount} of {order.amount} went back"
     return None
@@ -118,20 +128,28 @@ def versions_count_moves(story: Story, limits: Limits, tally: Tally) -> None:
 def unknown_is_never_guessed(story: Story, limits: Limits, tally: Tally) -> None:
     """No attempt has failed, expired or been cancelled by our own clock alone: the provider said
     so, or it never made a code; and what it says now does not contradict it for long."""
+    order = story.order
+    shown = None if order is None else order.payment_id
+    if shown is not None and all(one.payment_id != shown for one in story.attempts):
+        tally.wrong(story.order_id, f"shows the payment {shown}, which no attempt has", order)
     if not story.attempts:
         return
     said: dict[str, list[EvidenceRow]] = {}
     for one in story.evidence:
+        if not is_as_seen(one):
+            tally.wrong(one.attempt_id, f"{one.word} is not what was seen", one)
         if one.source != "WEBHOOK":
             said.setdefault(one.attempt_id, []).append(one)
     there = {row.merchant_payment_id: row for row in story.provider}
     for attempt in story.attempts:
+        row = there.get(attempt.id)
+        for why in of_payment(attempt, row):
+            tally.wrong(attempt.id, why, attempt)
         if attempt.provider == "Balance" or attempt.status in LIVE_ATTEMPT:
             continue
         tally.checked += 1
         if not _is_said(attempt, said.get(attempt.id, [])):
             tally.wrong(attempt.id, f"{attempt.status}, and the provider never said so", attempt)
-        row = there.get(attempt.id)
         if row is not None and attempt.error_code == "PAYMENT_UNAVAILABLE":
             tally.wrong(attempt.id, "given up as refused, and its code exists", row)
         elif row is not None and row.status in _CAPTURED and attempt.captured_yen == 0:
@@ -194,6 +212,7 @@ _CARTS: Statement = (
     .limit(_PAGE)
 )
 _SCOPE = "purchase:"
+_KEY_STATES = ("IN_FLIGHT", "ANSWERED")
 
 
 async def one_key_one_order(look: Look, tally: Tally) -> None:
@@ -216,6 +235,8 @@ async def one_key_one_order(look: Look, tally: Tally) -> None:
 
 
 def _names_one_order(one: KeyRow, named: set[int], tally: Tally) -> None:
+    if one.state not in _KEY_STATES:
+        tally.wrong(one.request_key, f"there is no state {one.state}", one)
     user = one.scope.removeprefix(_SCOPE)
     if hash(one.subject_id) in named:
         tally.wrong(one.request_key, "a second key names the same order", one)

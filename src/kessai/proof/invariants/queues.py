@@ -14,7 +14,12 @@ _MOST = 10_000
 _SAGAS: Statement = (
     rows_of(SagaRow, "sg_machine")
     .where(
-        or_(col("running") == 1, col("needs_operator") == 1, col("due_at").is_not(None)),
+        or_(
+            col("running") == 1,
+            col("needs_operator") == 1,
+            col("due_at").is_not(None),
+            col("ended_at").is_(None),
+        ),
     )
     .order_by(col("started_at"))
     .limit(_MOST)
@@ -44,6 +49,10 @@ async def queues_drain(look: Look, tally: Tally) -> None:
         name = f"{saga.name} of {saga.business_key}"
         if saga.needs_operator:
             tally.wrong(name, "needs an operator", saga)
+            continue
+        if (saga.running == 1) != (saga.ended_at is None):
+            why = f"running is {saga.running}, its end {saga.ended_at}"
+            tally.wrong(name, why, saga)
             continue
         limit_s = deadline_s + limits.order_end_s + limits.refund_s
         tally.unsettled(name, "has not ended", saga, saga.started_at, limit_s)

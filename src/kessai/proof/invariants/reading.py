@@ -20,6 +20,7 @@ from kessai.proof.invariants.outboxes import Outboxes
 from kessai.proof.invariants.rows import (
     AttemptRow,
     AuditRow,
+    ClosedRow,
     EvidenceRow,
     HoldRow,
     LedgerRow,
@@ -51,6 +52,7 @@ _AUDIT = _rows(AuditRow, "order_audit", "order_id").order_by(col("sequence"))
 _WANTED = _rows(WantedRow, "order_refund", "order_id")
 _HOLDS = _rows(HoldRow, "hold", "hold_id")
 _ATTEMPTS = _rows(AttemptRow, "attempt", "order_id").order_by(col("number"))
+_CLOSED = _rows(ClosedRow, "payment_order", "order_id")
 _EVIDENCE = _rows(EvidenceRow, "evidence", "attempt_id")
 _REFUNDS = _rows(RefundRow, "refund", "order_id")
 _LEDGER = _rows(LedgerRow, "ledger", "order_id").order_by(col("id"))
@@ -177,6 +179,8 @@ class Reader:
                 await self._outboxes.payment.catch_up(tx, late=late)
             for attempt in await _fetch(tx, _ATTEMPTS, AttemptRow, span):
                 shelf[attempt.order_id].attempts.append(attempt)
+            for closed in await _fetch(tx, _CLOSED, ClosedRow, span):
+                shelf[closed.order_id].closed = closed
             for refund in await _fetch(tx, _REFUNDS, RefundRow, span):
                 shelf[refund.order_id].refunds.append(refund)
             for entry in await _fetch(tx, _LEDGER, LedgerRow, span):

@@ -22,6 +22,7 @@ class OrderRow(NamedTuple):
     updated_at_ms: int
     attempt_number: int
     payment_status: str | None
+    payment_id: str | None
     paid_attempt: str | None
     paid_at_ms: int | None
     reservation_id: str
@@ -80,13 +81,24 @@ class AttemptRow(NamedTuple):
 
 class EvidenceRow(NamedTuple):
     attempt_id: str
+    digest: str
     source: str
     word: str
+    payment_id: str | None
     amount_yen: int | None
     currency: str | None
     accepted_at_ms: int | None
+    canceled_at_ms: int | None
     first_observed_ms: int
     observed_at_ms: int
+
+
+class ClosedRow(NamedTuple):
+    """Whether an order may still have a further code."""
+
+    order_id: str
+    closed: int
+    closed_reason: str | None
 
 
 class RefundRow(NamedTuple):
@@ -95,6 +107,7 @@ class RefundRow(NamedTuple):
     id: str
     order_id: str
     merchant_payment_id: str
+    payment_id: str | None
     provider: str
     amount_yen: int
     reason: str
@@ -113,6 +126,7 @@ class LedgerRow(NamedTuple):
     amount_yen: int
     at_ms: int
     refund_id: str | None
+    value_at_ms: int | None
 
 
 class ReservationRow(NamedTuple):
@@ -245,3 +259,4 @@ class SagaRow(NamedTuple):
     due_at: int | None
     needs_operator: int
     started_at: int
+    ended_at: int | None

@@ -12,7 +12,7 @@ from kessai.proof.invariants.rows import (
     ReservationRow,
     RestockRow,
 )
-from kessai.proof.invariants.story import Story, read_lines
+from kessai.proof.invariants.story import Story, order_of, read_lines
 
 _PAID = ("PAID", "REFUNDING", "REFUNDED")
 _BACK = ("REFUNDING", "REFUNDED")
@@ -37,6 +37,8 @@ def reservations_end_once(story: Story, limits: Limits, tally: Tally) -> None:
         if reservation.status not in _ENDS:
             tally.wrong(name, f"there is no status {reservation.status}", reservation)
             continue
+        if reservation.order_id not in (None, order_of(name)):
+            tally.wrong(name, f"for {reservation.order_id}, by its id for another one", reservation)
         if (reservation.ended_at_ms is None) != (reservation.status == "RESERVED"):
             why = f"{reservation.status}, and its end is {reservation.ended_at_ms}"
             tally.wrong(name, why, reservation)

@@ -37,6 +37,14 @@ _SUMS: Statement = (
     .where(col("id") > bindparam("after"), col("id") <= bindparam("until"))
     .group_by(*cols("product_id", "kind"))
 )
+_COUNTED = table("stock", col("product_id"))
+_PRODUCT = table("product", col("product_id"))
+_NAMELESS: Statement = (
+    select(_COUNTED.c.product_id)
+    .outerjoin_from(_COUNTED, _PRODUCT, _PRODUCT.c.product_id == _COUNTED.c.product_id)
+    .where(_PRODUCT.c.product_id.is_(None))
+    .limit(_STEP)
+)
 _OPEN: Statement = (
     select(col("lines")).select_from(table("reservation")).where(col("status") == "RESERVED")
 )
@@ -104,8 +112,13 @@ async def counts_are_never_negative(look: Look, tally: Tally) -> None:
 
 
 async def counts_are_their_ledger(look: Look, tally: Tally) -> None:
-    """On hand is available and reserved together; each count is the sum of its movements, and
-    sold is what was confirmed less what came back."""
+    """On hand is available and reserved together; each count is that of a product and the sum of
+    its movements, and sold is what was confirmed less what came back."""
+    async with look.books.storage.read() as tx:
+        nameless = (await tx.run(_NAMELESS)).all()
+    for lost in nameless:
+        why = "a stock, and there is no such product"
+        tally.wrong(f"product {lost['product_id']}", why, lost)
     for shelf in (await _shelves(look)).products.values():
         tally.checked += 1
         row, name = shelf.row, f"product {shelf.row.product_id}"

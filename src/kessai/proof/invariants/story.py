@@ -10,6 +10,7 @@ import msgspec
 from kessai.proof.invariants.rows import (
     AttemptRow,
     AuditRow,
+    ClosedRow,
     EvidenceRow,
     HoldRow,
     LedgerRow,
@@ -58,6 +59,7 @@ class Story:
     audit: list[AuditRow] = field(default_factory=list)
     wanted: list[WantedRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)
+    closed: ClosedRow | None = None
     attempts: list[AttemptRow] = field(default_factory=list)
     evidence: list[EvidenceRow] = field(default_factory=list)
     refunds: list[RefundRow] = field(default_factory=list)

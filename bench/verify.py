@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -28,7 +29,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from kessai.kernel.bus import partition_of
 from kessai.kernel.clock import wire
 from kessai.kernel.db import open_database
 from kessai.kernel.migrations import migrate
+from kessai.payment.domain.evidence import Evidence, Source
 from kessai.topology import PARTITIONS
 
 # Of a hundred orders.
@@ -83,6 +85,7 @@ NAMES = {
 # A number of the database's own.
 COUNTED = {("outbox", "id"), ("stock_ledger", "id"), ("balance_ledger", "id")}
 APART_MS = 1000
+CODE_ENDS = re.compile(rb'("expires_at_s":)(\d+)')
 BUY_EVERY_S = 0.02
 ALONE_S = 10.0
 WRITES = (
@@ -225,6 +228,7 @@ def copies(template: Template, first: int, count: int) -> Iterator[list[list[Any
         texts = text.split(CELL)
         rows = [[_cell(cell, texts, n) for cell in cells] for _, _, cells in template.rows]
         _seal(template, rows)
+        _end_codes(template, rows, n)
         yield rows
 
 
@@ -245,9 +249,12 @@ def _canonical(details: str) -> str:
 
 
 def _seal(template: Template, rows: list[list[Any]]) -> None:
-    """The chain of the copy has hashes of its own."""
+    """The chain of the copy has hashes of its own, and so has its evidence."""
     previous, order_row = "", -1
     for at, ((_, table), columns, _) in enumerate(template.rows):
+        if table == "evidence":
+            said = dict(zip(columns, rows[at], strict=True))
+            rows[at][columns.index("digest")] = _digest(said)
         if table == "orders":
             order_row = at
         if table != "order_audit":
@@ -268,6 +275,23 @@ def _seal(template: Template, rows: list[list[Any]]) -> None:
         rows[at][columns.index("previous_hash")] = previous
         rows[at][columns.index("hash")] = previous = sealed
     rows[order_row][template.rows[order_row][1].index("audit_hash")] = previous
+
+
+def _end_codes(template: Template, rows: list[list[Any]], n: int) -> None:
+    """The provider keeps a payment as one text, with the end of its code in seconds."""
+    for at, ((_, table), columns, _) in enumerate(template.rows):
+        if table == "sim_payment":
+            body = columns.index("body")
+            rows[at][body] = CODE_ENDS.sub(
+                lambda found: b"%s%d" % (found[1], int(found[2]) + n * APART_MS // 1000),
+                rows[at][body],
+            )
+
+
+def _digest(said: dict[str, Any]) -> str:
+    names = (one.name for one in fields(Evidence) if one.name != "source")
+    values = {name: said[name] for name in names}
+    return Evidence(source=Source(said["source"]), **values).digest
 
 
 class Files:

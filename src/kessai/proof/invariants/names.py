@@ -24,7 +24,11 @@ from kessai.proof.invariants.rows import (
 
 OPERATOR: Final = "OPERATOR"
 _PROVIDERS: Final[Mapping[str, str]] = {Method.PAYPAY: "PayPay", Method.BALANCE: "Balance"}
-_SOURCES: Final = ("CREATE", "WEBHOOK", "ANNOUNCED", "POLL", "CLOSE", "OPERATOR")
+# What a source's word is: a webhook is unsigned, so it proves nothing.
+_WEIGHTS: Final[Mapping[str, str]] = {
+    "WEBHOOK": "hint",
+    **dict.fromkeys(("CREATE", "ANNOUNCED", "POLL", "CLOSE", "OPERATOR"), "proof"),
+}
 
 
 def of_attempt(attempt: AttemptRow, order: OrderRow | None) -> Iterator[str]:
@@ -82,19 +86,17 @@ def of_hold(hold: HoldRow, order: OrderRow) -> Iterator[str]:
 
 def is_as_seen(evidence: EvidenceRow) -> bool:
     """Evidence has a digest of what was said, so that a repeat of it is one row."""
-    return evidence.source in _SOURCES and evidence.digest == _digest(
-        evidence.source == "WEBHOOK",
-        evidence.word,
-        evidence.payment_id,
-        evidence.amount_yen,
-        evidence.currency,
-        evidence.accepted_at_ms,
-        evidence.canceled_at_ms,
+    said = (
+        f"{_WEIGHTS.get(evidence.source)}\x1f{evidence.word}\x1f{evidence.payment_id}"
+        f"\x1f{evidence.amount_yen}\x1f{evidence.currency}"
+        f"\x1f{evidence.accepted_at_ms}\x1f{evidence.canceled_at_ms}"
     )
+    # Words without an amount are said of all payments alike.
+    return evidence.digest == (_digest if evidence.amount_yen else _known)(said)
 
 
-# Words without an amount are said of all payments alike.
-@lru_cache(maxsize=256)
-def _digest(is_hint: bool, *said: object) -> str:
-    parts = ("hint" if is_hint else "proof", *map(str, said))
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+def _digest(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()[:40]
+
+
+_known = lru_cache(maxsize=256)(_digest)

@@ -36,7 +36,7 @@ from kessai.proof.invariants.sql import Statement, col, cols, made, rows_of
 from kessai.proof.invariants.story import Story, order_of
 from kessai.proof.invariants.told import Telling
 
-PAGE = 250
+PAGE = 200
 R = TypeVar("R", bound=NamedTuple)
 
 

@@ -99,11 +99,20 @@ def test_all_of_the_table_is_shown_and_why_some_are_not_asked(folder: Path) -> N
     assert "no simulator answers" in found["I1"]["partly"]
 
 
-def test_without_a_bus_its_invariants_are_not_asked(folder: Path) -> None:
+def test_a_bus_that_is_gone_from_its_folder_is_a_book_that_is_missing(folder: Path) -> None:
     (folder / "bus.db").unlink()
-    code, out, _ = verify(folder, "--json", "--only", "I25,I26,I24,I31")
-    found = {one["id"]: one["result"] for one in json.loads(out)["findings"]}
-    assert (code, found) == (0, dict.fromkeys(("I25", "I26", "I31"), "NOT_ASKED") | {"I24": "OK"})
+    code, out, error = verify(folder, "--only", "I24,I25")
+    assert (code, out) == (2, "")
+    assert f"bus: no database {folder / 'bus.db'}" in error
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_where_nothing_can_be_asked_nothing_agrees(options: tuple[str, ...], folder: Path) -> None:
+    code, out, error = verify(folder, "--only", "I35,I39", *options)
+    assert code == 2
+    assert "all agree" not in out
+    assert '"ok": true' not in out
+    assert error.startswith("kessai: nothing was asked: no database has kept what a browser saw")
 
 
 def test_the_real_paypay_shows_no_book(folder: Path) -> None:

@@ -35,7 +35,8 @@ def verify(
     Reads only, also while traffic runs: what still settles is counted with its age and is wrong
     when it is too old.
 
-    Exit codes: 0 nothing is wrong, 1 an invariant is violated, 2 bad usage or unreadable books.
+    Exit codes: 0 nothing is wrong, 1 an invariant is violated, 2 bad usage, unreadable books, or
+    nothing that could be asked.
     """
     from kessai.cli.errors import fail, load_settings
     from kessai.proof.verify import BooksUnreadable, UnknownInvariant
@@ -51,6 +52,7 @@ def verify(
         while True:
             report = asyncio.run(look(settings, wanted))
             _show(report, as_json=as_json)
+            _require_asked(report)
             code = AGREES if report.ok else VIOLATED
             if not watch:
                 break
@@ -76,6 +78,15 @@ async def look(settings: Settings, only: list[str] | None) -> Report:
         await http.close()
 
 
+def _require_asked(report: Report) -> None:
+    """Where nothing could be asked nothing is known to agree: exit code 2, and the reason."""
+    from kessai.cli.errors import fail
+
+    why_not = [finding.not_asked for finding in report.findings]
+    if all(why_not):
+        fail(f"nothing was asked: {why_not[0]}")
+
+
 def _show(report: Report, *, as_json: bool) -> None:
     from rich.console import Console
 
@@ -90,7 +101,9 @@ def _show(report: Report, *, as_json: bool) -> None:
         _explain(out, finding)
     wrong = sum(finding.violations for finding in report.wrong)
     asked = [finding for finding in report.findings if finding.not_asked is None]
-    verdict = f"{wrong} violations of {len(report.wrong)} invariants" if wrong else "all agree"
+    verdict = "all agree" if asked else "nothing is known"
+    if wrong:
+        verdict = f"{wrong} violations of {len(report.wrong)} invariants"
     out.print(
         f"{report.orders} orders, {len(asked)} of {len(report.findings)} invariants asked "
         f"in {report.took_s:.1f} s: {verdict}"
@@ -147,7 +160,7 @@ def _short(value: object) -> str:
 
 def _plain(report: Report) -> dict[str, Any]:
     return {
-        "ok": report.ok,
+        "ok": report.ok and any(one.not_asked is None for one in report.findings),
         "atMs": report.at_ms,
         "orders": report.orders,
         "tookS": round(report.took_s, 3),

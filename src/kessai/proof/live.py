@@ -113,6 +113,11 @@ async def _bus(settings: Settings, absent: dict[str, str], stack: AsyncExitStack
     try:
         db = await open_database(f"sqlite:///{path}", read_only=True)
     except FileNotFoundError as error:
+        if database_url(settings, SERVICES[0]).startswith("sqlite:"):
+            # A shop in files has it with them; beside a server it may be on another machine.
+            raise BooksUnreadable(
+                f"bus: {error}: KESSAI_DATA_DIR is the folder of a shop"
+            ) from None
         absent["bus"] = str(error)
         return None
     stack.push_async_callback(db.close)

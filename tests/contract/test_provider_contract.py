@@ -14,7 +14,7 @@ import pytest
 from tests.support.payment import refusal, unknown
 from tests.support.paypay import BASE, PayPay, a_paypay
 from tests.support.paypay_client import a_client, a_request
-from tests.support.provider import NO_ANSWER, NOT_SENT, After, FakeProvider
+from tests.support.provider import NEVER_LATE, NO_ANSWER, NOT_SENT, After, FakeProvider
 from tests.support.web import run_virtual
 
 from kessai.kernel.clock import Clock
@@ -213,14 +213,14 @@ async def test_looking_up_in_trouble_says_nothing(side: Side) -> None:
 @both
 async def test_a_cancel_takes_effect_later_and_also_on_a_later_payment(side: Side) -> None:
     await side.provider.create_code(a_request())
-    cancel: Ask = lambda: side.provider.cancel_payment("o-1")  # noqa: E731
+    cancel: Ask = lambda: side.provider.cancel_payment("o-1", leaves_by_ms=NEVER_LATE)  # noqa: E731
     assert await side.lose("cancel", cancel) == "NO_ANSWER"
     assert await cancel() is Word.CANCEL_ACCEPTED
     await side.pay()
     assert (await side.provider.get_payment("o-1")).word == Word.COMPLETED
     await asyncio.sleep(1)
     assert (await side.provider.get_payment("o-1")).word == Word.FAILED
-    assert await side.provider.cancel_payment("o-9") is Word.CANCEL_REFUSED
+    assert await side.provider.cancel_payment("o-9", leaves_by_ms=NEVER_LATE) is Word.CANCEL_REFUSED
 
 
 @both
@@ -231,9 +231,13 @@ async def test_a_cancel_after_the_window_is_too_late(side: Side) -> None:
         await side.pay(name)
     until_midnight_s = 12 * 3600 + 15 * 60 - side.clock.now_ms() / 1000 % 60
     await asyncio.sleep(until_midnight_s - 1)
-    assert await side.provider.cancel_payment("o-1") is Word.CANCEL_ACCEPTED
+    assert (
+        await side.provider.cancel_payment("o-1", leaves_by_ms=NEVER_LATE) is Word.CANCEL_ACCEPTED
+    )
     await asyncio.sleep(1.5)
-    assert await side.provider.cancel_payment("o-2") is Word.CANCEL_TOO_LATE
+    assert (
+        await side.provider.cancel_payment("o-2", leaves_by_ms=NEVER_LATE) is Word.CANCEL_TOO_LATE
+    )
     assert (await side.provider.get_payment("o-1")).word == Word.FAILED
     assert (await side.provider.get_payment("o-2")).word == Word.COMPLETED
 

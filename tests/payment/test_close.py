@@ -145,6 +145,21 @@ async def test_a_cancel_that_never_arrived_is_outlived_and_then_the_payment_coun
     assert till.provider.calls_of("cancel") == [FIRST]
 
 
+@on_the_till(paypay_create_timeout_s=10)
+async def test_a_cancel_that_could_not_leave_in_time_is_announced_anew(till: Till) -> None:
+    """As of a process that was stopped behind its note: what is paid then is believed later."""
+    till.provider.fail("create", After(NO_ANSWER))
+    await unknown(till.create())
+    till.lasting.queue_s = 4
+    await unknown(till.close())
+    await asyncio.sleep(60)
+    assert till.provider.calls_of("cancel") == []
+    till.lasting.queue_s = 0
+    await asyncio.sleep(30)
+    assert till.provider.calls_of("cancel") == [FIRST]
+    assert till.provider.codes[FIRST].canceled
+
+
 @pytest.mark.parametrize("cancel_s", [0.0, 3.0])
 @pytest.mark.parametrize("loose", ["pause_s", "queue_s"])
 @pytest.mark.parametrize("by_s", [0.1, 0.4])

@@ -9,6 +9,7 @@ import pytest
 from tests.support.payment import refusal, unknown
 from tests.support.paypay import BASE, MERCHANT, NOW_MS, PayPay, paypay_test
 from tests.support.paypay_client import ScriptedHttp, a_client, a_code, a_request, an_answer
+from tests.support.provider import NEVER_LATE
 from tests.support.web import StillClock
 
 from kessai.contracts import paypay as wire
@@ -69,8 +70,8 @@ async def test_a_paid_code_is_not_deleted(paypay: PayPay) -> None:
 async def test_a_cancel_is_accepted_and_nothing_to_cancel_is_refused(paypay: PayPay) -> None:
     client = a_client(paypay.http, paypay.clock)
     await client.create_code(a_request())
-    assert await client.cancel_payment("o-1") is Word.CANCEL_ACCEPTED
-    assert await client.cancel_payment("o-9") is Word.CANCEL_REFUSED
+    assert await client.cancel_payment("o-1", leaves_by_ms=NEVER_LATE) is Word.CANCEL_ACCEPTED
+    assert await client.cancel_payment("o-9", leaves_by_ms=NEVER_LATE) is Word.CANCEL_REFUSED
 
 
 @paypay_test

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.support.payment import refusal, unknown
 from tests.support.paypay_client import ScriptedHttp, a_client, a_code, a_request, an_answer
+from tests.support.provider import NEVER_LATE
 from tests.support.web import StillClock, a_runtime
 from tests.support.web import a_client as a_web_client
 
@@ -281,9 +282,19 @@ async def test_how_a_refund_ends(status: int, code: str, ends: str) -> None:
 async def test_what_a_cancel_was_told(status: int, code: str, word: Word | None) -> None:
     client = a_client(ScriptedHttp([an_answer(status, code)]), StillClock())
     if word is None:
-        assert await unknown(client.cancel_payment("o-1")) != "NOT_SENT"
+        assert await unknown(client.cancel_payment("o-1", leaves_by_ms=NEVER_LATE)) != "NOT_SENT"
     else:
-        assert await client.cancel_payment("o-1") is word
+        assert await client.cancel_payment("o-1", leaves_by_ms=NEVER_LATE) is word
+
+
+async def test_a_cancel_that_is_late_does_not_leave() -> None:
+    http, clock = ScriptedHttp([an_answer(200)]), StillClock()
+    client = a_client(http, clock)
+    late = client.cancel_payment("o-1", leaves_by_ms=clock.now_ms() - 1)
+    assert await unknown(late) == "NOT_SENT"
+    assert http.sent == []
+    in_time = client.cancel_payment("o-1", leaves_by_ms=clock.now_ms())
+    assert await in_time is Word.CANCEL_ACCEPTED
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from kessai.payment.domain.evidence import Word
 from kessai.payment.domain.window import WayBack, ways_back
 
 LIFETIME_S = 300
+NEVER_LATE = 1 << 62
 NO_ANSWER = Unknown("NO_ANSWER", "no answer in time")
 NOT_SENT = Unknown("NOT_SENT", "connection refused")
 
@@ -161,7 +162,9 @@ class FakeProvider:
             capture_waits=code.capture_waits,
         )
 
-    async def cancel_payment(self, merchant_payment_id: str) -> Word:
+    async def cancel_payment(self, merchant_payment_id: str, *, leaves_by_ms: int) -> Word:
+        if self.clock.now_ms() > leaves_by_ms:
+            raise Unknown("NOT_SENT", "it is too late to send it")
         after = await self._begin("cancel", merchant_payment_id)
         word = self._cancel(merchant_payment_id)
         _end(after)

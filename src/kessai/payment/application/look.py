@@ -91,8 +91,10 @@ class Visits:
         found: list[Evidence] = []
         for step in steps(attempt, known, books.clock.now_ms(), books.rules):
             try:
-                if step is not Step.CANCEL_PAYMENT or await self._announce_cancel(attempt_id):
+                if step is not Step.CANCEL_PAYMENT:
                     found.append(await self._take(step, attempt, source))
+                elif (noted_ms := await self._announce_cancel(attempt_id)) is not None:
+                    found.append(await self._cancel(attempt_id, noted_ms))
             except Unknown as unknown:
                 _log.warning(
                     "payment.provider_silent",
@@ -105,10 +107,10 @@ class Visits:
                     found.append(self._said(Word.CANCEL_SENT))
         return found
 
-    async def _announce_cancel(self, attempt_id: str) -> bool:
+    async def _announce_cancel(self, attempt_id: str) -> int | None:
         """Known before it leaves, so that nobody takes for good what it may still take back.
 
-        False: it is not to be sent any more, or the attempt moves at this moment.
+        The moment of the note. None: it is not to be sent any more, or the attempt moves just now.
         """
         books = self._books
         now_ms = books.clock.now_ms()
@@ -119,23 +121,24 @@ class Visits:
                 if attempt is None or Step.CANCEL_PAYMENT not in steps(
                     attempt, known, now_ms, books.rules
                 ):
-                    return False
+                    return None
                 await books.evidence.add(tx, attempt_id, self._said(Word.CANCEL_SENT))
                 # Who decides at the same time has read it without this, and must read it again.
                 moved = replace(attempt, version=attempt.version + 1)
                 await books.attempts.save(tx, moved, due_ms=now_ms)
         except VersionConflict:
-            return False
-        return True
+            return None
+        return now_ms
+
+    async def _cancel(self, attempt_id: str, noted_ms: int) -> Evidence:
+        leaves_by_ms = noted_ms + self._books.rules.cancel_leaves_ms
+        word = await self._provider.cancel_payment(attempt_id, leaves_by_ms=leaves_by_ms)
+        return self._said(word)
 
     async def _take(self, step: Step, attempt: PaymentAttempt, source: Source) -> Evidence:
         if step is Step.LOOK_UP:
             return await self._lookups.look(attempt.id, source)
-        if step is Step.DELETE_CODE:
-            word = await self._provider.delete_code(attempt.code_id or "")
-        else:
-            word = await self._provider.cancel_payment(attempt.id)
-        return self._said(word)
+        return self._said(await self._provider.delete_code(attempt.code_id or ""))
 
     def _said(self, word: Word) -> Evidence:
         return seen(Source.CLOSE, word, self._books.clock.now_ms())

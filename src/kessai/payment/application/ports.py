@@ -125,9 +125,12 @@ class Provider(Protocol):
         """Of a payment as such: an unpaid code is NOT_FOUND here. The shop only needs codes."""
         ...
 
-    async def cancel_payment(self, merchant_payment_id: str) -> Word:
+    async def cancel_payment(self, merchant_payment_id: str, *, leaves_by_ms: int) -> Word:
         """CANCEL_ACCEPTED (it takes effect later), CANCEL_REFUSED (there is nothing to cancel),
-        or CANCEL_TOO_LATE (there is a payment, and only a refund brings its money back)."""
+        or CANCEL_TOO_LATE (there is a payment, and only a refund brings its money back).
+
+        What could not leave by then, since the process stood still, is not sent any more.
+        """
         ...
 
     async def capture(self, request: CaptureRequest) -> Sighting:

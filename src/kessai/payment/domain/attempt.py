@@ -76,7 +76,8 @@ class PaymentAttempt:
 class Rules:
     """The merchant's own clockwork, in milliseconds (see the settings of the same names).
 
-    `create_timeout_ms`: how long a request that nobody answered may be on its way.
+    `create_timeout_ms`: how long a request that nobody answered may be on its way. A cancel has
+    left within a third of that, or it is not sent at all.
     `reversal_ms`: how long an accepted cancel may take to send back what was paid.
     """
 
@@ -86,6 +87,11 @@ class Rules:
     poll_max_ms: int
     create_timeout_ms: int = 30_000
     reversal_ms: int = 30_000
+
+    @property
+    def cancel_leaves_ms(self) -> int:
+        """A process may stand still between the note of a cancel and its way out."""
+        return self.create_timeout_ms // 3
 
 
 @dataclass(frozen=True, slots=True)

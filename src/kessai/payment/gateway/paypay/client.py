@@ -119,10 +119,11 @@ class PayPay:
                 return Sighting(Word.NOT_FOUND)
             raise _unexpected("a look-up", refused) from refused
 
-    async def cancel_payment(self, merchant_payment_id: str) -> Word:
+    async def cancel_payment(self, merchant_payment_id: str, *, leaves_by_ms: int) -> Word:
         path = _at(paypay.PAYMENTS_PATH, merchant_payment_id)
         try:
-            content_of(await self._line.send(on.CANCEL, "DELETE", path))
+            answer = await self._line.send(on.CANCEL, "DELETE", path, leaves_by_ms=leaves_by_ms)
+            content_of(answer)
         except Refused as refused:
             if refused.code in _NO_PAYMENT:
                 return Word.CANCEL_REFUSED

@@ -92,6 +92,7 @@ class Line:
         *,
         query: str = "",
         urgent: bool = False,
+        leaves_by_ms: int | None = None,
     ) -> Answer:
         """Any answer but 429 and 5xx. Raises `Unknown`, with NOT_SENT where nothing left."""
         await self._wait_for_rate(operation, urgent=urgent)
@@ -99,7 +100,7 @@ class Line:
         try:
             with self._bulkheads[operation.lane].place():
                 answer = await self._breakers[operation.name].call(
-                    lambda: self._ask(operation, method, path, query, body)
+                    lambda: self._ask(operation, method, path, query, body, leaves_by_ms)
                 )
             outcome = str(answer.status)
         except Unknown as unknown:
@@ -117,8 +118,16 @@ class Line:
         return answer
 
     async def _ask(
-        self, operation: Operation, method: str, path: str, query: str, body: bytes
+        self,
+        operation: Operation,
+        method: str,
+        path: str,
+        query: str,
+        body: bytes,
+        leaves_by_ms: int | None,
     ) -> Answer:
+        if leaves_by_ms is not None and self._clock.now_ms() > leaves_by_ms:
+            raise Unknown(NOT_SENT, "it is too late to send it")
         sent_s = self._clock.monotonic()
         reached(f"provider:{operation.name}:before")
         answer = await self._http.send(

@@ -17,6 +17,8 @@ import pytest
 from tests.support.altered import DELETE, EMPTY, UNSEEN
 from tests.support.verified import Kept, keep_a_shop, look_at
 
+from kessai.proof.verify import ProviderRow
+
 # The simulators are not ours, and the migrations' own tables hold a version.
 BOOKS = ("account", "bus", "order", "payment", "storage", "system")
 _OTHERS = ("alembic_version", "sqlite_")
@@ -113,6 +115,41 @@ def test_what_is_altered_by_hand_is_noticed_or_listed(
         if name.startswith(f"{book}.")
     }
     assert unseen == listed_here
+
+
+def _other_entries(row: ProviderRow) -> Iterator[tuple[str, ProviderRow | None]]:
+    """The provider's entry, with one thing of it altered; None takes it out."""
+    hour_ms = 3_600_000
+    yield DELETE, None
+    yield "merchant_payment_id", row._replace(merchant_payment_id=f"{row.merchant_payment_id}9")
+    yield "payment_id", row._replace(payment_id="another")
+    yield "status", row._replace(status="CREATED" if row.paid_at_ms else "COMPLETED", captured=1)
+    yield "amount", row._replace(amount=row.amount + 1)
+    yield "captured", row._replace(captured=row.captured + 1)
+    yield "is_offered", row._replace(is_offered=not row.is_offered)
+    yield "expires_at_ms", row._replace(expires_at_ms=row.expires_at_ms + hour_ms)
+    yield "paid_at_ms", row._replace(paid_at_ms=(row.paid_at_ms or 0) + hour_ms)
+    for back in row.refunds:
+        others = (
+            back._replace(amount=back.amount - 1),
+            back._replace(status="CREATED"),
+            back._replace(merchant_refund_id="another"),
+        )
+        for other in others:
+            yield "refunds", row._replace(refunds=(other,))
+
+
+@pytest.mark.story
+def test_what_the_provider_has_otherwise_is_noticed(kept: Kept) -> None:
+    noticed: dict[str, bool] = {}
+    for at, row in enumerate(kept.provider):
+        for what, other in _other_entries(row):
+            book = [*kept.provider[:at], *([other] if other else []), *kept.provider[at + 1 :]]
+            wrong = not look_at(kept, kept.folder, provider=book).ok
+            noticed[what] = noticed.get(what, False) or wrong
+    assert set(noticed) == {DELETE, *ProviderRow._fields}
+    # A code that is offered longer counts from its order's end, where it can still be paid.
+    assert {what for what, seen in noticed.items() if not seen} == {"is_offered"}
 
 
 def _some(rows: Sequence[Key]) -> Sequence[Key]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from kessai.contracts.events import refund_id
 from kessai.contracts.moves import Method
+from kessai.proof.invariants.limits import CLOCKS_MS
 from kessai.proof.invariants.rows import (
     AttemptRow,
     EvidenceRow,
@@ -50,6 +51,9 @@ def of_payment(attempt: AttemptRow, there: ProviderRow | None) -> Iterator[str]:
         return
     if attempt.payment_id != there.payment_id:
         yield f"payment {attempt.payment_id} here, {there.payment_id} at the provider"
+    here_ms, there_ms = attempt.completed_at_ms, there.paid_at_ms
+    if here_ms is not None and there_ms is not None and abs(here_ms - there_ms) > CLOCKS_MS:
+        yield f"paid at {here_ms} here, at {there_ms} at the provider"
     if attempt.expires_at_ms not in (None, there.expires_at_ms):
         yield f"its code ends at {attempt.expires_at_ms}, at the provider {there.expires_at_ms}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kessai.proof.invariants import (
     alerts,
+    amounts,
     audit,
     codes,
     deliveries,
@@ -96,7 +97,7 @@ TABLE: tuple[Invariant, ...] = (
         "provider",
         books=wallets.wallets_are_their_movements,
     ),
-    _order("I7", money.amounts_never_change, "payment", "audit"),
+    _order("I7", amounts.amounts_never_change, "payment", "audit", "provider"),
     _books("I8", settlement.files_agree),
     _order("I9", codes.one_live_code, "payment", "evidence", "provider"),
     _order("I10", codes.no_code_after_the_end, "payment", "evidence", "provider"),

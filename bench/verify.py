@@ -85,7 +85,7 @@ NAMES = {
 # A number of the database's own.
 COUNTED = {("outbox", "id"), ("stock_ledger", "id"), ("balance_ledger", "id")}
 APART_MS = 1000
-CODE_ENDS = re.compile(rb'("expires_at_s":)(\d+)')
+PROVIDER_TIMES = re.compile(rb'("(?:expires_at_s|paid_at_ms)":)(\d+)')
 BUY_EVERY_S = 0.02
 ALONE_S = 10.0
 WRITES = (
@@ -228,7 +228,7 @@ def copies(template: Template, first: int, count: int) -> Iterator[list[list[Any
         texts = text.split(CELL)
         rows = [[_cell(cell, texts, n) for cell in cells] for _, _, cells in template.rows]
         _seal(template, rows)
-        _end_codes(template, rows, n)
+        _move_provider_times(template, rows, n)
         yield rows
 
 
@@ -277,15 +277,17 @@ def _seal(template: Template, rows: list[list[Any]]) -> None:
     rows[order_row][template.rows[order_row][1].index("audit_hash")] = previous
 
 
-def _end_codes(template: Template, rows: list[list[Any]], n: int) -> None:
+def _move_provider_times(template: Template, rows: list[list[Any]], n: int) -> None:
     """The provider keeps a payment as one text, with the end of its code in seconds."""
+
+    def moved(found: re.Match[bytes]) -> bytes:
+        more = n * APART_MS
+        return found[1] + b"%d" % (int(found[2]) + (more // 1000 if b"_s" in found[1] else more))
+
     for at, ((_, table), columns, _) in enumerate(template.rows):
         if table == "sim_payment":
             body = columns.index("body")
-            rows[at][body] = CODE_ENDS.sub(
-                lambda found: b"%s%d" % (found[1], int(found[2]) + n * APART_MS // 1000),
-                rows[at][body],
-            )
+            rows[at][body] = PROVIDER_TIMES.sub(moved, rows[at][body])
 
 
 def _digest(said: dict[str, Any]) -> str:

@@ -13,9 +13,15 @@ import pytest
 from tests.support.redis_servers import ESCAPED, MASTER, redis_servers
 from tests.support.servers import server_url
 
-from kessai.kernel.adapters import open_shared_memory
 from kessai.kernel.errors import Unknown
-from kessai.kernel.redis_server import RedisServer, answer, open_redis, redis_at, require_version
+from kessai.kernel.redis_server import (
+    RedisServer,
+    answer,
+    open_redis,
+    open_shared_memory,
+    redis_at,
+    require_version,
+)
 from kessai.kernel.settings import Settings
 
 FAILOVER_S = 40.0

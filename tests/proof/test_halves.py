@@ -28,6 +28,7 @@ from kessai.proof.invariants.books import BooksUnreadable
 from kessai.proof.invariants.span import FIRST, Span
 from kessai.proof.live import live_books
 from kessai.proof.looks import Part, Share, look_at
+from kessai.proof.schemas import require_schema
 from kessai.proof.verify import Report, choose, report_of
 
 pytestmark = [pytest.mark.story, pytest.mark.network]
@@ -118,7 +119,7 @@ def test_wherever_the_orders_are_cut(
     async def shares() -> tuple[Part, Part]:
         http, chosen = AiohttpHttp(), choose(only)
         try:
-            async with live_books(of(folder), SystemClock(), http) as books:
+            async with live_books(of(folder), SystemClock(), http, check=require_schema) as books:
                 whole = await look_at(books, chosen)
                 first = await look_at(books, chosen, Share(Span(FIRST.low, id_)))
                 second = Share(Span(id_, FIRST.high), has_books=False)

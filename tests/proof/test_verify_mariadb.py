@@ -21,6 +21,7 @@ from kessai.kernel.migrations import migrate
 from kessai.kernel.settings import Settings
 from kessai.proof.invariants.books import BooksUnreadable
 from kessai.proof.live import ALERT_PACKAGE, ALERTS, SERVICES, live_books
+from kessai.proof.schemas import require_schema
 from kessai.proof.verify import Report, check
 from kessai.proof.virtual_time import VirtualClock
 
@@ -77,7 +78,7 @@ async def look(kept: Kept, prefix: str) -> Report:
     settings = Settings(_env_file=None, sql_url=url, data_dir=str(kept.folder))
     began_s = asyncio.get_running_loop().time()
     clock = VirtualClock(from_ms(kept.at_ms - int(began_s * 1000)))
-    async with live_books(settings, clock, AsgiHttp()) as books:
+    async with live_books(settings, clock, AsgiHttp(), check=require_schema) as books:
         return await check(replace(books, provider=RememberedBook(kept.provider)))
 
 

@@ -32,7 +32,6 @@ from kessai.contracts.order import OrderService
 from kessai.contracts.payment import PaymentService
 from kessai.contracts.search import SearchService
 from kessai.contracts.storage import StorageService
-from kessai.kernel.adapters import open_shared_memory
 from kessai.kernel.app import create_app, management_app
 from kessai.kernel.breaker import CircuitBreaker
 from kessai.kernel.calls import observed
@@ -41,7 +40,7 @@ from kessai.kernel.metrics import Metrics
 from kessai.kernel.objects import UNAVAILABLE, GuardedObjects
 from kessai.kernel.oidc import TokenVerifier
 from kessai.kernel.redis_limits import RedisRateLimit
-from kessai.kernel.redis_server import RedisServer
+from kessai.kernel.redis_server import RedisServer, open_shared_memory
 from kessai.kernel.runtime import Runtime
 from kessai.kernel.service import Unit
 from kessai.kernel.supervisor import Supervisor

@@ -12,14 +12,12 @@ from kessai.kernel.db import Db, open_database
 from kessai.kernel.kafka_bus import BusMisfit, BusUnavailable, open_kafka_bus
 from kessai.kernel.local_bus import open_local_bus
 from kessai.kernel.mongo import Database, open_mongo
-from kessai.kernel.redis_server import RedisServer, open_redis
 from kessai.kernel.settings import Settings
 
 SCHEMAS = "ec_"
 _LOCAL_BUS = "local:"
 _SQLITE = "sqlite:"
 _WITH_THE_ORDERS = "sql:"
-_OF_THIS_PROCESS = "memory:"
 
 
 def database_url(settings: Settings, name: str) -> str:
@@ -69,13 +67,3 @@ async def open_audit(settings: Settings) -> Database | None:
         return await open_mongo(settings.audit_url)
     except ValueError as error:
         raise ValueError(f"KESSAI_AUDIT_URL: {error}") from error
-
-
-async def open_shared_memory(settings: Settings) -> RedisServer | None:
-    """None where sessions and limits are those of one process. Raises `ValueError` with a line."""
-    if settings.redis_url == _OF_THIS_PROCESS:
-        return None
-    try:
-        return await open_redis(settings.redis_url)
-    except ValueError as error:
-        raise ValueError(f"KESSAI_REDIS_URL: {error}") from error

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
@@ -17,8 +17,10 @@ from kessai.kernel.db import Db, Row, Tx
 from kessai.kernel.errors import Fenced, Unknown
 from kessai.kernel.kernel_tables import OUTBOX
 from kessai.kernel.leases import Lease, check, claim, release, renew
-from kessai.kernel.runtime import Runtime
 from kessai.kernel.telemetry import get_log, outgoing_headers
+
+if TYPE_CHECKING:
+    from kessai.kernel.runtime import Runtime
 
 _log = get_log(__name__)
 EVENT_ID_HEADER = "event-id"

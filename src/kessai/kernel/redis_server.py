@@ -20,11 +20,13 @@ from redis.exceptions import (
 )
 
 from kessai.kernel.errors import Unknown
+from kessai.kernel.settings import Settings
 from kessai.kernel.told import without_password
 
 T = TypeVar("T")
 
 UNAVAILABLE = "REDIS_UNAVAILABLE"
+_OF_THIS_PROCESS = "memory:"
 OLDEST = (6, 2)
 _PLAIN, _BY_SENTINEL = ("redis", "rediss"), ("redis+sentinel", "rediss+sentinel")
 _SENTINEL_PORT = 26379
@@ -48,6 +50,16 @@ class RedisServer:
     async def close(self) -> None:
         for client in (self.client, *self.sentinels):
             await client.aclose()
+
+
+async def open_shared_memory(settings: Settings) -> RedisServer | None:
+    """None where sessions and limits are those of one process. Raises `ValueError` with a line."""
+    if settings.redis_url == _OF_THIS_PROCESS:
+        return None
+    try:
+        return await open_redis(settings.redis_url)
+    except ValueError as error:
+        raise ValueError(f"KESSAI_REDIS_URL: {error}") from error
 
 
 async def open_redis(url: str) -> RedisServer:

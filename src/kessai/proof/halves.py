@@ -27,6 +27,7 @@ from kessai.proof.invariants.sql import Statement, col
 from kessai.proof.invariants.table import Invariant
 from kessai.proof.live import live_books
 from kessai.proof.looks import WHOLE, Part, Share, look_at, readable
+from kessai.proof.schemas import require_schema
 from kessai.proof.second import Asked
 from kessai.proof.verify import Report, choose, report_of
 
@@ -75,7 +76,7 @@ async def check_live(
     chosen = choose(only)
     halving = halving or Halving(processors=_processors())
     began_s = clock.monotonic()
-    async with live_books(settings, clock, http) as books:
+    async with live_books(settings, clock, http, check=require_schema) as books:
         shares = await _shares(books, chosen, halving)
         part = await _look(books, settings, chosen, shares)
     return report_of(part, clock.now_ms(), clock.monotonic() - began_s)

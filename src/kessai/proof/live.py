@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
-
-from sqlalchemy import exc as sql_errors
-from sqlalchemy import select, table
 
 from kessai.kernel.adapters import database_url, open_audit
 from kessai.kernel.clock import Clock
 from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import DatabaseUnavailable
 from kessai.kernel.http import Http
-from kessai.kernel.migrations import newest, version_table
 from kessai.kernel.settings import Settings
 from kessai.proof.invariants.archive import MongoAuditBook
 from kessai.proof.invariants.books import Books, BooksUnreadable, HttpProviderBook
 from kessai.proof.invariants.bus_book import BusBook, LocalBusBook
-from kessai.proof.invariants.sql import Statement, col
 from kessai.proof.kafka_book import kafka_book
 
 SERVICES = ("order", "payment", "storage", "account")
@@ -28,23 +23,25 @@ SERVICES = ("order", "payment", "storage", "account")
 ALERTS, ALERT_PACKAGE = "system", "alert"
 # PayPay's own hosts, which show nobody a book.
 _PAYPAY = ".paypay.ne.jp"
+# Of a database, and the package whose schema it should have.
+Check: TypeAlias = Callable[[Db, str], Awaitable[None]]
 
 
 @asynccontextmanager
 async def live_books(
-    settings: Settings, clock: Clock, http: Http, *, is_known: bool = False
+    settings: Settings, clock: Clock, http: Http, *, check: Check | None
 ) -> AsyncIterator[Books]:
-    """Raises `BooksUnreadable` for a database that is missing or not of this program's schema.
+    """Raises `BooksUnreadable` for a database that is missing, or that `check` does not know.
 
-    `is_known`: somebody has looked at the schemas a moment ago.
+    It is `schemas.require_schema`; None: somebody has looked at the schemas a moment ago.
     """
     async with AsyncExitStack() as stack:
         opened: dict[str, Db] = {}
         for name, package in (*((one, one) for one in SERVICES), (ALERTS, ALERT_PACKAGE)):
             opened[name] = await _open(database_url(settings, name), name)
             stack.push_async_callback(opened[name].close)
-            if not is_known:
-                await require_schema(opened[name], package)
+            if check is not None:
+                await check(opened[name], package)
         absent: dict[str, str] = {}
         bus = await _bus(settings, absent, stack)
         audit = await _audit(settings, absent)
@@ -83,24 +80,6 @@ async def _open(url: str, name: str) -> Db:
         raise BooksUnreadable(f"{name}: {error}: KESSAI_DATA_DIR is the folder of a shop") from None
     except ValueError as error:
         raise BooksUnreadable(f"{name}: {error}") from None
-
-
-async def require_schema(db: Db, name: str) -> None:
-    statement: Statement = select(col("version_num")).select_from(table(version_table(name)))
-    try:
-        async with db.read() as tx:
-            found = {str(row["version_num"]) for row in (await tx.run(statement)).all()}
-    except sql_errors.DBAPIError:
-        raise BooksUnreadable(f"{name}: this is no database of Kessai, or an empty one") from None
-    except DatabaseUnavailable as error:
-        raise BooksUnreadable(f"{name}: {error}") from error
-    known = newest(name)
-    if found != known:
-        at = ", ".join(sorted(found)) or "nothing"
-        raise BooksUnreadable(
-            f"{name}: the schema is at {at}, this program reads {', '.join(sorted(known))}: "
-            "finish its migration (start the service) or use the program that wrote it"
-        )
 
 
 async def _bus(settings: Settings, absent: dict[str, str], stack: AsyncExitStack) -> BusBook | None:

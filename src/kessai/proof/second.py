@@ -52,7 +52,7 @@ def main() -> None:
 async def _look(asked: Asked) -> Part:
     http = AiohttpHttp()
     try:
-        async with live_books(asked.settings, SystemClock(), http, is_known=True) as books:
+        async with live_books(asked.settings, SystemClock(), http, check=None) as books:
             return await look_at(books, choose(asked.only), asked.share)
     finally:
         await http.close()

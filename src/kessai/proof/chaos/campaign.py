@@ -28,6 +28,7 @@ from kessai.proof.customer import Customer
 from kessai.proof.invariants.books import Books
 from kessai.proof.line import AiohttpLine
 from kessai.proof.live import live_books
+from kessai.proof.schemas import require_schema
 from kessai.proof.shopper.crowd import Crowd, Crowding
 from kessai.proof.shopper.person import Manners
 from kessai.topology import PAYPAY_SIMULATOR
@@ -67,7 +68,9 @@ class Campaign:
             http = AiohttpHttp()
             stack.push_async_callback(http.close)
             known = self._settings(settings, fleet)
-            books = await stack.enter_async_context(live_books(known, self.clock, http))
+            books = await stack.enter_async_context(
+                live_books(known, self.clock, http, check=require_schema)
+            )
             crowd = Crowd(
                 lambda: Customer(
                     fleet.urls, AiohttpLine(fleet.urls.shop, timeout_s=_CALL_TIMEOUT_S)

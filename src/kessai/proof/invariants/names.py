@@ -46,16 +46,19 @@ def of_attempt(attempt: AttemptRow, order: OrderRow | None) -> Iterator[str]:
 
 
 def of_payment(attempt: AttemptRow, there: ProviderRow | None) -> Iterator[str]:
-    """The provider knows the payment by the same id."""
-    if there is None or attempt.payment_id is None or there.payment_id is None:
+    """The provider knows the payment by the same id, and paid at the same time."""
+    if there is None:
         return
-    if attempt.payment_id != there.payment_id:
+    if _differ(attempt.payment_id, there.payment_id):
         yield f"payment {attempt.payment_id} here, {there.payment_id} at the provider"
     here_ms, there_ms = attempt.completed_at_ms, there.paid_at_ms
     if here_ms is not None and there_ms is not None and abs(here_ms - there_ms) > CLOCKS_MS:
         yield f"paid at {here_ms} here, at {there_ms} at the provider"
-    if attempt.expires_at_ms not in (None, there.expires_at_ms):
-        yield f"its code ends at {attempt.expires_at_ms}, at the provider {there.expires_at_ms}"
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Who does not know the id yet says nothing else."""
+    return None not in (one, other) and one != other
 
 
 def of_refund(
@@ -67,7 +70,7 @@ def of_refund(
         yield "its id is not made of payment and reason"
     if attempt is None:
         yield f"a refund of {refund.merchant_payment_id}, and there is no such attempt"
-    elif (refund.provider, refund.payment_id) != (attempt.provider, attempt.payment_id):
+    elif refund.provider != attempt.provider or _differ(refund.payment_id, attempt.payment_id):
         yield f"the payment is {attempt.payment_id} of {attempt.provider}"
     if (refund.completed_at_ms is None) != (refund.status != "COMPLETED"):
         yield f"{refund.status}, and it was completed at {refund.completed_at_ms}"

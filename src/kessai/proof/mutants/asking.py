@@ -41,8 +41,8 @@ ASKING = (
         "close-without-deleting",
         "nobody pays a code that was closed",
         _LOOK,
-        '            word = await self._provider.delete_code(attempt.code_id or "")\n',
-        '            word = "CODE_DELETED"\n',
+        '        return self._said(await self._provider.delete_code(attempt.code_id or ""))\n',
+        '        return self._said("CODE_DELETED")\n',
     ),
     mutant(
         "webhook-answered-and-forgotten",

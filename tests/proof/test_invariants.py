@@ -8,7 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.support import breaks_alerts, breaks_events, breaks_money, breaks_orders, breaks_stock
+from tests.support import (
+    breaks_alerts,
+    breaks_events,
+    breaks_money,
+    breaks_names,
+    breaks_orders,
+    breaks_stock,
+)
 from tests.support.breaking import Break
 from tests.support.verified import Kept, keep_a_shop, look_at
 
@@ -20,6 +27,7 @@ BREAKS = (
     *breaks_stock.BREAKS,
     *breaks_events.BREAKS,
     *breaks_alerts.BREAKS,
+    *breaks_names.BREAKS,
 )
 
 

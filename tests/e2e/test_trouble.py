@@ -293,7 +293,8 @@ def test_without_the_search_the_shelves_can_be_looked_through(
     shopper.open("/products?q=急須")
     page.wait_for_selector("text=いま検索をお休みしています >> visible=true")
     cards = page.locator(".grid-products > *")
-    cards.first.wait_for()
+    # More than the eight that stand for them while they are fetched.
+    cards.nth(23).wait_for()
     assert cards.count() == 24
     page.get_by_role("button", name="もっと見る").click()
     cards.nth(47).wait_for()

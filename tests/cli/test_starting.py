@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -23,9 +24,9 @@ from kessai.topology import PAYPAY_SIMULATOR
 pytestmark = [pytest.mark.network, pytest.mark.timeout(120)]
 
 
-def kessai(folder: Path, *words: str, offset: int, **env: str) -> tuple[int, str]:
+def run(folder: Path, *words: str, offset: int, **env: str) -> subprocess.CompletedProcess[str]:
     given = {"KESSAI_DATA_DIR": str(folder), "KESSAI_PORT_OFFSET": str(offset), **env}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "kessai", *words],
         env={**os.environ, **given},
         capture_output=True,
@@ -33,6 +34,10 @@ def kessai(folder: Path, *words: str, offset: int, **env: str) -> tuple[int, str
         timeout=100,
         check=False,
     )
+
+
+def kessai(folder: Path, *words: str, offset: int, **env: str) -> tuple[int, str]:
+    done = run(folder, *words, offset=offset, **env)
     return done.returncode, "\n".join(line for line in done.stderr.splitlines() if line[0] != "{")
 
 
@@ -72,8 +77,8 @@ def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, words: tuple[str
         ({"KESSAI_DATA_DIR": "/etc/passwd"}, "KESSAI_DATA_DIR: /etc/passwd: File exists"),
         ({"KESSAI_OBJECTS_URL": "file:/proc/none"}, "KESSAI_OBJECTS_URL: /proc/none: No such file"),
         ({"KESSAI_SERVICE_URLS": "x"}, "KESSAI_SERVICE_URLS: 'x' is not name=url"),
-        ({"KESSAI_TRUSTED_PROXIES": "me"}, "settings: KESSAI_TRUSTED_PROXIES: "),
-        ({"KESSAI_SQL_URL": "sqlite:///orders.db"}, "settings: KESSAI_SQL_URL: "),
+        ({"KESSAI_TRUSTED_PROXIES": "me"}, "settings: KESSAI_TRUSTED_PROXIES: 'me'"),
+        ({"KESSAI_SQL_URL": "sqlite:///orders.db"}, "settings: KESSAI_SQL_URL: nothing follows"),
     ],
 )
 @pytest.mark.parametrize(
@@ -85,6 +90,16 @@ def test_a_setting_that_cannot_be_followed_is_named(
     code, told = kessai(tmp_path, *words, offset=free_offset(), **env)
     assert (code, told.count("\n")) == (2, 0), told
     assert told.startswith(f"kessai: {expected}")
+
+
+def test_a_misspelt_setting_is_told_where_one_starts(tmp_path: Path) -> None:
+    offset = free_offset()
+    misspelt = {"KESSAI_POLL_FRIST_S": "3", "KESSAI_BFF_SERVICE_HOST": "10.0.0.7"}
+    with socket.create_server(("127.0.0.1", PAYPAY_SIMULATOR.port + offset)):
+        done = run(tmp_path, "up", offset=offset, **misspelt)
+    logged = [json.loads(line) for line in done.stderr.splitlines() if line[0] == "{"]
+    told = [(row["setting"], row["meant"]) for row in logged if row["event"] == "settings.misspelt"]
+    assert told == [("KESSAI_POLL_FRIST_S", "KESSAI_POLL_FIRST_S")]
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from tests.docs.markdown import code, page, table
 
 from kessai.kernel.settings import LOCAL_SECRETS, Settings
-from kessai.stack.main import CACHE_SETTING
+from kessai.stack.domain.env import CACHE_SETTING
 
 LEAD = (
     "Environment variables, or lines of a `.env` file in the working folder; "

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from kessai.cli.errors import load_settings
+from kessai.cli.errors import complaint, load_settings
 from kessai.cli.reach import UNAVAILABLE, running
 from kessai.cli.saga.paper import cell, paper, print_json, say, short, stop
 from kessai.contracts.alert import (
@@ -130,7 +130,7 @@ def _read(model: type[M], values: Mapping[str, object], options: Mapping[str, st
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        stop(f"{options.get(name, f'--{name}')}: {first['msg']}")
+        stop(f"{options.get(name, f'--{name}')}: {complaint(first)}")
 
 
 def _page(found: AlertPage) -> Table:

@@ -12,7 +12,7 @@ from typing import TextIO, cast
 
 from pydantic import ValidationError
 
-from kessai.cli.errors import fail, load_settings, note
+from kessai.cli.errors import complaint, fail, load_settings, note
 from kessai.cli.merged import MergedLog
 from kessai.cli.starting import starting
 from kessai.cli.up import LAST_PORT, print_welcome
@@ -127,7 +127,7 @@ def stack_urls(settings: Settings) -> dict[str, str]:
             try:
                 Settings(**{field: found[name]})  # type: ignore[arg-type]
             except ValidationError as error:
-                note(f"{name} of the stack is not used: {error.errors()[0]['msg']}")
+                note(f"{name} of the stack is not used: {complaint(error.errors()[0])}")
             else:
                 given[name] = found[name]
     for field in _NEEDED:

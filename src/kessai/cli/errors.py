@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 
 from kessai.kernel.settings import Settings
@@ -24,6 +25,11 @@ def note(message: str) -> None:
     _stderr.print(f"[yellow]kessai:[/yellow] {message}")
 
 
+def complaint(problem: ErrorDetails) -> str:
+    """What is wrong, without the word that pydantic puts before a sentence of ours."""
+    return problem["msg"].removeprefix("Value error, ")
+
+
 def load_settings(**given: object) -> Settings:
     """The settings of this process; what is wrong with them is said in a line each.
 
@@ -33,9 +39,9 @@ def load_settings(**given: object) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"KESSAI_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"KESSAI_{'_'.join(map(str, problem['loc'])).upper()}: {complaint(problem)}"
             if problem["loc"]
-            else problem["msg"]
+            else complaint(problem)
             for problem in error.errors(include_input=False, include_url=False)
         )
         fail(f"settings: {problems}")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kessai.cli.errors import fail, load_settings
+from kessai.cli.misspelt import unknown_settings
 from kessai.cli.starting import starting
 from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
@@ -104,6 +105,10 @@ def _run(
         telemetry.log.warning(
             "settings.known_token", bind_host=settings.bind_host, change="KESSAI_SERVICE_TOKEN"
         )
+    # Those like none of ours are left alone: Kubernetes gives each process some that begin so.
+    for name, meant in unknown_settings().items():
+        if meant is not None:
+            telemetry.log.warning("settings.misspelt", setting=name, meant=meant)
     if settings.crash_at:
         crash_points.arm(settings.crash_at)
     if settings.crash_points_file:

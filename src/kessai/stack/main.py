@@ -10,14 +10,13 @@ from pathlib import Path
 from kessai.kernel.chance import SystemChance
 from kessai.kernel.clock import SystemClock
 from kessai.stack.application import Stack, StackError
+from kessai.stack.domain.env import CACHE_SETTING
 from kessai.stack.domain.server import BASE_PORT
 from kessai.stack.gateway.cache import Cache
 from kessai.stack.gateway.folder import StackFolder
 from kessai.stack.gateway.machine import LinuxMachine
 from kessai.stack.gateway.probes import ServerProbes
 from kessai.stack.gateway.programs import MachinePrograms
-
-CACHE_SETTING = "KESSAI_STACK_CACHE"
 
 
 def stack_folder(data_dir: str) -> StackFolder:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from kessai.cli.errors import complaint
 from kessai.cli.saga import look
 from kessai.cli.saga.given import machines_in, own_machines
 from kessai.cli.saga.paper import paper, print_json, say, stop
@@ -21,7 +22,7 @@ def list_instances(wanted: dict[str, object], store: str | None, *, as_json: boo
         query = ListQuery.model_validate(wanted)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        stop(f"--{'-'.join(map(str, first['loc']))}: {first['msg']}")
+        stop(f"--{'-'.join(map(str, first['loc']))}: {complaint(first)}")
 
     async def look_up() -> None:
         async with source(store, ()) as where:

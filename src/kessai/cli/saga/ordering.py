@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
+from kessai.cli.errors import complaint
 from kessai.cli.saga import look
 from kessai.cli.saga.given import params_of
 from kessai.cli.saga.paper import paper, print_json, say, stop
@@ -57,7 +58,7 @@ def _body(reason: str, version: int, params: Mapping[str, JsonValue]) -> OrderBo
         return OrderBody.model_validate({"reason": reason, "version": version, "params": params})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        stop(f"--{first['loc'][0]}: {first['msg']}")
+        stop(f"--{first['loc'][0]}: {complaint(first)}")
 
 
 async def _settled(service: Served, ordered: Ordered, wait_s: float) -> SagaView:

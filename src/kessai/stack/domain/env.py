@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from kessai.stack.domain.place import BUCKET, HOST, USER, Place
 
+CACHE_SETTING = "KESSAI_STACK_CACHE"
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]+@")
 
 

@@ -19,7 +19,8 @@ LEAD = (
     "Environment variables, or lines of a `.env` file in the working folder; "
     "the environment wins. `kessai config` prints them with the value in use and where it came "
     "from, and names that are no settings; a misspelt one is told at each start, too "
-    "(`settings.misspelt` in the log). The last letters of a name are its unit: `_S` seconds, `_BYTES` bytes."
+    "(`settings.misspelt` in the log). "
+    "The last letters of a name are its unit: `_S` seconds, `_BYTES` bytes."
 )
 
 # Read by a command itself, before or without the settings.

@@ -6,10 +6,8 @@ command that only calls the shop loads no service.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -28,12 +26,11 @@ from kessai.kernel.calls import http, local, unavailable_code
 from kessai.kernel.chance import SystemChance
 from kessai.kernel.clock import SystemClock
 from kessai.kernel.db import Db, open_database
-from kessai.kernel.errors import Unknown
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.ids import RandomIds
 from kessai.kernel.objects import open_objects
 from kessai.kernel.runtime import Runtime
-from kessai.kernel.server import Binding, check_ports, serve_all, url_on_this_machine
+from kessai.kernel.server import Binding, url_on_this_machine
 from kessai.kernel.service import Unit
 from kessai.kernel.settings import Settings
 from kessai.topology import (
@@ -328,56 +325,3 @@ def service_urls(settings: Settings) -> dict[str, list[str]]:
                 raise ValueError(f"KESSAI_SERVICE_URLS: {url!r} of {card.name} is no http address")
         urls.setdefault(card.name, []).extend(given)
     return urls
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[bool]:
-    """A shop while the block runs: the one that answers at `KESSAI_PUBLIC_URL`, or a new one.
-
-    Yields whether a new one was started.
-    """
-    if await _answers(settings.public_url):
-        yield False
-        return
-    system = await build_system(await open_runtime(settings))
-    try:
-        check_ports(system.bindings())
-        await system.start()
-        async with _served(system, settings.stop_timeout_s):
-            yield True
-    finally:
-        await system.stop()
-
-
-@asynccontextmanager
-async def _served(system: System, stop_timeout_s: float) -> AsyncIterator[None]:
-    ready, stop = asyncio.Event(), asyncio.Event()
-    serving = asyncio.create_task(
-        serve_all(
-            system.bindings(),
-            stop,
-            stop_timeout_s=stop_timeout_s,
-            on_ready=lambda _: ready.set(),
-        )
-    )
-    waiting = asyncio.create_task(ready.wait())
-    try:
-        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            await serving
-        yield
-    finally:
-        waiting.cancel()
-        stop.set()
-        await asyncio.gather(serving, return_exceptions=True)
-
-
-async def _answers(url: str) -> bool:
-    client = AiohttpHttp()
-    try:
-        answer = await client.send("GET", f"{url}/actuator/health", timeout_s=2)
-    except Unknown:
-        return False
-    finally:
-        await client.close()
-    return answer.status == 200

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,10 @@ from pydantic import ValidationError
 from tests.support.process import free_offset
 
 from kessai.cli.account import LONGEST_NAME, RoleName
+from kessai.cli.running import running
 from kessai.contracts.account import Role, SetRole
+from kessai.kernel.folder_lock import FolderTaken, folder_held
+from kessai.kernel.settings import Settings
 from kessai.topology import PAYPAY_SIMULATOR
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(120)]
@@ -119,6 +123,39 @@ def shop_alone() -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+def test_a_second_shop_of_a_folder_is_told_whose_it_is(tmp_path: Path) -> None:
+    with folder_held(tmp_path, "local"):
+        code, told = kessai(tmp_path, "up", offset=free_offset())
+    mine = f"{tmp_path} is used by process {os.getpid()}, which is 'local' as well"
+    assert (code, told) == (2, f"kessai: KESSAI_DATA_DIR or KESSAI_INSTANCE: {mine}")
+
+
+def test_a_demo_waits_for_the_shop_that_is_just_starting(tmp_path: Path) -> None:
+    offset = free_offset()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Healthy, bind_and_activate=False)
+    server.server_bind()
+
+    def begin() -> None:
+        time.sleep(3)
+        server.server_activate()
+        server.serve_forever()
+
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    Thread(target=begin, daemon=True).start()
+    with server, folder_held(tmp_path, "local"):
+        code, told = kessai(tmp_path, "demo", offset=offset, KESSAI_PUBLIC_URL=url)
+        server.shutdown()
+    # It went on with that one, which has no simulators.
+    assert (code, told[:24]) == (3, "kessai: one of http://12")
+
+
+async def test_a_shop_that_never_comes_up_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path), port_offset=free_offset())
+    with folder_held(tmp_path, "local"), pytest.raises(FolderTaken, match=f" {os.getpid()},"):
+        async with running(settings, start_s=0.5):
+            pass
 
 
 def test_a_demo_without_its_simulators_says_who_may_be_missing(

@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from rich.markup import escape
 
 from kessai.cli.errors import fail
-from kessai.embedded import running, service_urls
+from kessai.cli.running import running
+from kessai.embedded import service_urls
 from kessai.kernel.errors import DatabaseUnavailable
+from kessai.kernel.folder_lock import FolderTaken
 from kessai.kernel.migrations import SchemaTooNew
 from kessai.kernel.server import CannotListen, PortTaken
 from kessai.kernel.settings import Settings
@@ -37,6 +39,8 @@ def starting() -> Iterator[None]:
             yield
     except PortTaken as taken:
         fail(f"port {taken.port} is taken by another process, but {taken.service} needs it")
+    except FolderTaken as error:
+        fail(escape(f"KESSAI_DATA_DIR or KESSAI_INSTANCE: {error}"))
     except CannotListen as error:
         fail(f"KESSAI_HOST or KESSAI_BIND_HOST: {error}")
     except DatabaseUnavailable as error:

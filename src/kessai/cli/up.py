@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kessai.cli.misspelt import unknown_settings
 from kessai.cli.starting import starting
 from kessai.embedded import System, build_service, build_system, open_runtime
 from kessai.kernel import crash_points, telemetry
+from kessai.kernel.folder_lock import folder_held
 from kessai.kernel.processes import end_with_parent
 from kessai.kernel.server import check_ports, run, serve_all
 from kessai.kernel.settings import Settings
@@ -122,18 +124,20 @@ async def _serve(
     build: Callable[[], Awaitable[System]],
     welcome: Callable[[System], None],
 ) -> None:
-    system = await build()
-    try:
-        # A second system on the same folder would take the first one's work over.
-        check_ports(system.bindings())
-        await system.start()
-        await serve_all(
-            system.bindings(),
-            stop_timeout_s=settings.stop_timeout_s,
-            on_ready=lambda _: welcome(system),
-        )
-    finally:
-        await system.stop()
+    with ExitStack() as held:
+        system = await build()
+        try:
+            name = system.runtime.settings.instance
+            held.enter_context(folder_held(Path(settings.data_dir), name))
+            check_ports(system.bindings())
+            await system.start()
+            await serve_all(
+                system.bindings(),
+                stop_timeout_s=settings.stop_timeout_s,
+                on_ready=lambda _: welcome(system),
+            )
+        finally:
+            await system.stop()
 
 
 def _print_welcome(settings: Settings, system: System) -> None:

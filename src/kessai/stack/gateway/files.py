@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from kessai.kernel.folder_lock import try_lock
 
 _LOOK_S = 0.2
 
@@ -30,16 +31,8 @@ async def file_lock(path: Path) -> AsyncIterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # The kernel tells nobody when a lock becomes free.
-        while not _try_lock(descriptor):  # noqa: ASYNC110
+        while not try_lock(descriptor):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
         yield
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -44,6 +44,13 @@ def test_a_folder_that_is_not_there_is_nobodys(tmp_path: Path) -> None:
         assert not (tmp_path / "none").exists()
 
 
+def test_where_nothing_can_be_written_nobodys_work_is_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with folder_held(file, "a"), folder_held(file, "a"):
+        pass
+
+
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],

@@ -29,13 +29,15 @@ class FolderTaken(RuntimeError):
 def folder_held(folder: Path, name: str) -> Iterator[None]:
     """Raises `FolderTaken` where another has it. A kill frees it: the lock is the kernel's.
 
-    A folder that is not there is nobody's: who runs on servers alone needs none.
+    A folder that is not there, or where nothing can be written, is nobody's: who runs on servers
+    alone needs none.
     """
-    if not folder.is_dir():
+    path = folder / f"{_NO_FILE_NAME.sub('-', name)}.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
         yield
         return
-    path = folder / f"{_NO_FILE_NAME.sub('-', name)}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not try_lock(descriptor):
             raise FolderTaken(folder, name, os.pread(descriptor, 20, 0).decode().strip())
@@ -54,4 +56,7 @@ def try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        # A file system without locks, as some are over a network, has no such guard.
+        pass
     return True

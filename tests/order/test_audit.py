@@ -10,6 +10,7 @@ from tests.support.order_shop import OrderShop, a_shop, on_virtual_time
 
 from kessai.contracts.order import RefundByOperator
 from kessai.order.gateway.tables import AUDIT
+from kessai.proof.virtual_time import VirtualClock
 
 
 async def a_paid_order(shop: OrderShop) -> str:
@@ -42,6 +43,29 @@ async def test_the_chain_holds_every_transition_with_its_cause() -> None:
         ("DECIDED_SETTLE", event_id),
         ("PAYMENT_SUCCEEDED", event_id),
     ]
+
+
+class HaltingClock(VirtualClock):
+    """Of a process that stands still for a while between any two looks."""
+
+    looks = 0
+
+    def now_ms(self) -> int:
+        self.looks += 1
+        return super().now_ms() + 700 * self.looks
+
+
+@on_virtual_time
+async def test_an_order_and_its_trail_say_the_same_times() -> None:
+    shop = await a_shop(clock=HaltingClock())
+    await a_paid_order(shop)
+
+    async with shop.db.read() as tx:
+        row = (await tx.run(text("select created_at_ms, paid_at_ms from orders"))).one()
+        said = (await tx.run(text("select action, at_ms from order_audit"))).all()
+    times = {one["action"]: one["at_ms"] for one in said}
+    assert (times["CREATED"], times["PAID"]) == (row["created_at_ms"], row["paid_at_ms"])
+    assert times["CREATED"] < times["PAID"]
 
 
 @on_virtual_time

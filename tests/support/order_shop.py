@@ -280,10 +280,11 @@ async def a_shop(
     balance: int = 10_000,
     life: Mortality | None = None,
     run: bool = True,
+    clock: VirtualClock | None = None,
     **settings: Any,
 ) -> OrderShop:
     """With all loops running, unless `run` is false."""
-    clock = VirtualClock()
+    clock = clock or VirtualClock()
     chance = SeededChance(7)
     bus = QuietBus()
     db = await open_database("sqlite:")

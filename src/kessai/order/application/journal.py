@@ -59,7 +59,8 @@ class Journal:
         if change.is_empty:
             return change.after
         is_new = change.before.audit_sequence == 0
-        now_ms = self._clock.now_ms()
+        said_ms = change.at_ms
+        now_ms = self._clock.now_ms() if said_ms is None else said_ms
         at = wire(now_ms)
         before = change.before
         entries = chained(

@@ -153,6 +153,13 @@ class Change:
     def is_empty(self) -> bool:
         return self.after is self.before and not self.facts
 
+    @property
+    def at_ms(self) -> int | None:
+        """When the order itself says that it happened: what is told of it must say the same."""
+        if self.before.audit_sequence == 0:
+            return self.after.created_at_ms
+        return self.after.paid_at_ms if self.after.paid_at_ms != self.before.paid_at_ms else None
+
     # Any: the fields of `Order` by name, which mypy cannot check through `replace` either.
     def put(self, **fields: Any) -> Change:
         return replace(self, after=replace(self.after, **fields))

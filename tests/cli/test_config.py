@@ -44,3 +44,21 @@ def test_a_misspelt_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "KESSAI_NOTHING_LIKE_IT is no setting",
         "KESSAI_POLL_FRIST_S is no setting: KESSAI_POLL_FIRST_S?",
     ]
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_no_part_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("KESSAI_LOG_LEVEL=WARNING\n", "utf-8-sig")
+    monkeypatch.chdir(tmp_path)
+    (line,) = (row for row in config().splitlines() if " KESSAI_LOG_LEVEL " in row)
+    assert " WARNING " in line
+    assert " .env " in line
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("KESSAI_LOG_LEVEL=WARNING\n", "utf-16")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["config"], env={"COLUMNS": "400"})
+    told = "kessai: settings: .env is no text in UTF-8: invalid start byte at byte 0\n"
+    assert (done.exit_code, done.stderr) == (2, told)

@@ -45,3 +45,7 @@ def load_settings(**given: object) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         fail(f"settings: {problems}")
+    except UnicodeDecodeError as error:
+        fail(f"settings: .env is no text in UTF-8: {error.reason} at byte {error.start}")
+    except OSError as error:
+        fail(f"settings: {error.filename}: {error.strerror}")

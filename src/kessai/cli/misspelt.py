@@ -22,7 +22,7 @@ def unknown_settings() -> dict[str, str | None]:
 
 def names_in_env_file() -> frozenset[str]:
     path = Path(".env")
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text("utf-8-sig").splitlines() if path.is_file() else []
     return frozenset(line.partition("=")[0].strip().upper() for line in lines)
 
 

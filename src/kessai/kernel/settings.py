@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="KESSAI_",
         env_file=".env",
+        # Editors of Windows begin a file with a mark that would belong to the first name.
+        env_file_encoding="utf-8-sig",
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,

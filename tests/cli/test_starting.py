@@ -125,9 +125,12 @@ def shop_alone() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_second_shop_of_a_folder_is_told_whose_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("up",), ("up", "--instances", "1")])
+def test_a_second_shop_of_a_folder_is_told_whose_it_is(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     with folder_held(tmp_path, "local"):
-        code, told = kessai(tmp_path, "up", offset=free_offset())
+        code, told = kessai(tmp_path, *words, offset=free_offset())
     mine = f"{tmp_path} is used by process {os.getpid()}, which is 'local' as well"
     assert (code, told) == (2, f"kessai: KESSAI_DATA_DIR or KESSAI_INSTANCE: {mine}")
 

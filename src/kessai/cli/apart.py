@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO, cast
 
 from pydantic import ValidationError
@@ -18,6 +20,7 @@ from kessai.cli.starting import starting
 from kessai.cli.up import LAST_PORT, print_welcome
 from kessai.kernel import telemetry
 from kessai.kernel.errors import Unknown
+from kessai.kernel.folder_lock import folder_held
 from kessai.kernel.http import AiohttpHttp
 from kessai.kernel.processes import Ended, ProcessGroup, ProcessLimits, Program
 from kessai.kernel.server import Binding, check_ports, run, url_on_this_machine
@@ -85,7 +88,11 @@ def run_apart(*, stack: bool, instances: str | None, simulators: bool) -> None:
     _check_ports(settings, processes)
     log = MergedLog((process.name for process in processes), sys.stderr)
     telemetry.configure(settings.log_level, stream=cast(TextIO, log))
-    raise SystemExit(run(_run(settings, processes, given, log)))
+    with ExitStack() as held:
+        with starting():
+            Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
+            held.enter_context(folder_held(Path(settings.data_dir), settings.instance))
+        raise SystemExit(run(_run(settings, processes, given, log)))
 
 
 def parse_instances(text: str | None) -> dict[str, int]:

@@ -34,6 +34,8 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import URL
 from tests.support.kernel import eventually
 
+# SERVER_MORE_RESULTS_EXISTS of the status that an OK packet ends with.
+_MORE_RESULTS = 8
 # One worker owns the server (`--dist loadgroup`); another would start a second one.
 MARIADB = [
     pytest.mark.mariadb,
@@ -282,9 +284,11 @@ class Proxy:
                     continue
                 if self.lose_answers:
                     # The server has done what it was told; nobody will know.
+                    await _whole(up, answer)
                     self.lose_answers -= 1
                     break
                 if self.garble_answers:
+                    answer = await _whole(up, answer)
                     self.garble_answers -= 1
                     answer = answer[:3] + b"\x07" + answer[4:]
                 writer.write(answer)
@@ -293,6 +297,26 @@ class Proxy:
             pass
         finally:
             writer.close()
+
+
+async def _whole(up: asyncio.StreamReader, answer: bytes) -> bytes:
+    """With the answers of further statements of the packet: its COMMIT may be the last of them."""
+    while not _is_whole(answer) and (more := await up.read(1 << 16)):
+        answer += more
+    return answer
+
+
+def _is_whole(answer: bytes) -> bool:
+    """Of OK and ERR packets alone, as changes have them (MySQL's protocol, "OK_Packet"): no further
+    result follows, and numbers of rows and ids below 251 take a byte each."""
+    body = b""
+    while len(answer) >= 4:
+        length = int.from_bytes(answer[:3], "little")
+        body, answer = answer[4 : 4 + length], answer[4 + length :]
+        if len(body) < length:
+            return False
+    is_error, more_results = body[:1] == b"\xff", body[3:4] and body[3] & _MORE_RESULTS
+    return not answer and (is_error or not more_results)
 
 
 @asynccontextmanager

@@ -132,10 +132,8 @@ BREAKS = (
     ),
     Break(
         "I30",
-        "an order of another day",
-        sql=sql(
-            "UPDATE orders SET created_at_ms = created_at_ms - 86400000 WHERE order_id = '{paid}'"
-        ),
+        "an order a millisecond older than its trail",
+        sql=sql("UPDATE orders SET created_at_ms = created_at_ms - 1 WHERE order_id = '{paid}'"),
     ),
     Break(
         "I31",

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -39,24 +39,26 @@ def folder_held(folder: Path, name: str) -> Iterator[None]:
         yield
         return
     try:
-        if not try_lock(descriptor):
-            raise FolderTaken(folder, name, os.pread(descriptor, 20, 0).decode().strip())
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # Without locks, or on a full disk, one starts as well: what stops it then says so itself.
+        with suppress(OSError):
+            if not try_lock(descriptor):
+                raise FolderTaken(folder, name, os.pread(descriptor, 20, 0).decode().strip())
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
 def try_lock(descriptor: int) -> bool:
-    """Whether the open file is ours alone now, until it is closed or its process ends."""
+    """Whether the open file is ours alone now, until it is closed or its process ends.
+
+    Raises `OSError` on a file system without locks, as some are over a network.
+    """
     if sys.platform == "win32":
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
-        # A file system without locks, as some are over a network, has no such guard.
-        pass
     return True
